@@ -1,0 +1,1 @@
+"""Telemetry windows in, signals and ranked incidents out."""

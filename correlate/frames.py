@@ -1,0 +1,89 @@
+"""What rules may read: flat, typed frames of one tenant's telemetry in one stretch of time.
+
+Each frame is a named query of the store (store/sql/NAME.sql) taking tenant, start and end, so
+map look-ups and the joining of vocabularies happen in SQL and rules see plain columns. Text
+columns are '' where the telemetry says nothing, never null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from correlate.signals import TIME
+from store import Store, Window
+
+S, F = pl.String(), pl.Float64()
+
+FRAMES: dict[str, dict[str, pl.DataType]] = {
+    # Spans. duration_ms in milliseconds; kind as the exporter writes it ('Server', 'Client', 'Internal', ...);
+    # peer is server.address / peer.service; model is gen_ai.request.model.
+    "spans": {
+        "time": TIME, "trace_id": S, "span_id": S, "parent_id": S, "service": S, "version": S, "pod": S, "node": S,
+        "workload": S, "name": S, "kind": S, "duration_ms": F, "error": pl.Boolean(), "error_type": S, "peer": S, "model": S,
+    },
+    # Application and container logs: everything but kernel lines, Kubernetes events and evaluations.
+    "logs": {
+        "time": TIME, "service": S, "pod": S, "node": S, "workload": S, "container": S, "severity": pl.Int32(),
+        "body": S, "scope": S, "trace_id": S, "span_id": S,
+    },
+    # Lines of the kernel's ring buffer or journal, by content or source; node is where they were written.
+    "kernel_logs": {"time": TIME, "node": S, "severity": pl.Int32(), "body": S},
+    # Kubernetes events of both collector shapes (k8s_events and k8sobjects); time is when it happened.
+    "k8s_events": {
+        "time": TIME, "reason": S, "type": S, "object_kind": S, "object": S, "object_uid": S, "namespace": S, "node": S,
+        "message": S, "fieldpath": S, "count": pl.Int64(), "source": S,
+    },
+    # gen_ai.evaluation.result events; score is null when only a label was given.
+    "evaluations": {
+        "time": TIME, "name": S, "score": F, "label": S, "model": S, "response_id": S, "trace_id": S, "service": S,
+        "pod": S, "version": S,
+    },
+    # One row per metric series with its identity in every vocabulary we join (OTel, Prometheus, DCGM).
+    "metric_series": {
+        "series": pl.UInt64(), "metric": S, "unit": S, "type": S, "monotonic": pl.Boolean(), "service": S, "node": S,
+        "pod": S, "namespace": S, "workload": S, "workload_kind": S, "container": S, "gpu": S, "gpu_bdf": S, "gpu_index": S,
+        "model": S, "version": S, "zone": S, "image": S, "labels": S,
+    },
+    # Points of gauges and sums (raw value; cumulative sums are not yet rates).
+    "metric_points": {"series": pl.UInt64(), "time": TIME, "value": F},
+    # Points of histograms, exponential histograms and summaries (cumulative unless delta is true).
+    "histogram_points": {"series": pl.UInt64(), "time": TIME, "count": F, "sum": F, "delta": pl.Boolean()},
+}
+"""Frame name -> columns and types. The .sql file of that name must return exactly these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """The frames of one pass. `window` is what is being judged; rows reach back to `since`.
+
+    A rule reports only what it saw inside `window`; the rows before it are its history.
+    """
+
+    window: Window
+    since: int
+    tables: dict[str, pl.LazyFrame] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> pl.LazyFrame:
+        """The named frame; empty, with its columns, when there was nothing to read."""
+        return self.tables[name] if name in self.tables else pl.LazyFrame(schema=FRAMES[name])
+
+    @property
+    def start(self) -> pl.Expr:
+        """Start of the judged window as a time literal."""
+        return pl.lit(self.window.start).cast(TIME)
+
+    @property
+    def end(self) -> pl.Expr:
+        """End of the judged window as a time literal."""
+        return pl.lit(self.window.end).cast(TIME)
+
+
+def load(store: Store, tenant: str, window: Window, history_s: float, names: Iterable[str] = tuple(FRAMES)) -> Frames:
+    """Read the named frames for `window` and `history_s` seconds before it, each table once."""
+    since = window.start - int(history_s * 1e9)
+    params = {"tenant": tenant, "start": since, "end": window.end}
+    tables = {name: store.frame(name, params).select(*FRAMES[name]).cast(dict(FRAMES[name])) for name in names}
+    return Frames(window=window, since=since, tables=tables)

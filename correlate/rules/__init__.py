@@ -1,0 +1,7 @@
+"""The built-in rules, in the order in which they run."""
+
+from __future__ import annotations
+
+from correlate.rule import Rule
+
+RULES: tuple[Rule, ...] = ()

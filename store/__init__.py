@@ -1,0 +1,10 @@
+"""ClickHouse access for Causeline: schema, migrations, named queries and scans.
+
+The only package that imports clickhouse_connect. It knows nothing about HTTP, OTLP or Celery.
+"""
+
+from store.client import Store
+from store.scan import Attr, Window, scan
+from store.settings import StoreSettings
+
+__all__ = ["Attr", "Store", "StoreSettings", "Window", "scan"]

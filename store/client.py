@@ -1,0 +1,206 @@
+"""The one facade over ClickHouse: embedded chDB or a server, the same calls.
+
+Owns engine handles, the data-directory lock and the private temporary directory. Other packages
+see Arrow tables, polars frames and rows; they never see SQL text built from user input.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import queue
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import clickhouse_connect
+import polars as pl
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from store import sql
+from store.errors import DataDirectoryInUse, StoreError, StoreUnavailable, from_engine
+from store.settings import Home, StoreSettings
+
+Params = Mapping[str, Any]
+
+# Plain strings in Arrow output: polars joins on dictionaries of different tables are slow and warn.
+_ARROW = {"output_format_arrow_low_cardinality_as_dictionary": 0, "output_format_arrow_string_as_string": 1}
+
+
+class Store:
+    """A pool of engine handles on one database.
+
+    Safe to use from many threads: each call borrows one handle. A handle that saw an engine
+    error is thrown away, because chDB may answer the next query with the failed one's rest.
+    """
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self.settings = settings
+        self._idle: queue.LifoQueue[Client] = queue.LifoQueue()
+        self._slots = threading.BoundedSemaphore(settings.max_clients)
+        self._lock_file: IO[str] | None = None
+        self._closed = False
+
+    @classmethod
+    def open(cls, settings: StoreSettings) -> Store:
+        """Connect, taking the data directory's lock when embedded.
+
+        Raises DataDirectoryInUse when another process has the directory, StoreUnavailable when
+        no engine answers.
+        """
+        store = cls(settings)
+        if settings.home is Home.EMBEDDED:
+            store._claim_directory(settings.path)
+        try:
+            with store._handle("connect") as client:
+                client.command(f"CREATE DATABASE IF NOT EXISTS {settings.database}{store.on_cluster}", use_database=False)
+        except StoreError:
+            store.close()
+            raise
+        return store
+
+    @property
+    def home(self) -> Home:
+        """Which kind of engine this store talks to."""
+        return self.settings.home
+
+    @property
+    def on_cluster(self) -> str:
+        """The ON CLUSTER clause for DDL, empty outside a cluster."""
+        return f" ON CLUSTER `{self.settings.cluster}`" if self.settings.cluster else ""
+
+    def _claim_directory(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Opened for appending: the owner's pid must survive a failed attempt to take the lock.
+        handle = (path / "causeline.lock").open("a+")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            handle.seek(0)
+            owner = handle.read().strip() or "unknown"
+            handle.close()
+            raise DataDirectoryInUse(
+                f"the data directory {path} is in use by another process (pid {owner}); "
+                "stop that process or choose another directory with --data"
+            ) from error
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        self._lock_file = handle
+        # chDB writes each insert to a temporary file; a killed process leaves telemetry behind in it.
+        private = path / "tmp"
+        shutil.rmtree(private, ignore_errors=True)
+        private.mkdir(mode=0o700)
+        tempfile.tempdir = str(private)
+
+    def _connect(self) -> Client:
+        common: dict[str, Any] = {"settings": {"max_execution_time": self.settings.query_timeout_s}}
+        if self.home is Home.EMBEDDED:
+            return clickhouse_connect.get_client(interface="chdb", path=str(self.settings.path / "db"), **common)
+        dsn = self.settings.url.replace("clickhouse://", "http://", 1)
+        return clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False, **common)
+
+    @contextmanager
+    def _handle(self, what: str) -> Iterator[Client]:
+        if self._closed:
+            raise StoreUnavailable(f"{what}: the store is closed")
+        with self._slots:
+            client: Client | None = None
+            try:
+                try:
+                    client = self._idle.get_nowait()
+                except queue.Empty:
+                    client = self._connect()
+                yield client
+            except ClickHouseError as error:
+                if client is not None:
+                    client.close()
+                raise from_engine(_code(error), what) from error
+            except OSError as error:
+                if client is not None:
+                    client.close()
+                raise StoreUnavailable(f"{what}: {error.strerror or type(error).__name__}") from error
+            else:
+                if self._closed:
+                    client.close()
+                else:
+                    self._idle.put(client)
+
+    def command(self, text: str, params: Params | None = None, settings: Params | None = None) -> Any:
+        """Run a statement that changes something; for code in this package and migrations."""
+        with self._handle("statement") as client:
+            client.database = self.settings.database
+            return client.command(text, parameters=dict(params or {}), settings=dict(settings or {}))
+
+    def arrow(self, name: str, params: Params | None = None, settings: Params | None = None) -> pa.Table:
+        """Result of the named query (store/sql/NAME.sql) as an Arrow table."""
+        return self.arrow_text(sql.load(name), params, settings, what=f"query {name}")
+
+    def frame(self, name: str, params: Params | None = None) -> pl.LazyFrame:
+        """Result of the named query as a lazy polars frame; times are Datetime(ns, UTC)."""
+        return to_frame(self.arrow(name, params)).lazy()
+
+    def rows(self, name: str, params: Params | None = None) -> list[dict[str, Any]]:
+        """Result of the named query as dicts; for pages of API results, not for telemetry."""
+        table = self.arrow(name, params)
+        return table.to_pylist()
+
+    def arrow_text(
+        self, text: str, params: Params | None = None, settings: Params | None = None, *, what: str = "query"
+    ) -> pa.Table:
+        """Result of SQL text written in this package (never user text) as an Arrow table."""
+        with self._handle(what) as client:
+            client.database = self.settings.database
+            return client.query_arrow(
+                text, parameters=dict(params or {}), settings={**_ARROW, **(settings or {})}, use_strings=True
+            )
+
+    def insert_frame(self, table: str, frame: pl.DataFrame, settings: Params | None = None) -> None:
+        """Append `frame` to `table`; column names must match the table's."""
+        if frame.is_empty():
+            return
+        with self._handle(f"insert into {table}") as client:
+            client.database = self.settings.database
+            client.insert_arrow(table, frame.to_arrow(), settings=dict(settings or {}))
+
+    def insert_bytes(self, table: str, payload: bytes | Sequence[bytes], fmt: str, settings: Params | None = None) -> None:
+        """Insert bytes already in a ClickHouse input format.
+
+        Raises DataRejected when the engine cannot parse them, StoreUnavailable or
+        StoreOverloaded when the same call may work later.
+        """
+        block = payload if isinstance(payload, bytes) else b"".join(payload)
+        with self._handle(f"insert into {table}") as client:
+            client.database = self.settings.database
+            client.raw_insert(table, insert_block=block, fmt=fmt, settings=dict(settings or {}))
+
+    def close(self) -> None:
+        """Close every idle handle and release the data directory. Safe to call twice."""
+        self._closed = True
+        while True:
+            try:
+                self._idle.get_nowait().close()
+            except queue.Empty:
+                break
+        if self._lock_file is not None:
+            self._lock_file.close()
+            self._lock_file = None
+
+
+def to_frame(table: pa.Table) -> pl.DataFrame:
+    """Arrow to polars, never a Series."""
+    frame = pl.from_arrow(table)
+    if isinstance(frame, pl.Series):
+        return frame.to_frame()
+    return frame
+
+
+def _code(error: ClickHouseError) -> int | None:
+    code = getattr(error, "code", None)
+    return int(code) if code is not None else None

@@ -1,0 +1,68 @@
+"""Everything the store raises.
+
+StoreError
+├── StoreUnavailable      the engine does not answer; the caller may retry
+├── StoreOverloaded       too many parts, out of memory, disk full; retry after a pause
+├── DataDirectoryInUse    another process holds the embedded data directory
+├── DataRejected          the engine could not parse what was sent; retrying cannot help
+├── QueryFailed           a query was refused or broke
+├── UnknownQuery          no .sql file has that name
+├── MigrationError        a migration failed, or an applied one was edited
+└── SchemaDrift           the live tables differ from the migrations
+"""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Base of all store errors."""
+
+
+class StoreUnavailable(StoreError):
+    """The engine does not answer; the same call may work later."""
+
+
+class StoreOverloaded(StoreUnavailable):
+    """The engine refuses work for want of memory, disk or merges."""
+
+
+class DataDirectoryInUse(StoreError):
+    """Another process owns the embedded data directory."""
+
+
+class DataRejected(StoreError):
+    """The bytes handed to an insert do not match its format or schema."""
+
+
+class QueryFailed(StoreError):
+    """The engine refused or broke off a query."""
+
+
+class UnknownQuery(StoreError):
+    """No named query of that name ships with this version."""
+
+
+class MigrationError(StoreError):
+    """A migration failed, or an applied migration's text has changed."""
+
+
+class SchemaDrift(StoreError):
+    """A live table does not have the columns its migration declares."""
+
+
+# ClickHouse error codes, https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
+OVERLOADED_CODES = frozenset({202, 241, 243, 252, 999})
+UNAVAILABLE_CODES = frozenset({159, 209, 210, 279})
+REJECTED_CODES = frozenset({6, 27, 32, 33, 36, 38, 41, 53, 69, 70, 72, 117, 131, 407, 434, 444, 547})
+
+
+def from_engine(code: int | None, what: str) -> StoreError:
+    """The error class for an engine error code; `what` says what was being done."""
+    message = f"{what}: engine error {code}" if code else f"{what}: the engine gave no reason"
+    if code in OVERLOADED_CODES:
+        return StoreOverloaded(message)
+    if code in UNAVAILABLE_CODES:
+        return StoreUnavailable(message)
+    if code in REJECTED_CODES:
+        return DataRejected(message)
+    return QueryFailed(message)

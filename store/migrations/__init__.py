@@ -1,0 +1,1 @@
+"""Schema truth: numbered .sql files, applied in order by store.migrate."""

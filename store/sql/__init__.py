@@ -1,0 +1,25 @@
+"""Named queries, one per .sql file beside this module."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from store.errors import UnknownQuery
+
+
+def names() -> list[str]:
+    """Every named query that ships with this version."""
+    return sorted(p.name.removesuffix(".sql") for p in files(__package__).iterdir() if p.name.endswith(".sql"))
+
+
+@cache
+def load(name: str) -> str:
+    """Text of the named query.
+
+    Raises UnknownQuery when there is none of that name.
+    """
+    path = files(__package__).joinpath(f"{name}.sql")
+    if not name.replace("_", "").isalnum() or not path.is_file():
+        raise UnknownQuery(f"there is no named query {name!r}; known: {', '.join(names())}")
+    return path.read_text(encoding="utf-8")
