@@ -1,0 +1,25 @@
+"""The HTTP API as an ASGI application; it reads tables and queues work, and never correlates."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from api import problems
+from api.deps import Services
+from api.routes import correlations, health, incidents
+from api.version import version
+
+DESCRIPTION = (
+    "Ranked incident timelines from OpenTelemetry: what failed first, what it broke, how sure we are, and what proves it. "
+    "Errors are RFC 9457 problem documents; query parameters the API does not know are ignored."
+)
+
+
+def create_app(services: Services) -> FastAPI:
+    """The API over `services`. Opening and closing what they hold is the caller's job."""
+    app = FastAPI(title="Causeline", version=version(), description=DESCRIPTION, redoc_url=None)
+    app.state.services = services
+    for module in (incidents, correlations, health):
+        app.include_router(module.router)
+    problems.install(app)
+    return app

@@ -1,0 +1,96 @@
+"""What requests need: the reader, the way to start a job, and checked query parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request
+
+from api.cursor import decode_cursor
+from api.errors import BadParameter
+from api.models import Severity, State
+from api.reading import IncidentFilter, Reader
+from api.times import EARLIEST_NS, LATEST_NS, checked_range, parse_time
+
+MAX_LIMIT = 1000
+DEFAULT_LIMIT = 100
+MAX_TEXT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the composition root hands to the API.
+
+    `submit` queues a correlation of [start, end) nanoseconds and returns its job id; `ingest_stats`
+    and `ready` tell how the receiver is doing.
+    """
+
+    reader: Reader
+    submit: Callable[[int, int], str]
+    ingest_stats: Callable[[], dict[str, Any]] = dict
+    ready: Callable[[], bool] = lambda: True
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def services(request: Request) -> Services:
+    """The services of the running application."""
+    found: Services = request.app.state.services
+    return found
+
+
+Wired = Annotated[Services, Depends(services)]
+
+
+def incident_filter(
+    start: Annotated[str | None, Query(description="Earliest time: RFC 3339 or unix seconds.", examples=["2026-03-02T08:00:00Z"])] = None,
+    end: Annotated[str | None, Query(description="Latest time: RFC 3339 or unix seconds.", examples=["1772460000"])] = None,
+    limit: Annotated[str | None, Query(description=f"Incidents per page, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} unless given.")] = None,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+    state: Annotated[list[str] | None, Query(description="open, acknowledged or resolved; may be repeated.")] = None,
+    severity: Annotated[list[str] | None, Query(description="critical, high, medium, low or info; may be repeated.")] = None,
+    entity: Annotated[str, Query(description="Name or alias of an entity that takes part, in any case.", examples=["gpu-node-2"])] = "",
+    q: Annotated[str, Query(description="Text in the title, an entity's name or an explanation.")] = "",
+) -> IncidentFilter:
+    """The incident list's query. Raises BadParameter naming the first parameter that is wrong."""
+    first, last = checked_range(
+        EARLIEST_NS if start is None else parse_time(start, "start"), LATEST_NS if end is None else parse_time(end, "end")
+    )
+    return IncidentFilter(
+        start=first,
+        end=last,
+        limit=_limit(limit),
+        after=decode_cursor(cursor) if cursor else None,
+        states=_choices(state, "state", State),
+        severities=_choices(severity, "severity", Severity),
+        entity=_text(entity, "entity"),
+        text=_text(q, "q"),
+    )
+
+
+Filter = Annotated[IncidentFilter, Depends(incident_filter)]
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_LIMIT
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= MAX_LIMIT):
+        raise BadParameter("limit", f"{text[:20]!r} is not a whole number from 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+def _choices(values: list[str] | None, parameter: str, known: type[StrEnum]) -> list[str]:
+    chosen = [value for value in values or [] if value]
+    for value in chosen:
+        if value not in set(known):
+            raise BadParameter(parameter, f"{value[:40]!r} is not one of {', '.join(known)}")
+    return chosen
+
+
+def _text(value: str, parameter: str) -> str:
+    if len(value) > MAX_TEXT or "\x00" in value:
+        raise BadParameter(parameter, f"longer than {MAX_TEXT} characters or not text")
+    return value.strip()

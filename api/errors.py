@@ -1,0 +1,60 @@
+"""Everything the outer layer raises; each message is a sentence for the person who caused it.
+
+ApiError
+├── BadParameter      a query or body parameter cannot be used; names the parameter
+├── NotFound          there is no such incident, signal or job
+├── UsageError        a command cannot do what was asked
+│   ├── UnsafeHost    listening beyond loopback without keys
+│   ├── PortInUse     another process listens on the port
+│   └── BadDataset    a dataset folder has no usable labels or telemetry
+├── NotOtlp           a line of a replay file is not an OTLP JSON export request
+├── UnreadableFile    a replay file is missing, damaged or cut off
+└── SystemUnreachable no Causeline answers at the URL, or it answered with an error
+"""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """Base of all errors of this package."""
+
+
+class BadParameter(ApiError):
+    """A parameter cannot be used as given."""
+
+    def __init__(self, parameter: str, reason: str) -> None:
+        super().__init__(f"{parameter}: {reason}")
+        self.parameter = parameter
+        self.reason = reason
+
+
+class NotFound(ApiError):
+    """The thing named in the path does not exist."""
+
+
+class UsageError(ApiError):
+    """A command cannot do what was asked."""
+
+
+class UnsafeHost(UsageError):
+    """Listening beyond loopback would expose telemetry to anyone."""
+
+
+class PortInUse(UsageError):
+    """Another process listens on a port this one needs."""
+
+
+class BadDataset(UsageError):
+    """A dataset folder cannot be evaluated."""
+
+
+class NotOtlp(ApiError):
+    """A line of a replay file is not an OTLP JSON export request."""
+
+
+class UnreadableFile(ApiError):
+    """A replay file is missing, damaged or cut off."""
+
+
+class SystemUnreachable(ApiError):
+    """No Causeline answers at the URL, or it answered with an error."""

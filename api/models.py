@@ -1,0 +1,195 @@
+"""What the API answers with; field names are the contract with outside tools."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class State(StrEnum):
+    """Where an incident stands."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class Severity(StrEnum):
+    """How bad an incident is."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    INFO = "info"
+
+
+class Entity(BaseModel):
+    """Something that can fail, named as an SRE would type it."""
+
+    type: str = Field(examples=["gpu"])
+    name: str = Field(examples=["GPU-4c1f2a90-7a55-4a4e-9a0e-0d5f6b1c2d3e"])
+
+
+class NamedEntity(Entity):
+    """An entity with the other names it goes by."""
+
+    aliases: list[str] = Field(default_factory=list, examples=[["gpu-node-2/0000:9b:00"]])
+
+
+class RootCause(BaseModel):
+    """A candidate for what failed first."""
+
+    rank: int = Field(ge=1, examples=[1])
+    score: float = Field(description="Confidence, 0 to 1.", examples=[0.82])
+    entity: NamedEntity
+    kind: str = Field(examples=["xid.79"])
+    explanation: str = Field(examples=["Xid 79: the GPU has fallen off the bus"])
+    action: str = Field(default="", description="What the catalogue advises.", examples=["reboot the node, drain it on repeat"])
+    signal_ids: list[str] = Field(default_factory=list)
+    terms: Any = Field(default=None, description="The numbers behind the score.")
+
+
+class Incident(BaseModel):
+    """An incident as a list shows it."""
+
+    id: str = Field(examples=["inc-5f0c2b7a9d"])
+    title: str
+    state: State
+    severity: Severity
+    started_at: str = Field(examples=["2026-03-02T08:26:17.260Z"])
+    ended_at: str | None
+    updated_at: str
+    score: float = Field(description="Strength of the incident, 0 to 1.")
+    root_causes: list[RootCause]
+    blast_radius: list[Entity]
+    signal_count: int
+
+
+class IncidentPage(BaseModel):
+    """A page of incidents; pass `next_cursor` as `cursor` for the following one."""
+
+    incidents: list[Incident]
+    next_cursor: str | None
+
+
+class TimelineEntry(BaseModel):
+    """One observation in an incident; `role` is cause, effect or context."""
+
+    time: str
+    until: str
+    entity: Entity
+    kind: str
+    role: str
+    explanation: str
+    score: float
+    severity: str
+    signal_id: str
+    evidence: str = Field(description="Where the evidence is.", examples=["/api/v1/signals/0f3a"])
+
+
+class Node(Entity):
+    """An entity in an incident's graph."""
+
+    role: str = ""
+
+
+class Edge(BaseModel):
+    """How one entity's fault reached another: seconds between their onsets, and the strength of the link."""
+
+    src: Entity
+    dst: Entity
+    kind: str = ""
+    hops: int | None = None
+    lag_s: float | None = None
+    weight: float | None = None
+
+
+class Graph(BaseModel):
+    """Entities of an incident and the links along which it spread."""
+
+    nodes: list[Node] = Field(default_factory=list)
+    edges: list[Edge] = Field(default_factory=list)
+
+
+class Evidence(BaseModel):
+    """The numbers behind one signal; `detail` names rows, traces or samples."""
+
+    signal_id: str
+    href: str
+    family: str
+    rule: str
+    kind: str
+    value: float | None
+    baseline: float | None
+    detail: Any
+
+
+class IncidentDetail(Incident):
+    """One incident with its timeline, graph and evidence."""
+
+    timeline: list[TimelineEntry]
+    graph: Graph
+    evidence: list[Evidence]
+
+
+class Signal(BaseModel):
+    """One detector's finding with its evidence."""
+
+    id: str
+    rule: str
+    family: str
+    kind: str
+    role: str
+    entity: Entity
+    onset: str
+    until: str
+    score: float
+    direction: int
+    value: float | None
+    baseline: float | None
+    severity: str
+    explanation: str
+    evidence: Any
+    window_start: str
+    window_end: str
+    incident_ids: list[str]
+
+
+class CorrelationRequest(BaseModel):
+    """A stretch of time to correlate: RFC 3339 or unix seconds."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"start": "2026-03-02T08:00:00Z", "end": "2026-03-02T14:00:00Z"}]})
+
+    start: str | int | float
+    end: str | int | float
+
+
+class Correlation(BaseModel):
+    """A back-fill job and how far it is."""
+
+    id: str
+    state: str = Field(description="queued, running, done or failed", examples=["queued"])
+    start: str
+    end: str
+    steps_done: int
+    steps_total: int
+    signals: int
+    incidents: int
+    attempts: int
+    error: str
+    created_at: str
+    updated_at: str
+
+
+class Status(BaseModel):
+    """Versions, sizes and what the receiver has done since it started."""
+
+    version: str
+    engine: str
+    home: str
+    started_at: str
+    counts: dict[str, int]
+    ingest: dict[str, Any]

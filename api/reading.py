@@ -1,0 +1,179 @@
+"""Incidents, signals and jobs read from the store as the API's models. No correlation happens here."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from api import models
+from api.cursor import Key, encode_cursor
+from api.errors import NotFound
+from api.times import EARLIEST_NS, LATEST_NS, format_time
+from store import Store
+
+# A signal this much older or younger than its incident cannot belong to it.
+_MARGIN_NS = 7 * 86_400 * 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentFilter:
+    """Which incidents are wanted; times in nanoseconds, empty values mean "any"."""
+
+    start: int = EARLIEST_NS
+    end: int = LATEST_NS
+    limit: int = 100
+    after: Key | None = None
+    states: list[str] = field(default_factory=list)
+    severities: list[str] = field(default_factory=list)
+    entity: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads one tenant's results."""
+
+    store: Store
+    tenant: str
+
+    def incidents(self, wanted: IncidentFilter) -> models.IncidentPage:
+        """One page, newest first."""
+        after = wanted.after or Key(0, "")
+        rows = self.store.rows(
+            "incident_list",
+            {
+                "tenant": self.tenant,
+                "start": wanted.start,
+                "end": wanted.end,
+                "states": wanted.states,
+                "severities": wanted.severities,
+                "entity": wanted.entity,
+                "text": wanted.text,
+                "before": after.started,
+                "before_id": after.incident_id,
+                "limit": wanted.limit + 1,
+            },
+        )
+        page = rows[: wanted.limit]
+        more = encode_cursor(Key(page[-1]["started"], page[-1]["id"])) if len(rows) > wanted.limit else None
+        return models.IncidentPage(incidents=[models.Incident(**_incident(row)) for row in page], next_cursor=more)
+
+    def incident(self, incident_id: str) -> models.IncidentDetail:
+        """One incident with its timeline. Raises NotFound."""
+        row = self._one("incident_get", incident_id, "incident")
+        ended = row["ended"] if row["ended"] is not None else row["updated"]
+        signals = self.store.rows(
+            "incident_timeline",
+            {
+                "tenant": self.tenant,
+                "id": incident_id,
+                "start": max(row["started"] - _MARGIN_NS, EARLIEST_NS),
+                "end": min(ended + _MARGIN_NS, LATEST_NS),
+            },
+        )
+        return models.IncidentDetail(
+            **_incident(row),
+            timeline=[_timeline_entry(signal) for signal in signals],
+            graph=models.Graph.model_validate(_parsed(row["graph"], {})),
+            evidence=[_evidence(signal) for signal in signals],
+        )
+
+    def signal(self, signal_id: str) -> models.Signal:
+        """One signal with its evidence. Raises NotFound."""
+        row = self._one("signal_get", signal_id, "signal")
+        held_by = self.store.rows("signal_incidents", {"tenant": self.tenant, "id": signal_id})
+        return models.Signal(
+            id=row["signal_id"],
+            entity=models.Entity(type=row["entity_type"], name=row["entity_name"]),
+            onset=format_time(row["onset"]),
+            until=format_time(row["until"]),
+            value=_finite(row["value"]),
+            baseline=_finite(row["baseline"]),
+            evidence=_parsed(row["evidence"], None),
+            window_start=format_time(row["window_start"]),
+            window_end=format_time(row["window_end"]),
+            incident_ids=[held["id"] for held in held_by],
+            **{name: row[name] for name in ("rule", "family", "kind", "role", "score", "direction", "severity", "explanation")},
+        )
+
+    def correlation(self, job_id: str) -> models.Correlation:
+        """One job's progress. Raises NotFound."""
+        row = self._one("job_get", job_id, "correlation")
+        return models.Correlation(
+            start=format_time(row["start"]),
+            end=format_time(row["end"]),
+            created_at=format_time(row["created"]),
+            updated_at=format_time(row["updated"]),
+            **{name: row[name] for name in ("id", "state", "steps_done", "steps_total", "signals", "incidents", "attempts", "error")},
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each kind that the tenant has."""
+        rows = self.store.rows("entity_counts", {"tenant": self.tenant})
+        return {row["what"]: int(row["rows"] or 0) for row in sorted(rows, key=lambda row: str(row["what"]))}
+
+    def engine_version(self) -> str:
+        """ClickHouse's version; also the cheapest proof that the store answers."""
+        return str(self.store.rows("entity_engine")[0]["version"])
+
+    def _one(self, query: str, wanted: str, what: str) -> dict[str, Any]:
+        rows = self.store.rows(query, {"tenant": self.tenant, "id": wanted})
+        if not rows:
+            raise NotFound(f"there is no {what} {wanted[:100]!r}")
+        return rows[0]
+
+
+def _incident(row: dict[str, Any]) -> dict[str, Any]:
+    causes = sorted(_parsed(row["root_causes"], []), key=lambda cause: cause["rank"])
+    return {
+        "id": row["id"],
+        "title": row["title"],
+        "state": row["state"],
+        "severity": row["severity"],
+        "started_at": format_time(row["started"]),
+        "ended_at": None if row["ended"] is None else format_time(row["ended"]),
+        "updated_at": format_time(row["updated"]),
+        "score": row["score"],
+        "root_causes": causes,
+        "blast_radius": _parsed(row["blast_radius"], []),
+        "signal_count": row["signal_count"],
+    }
+
+
+def _timeline_entry(row: dict[str, Any]) -> models.TimelineEntry:
+    return models.TimelineEntry(
+        time=format_time(row["onset"]),
+        until=format_time(row["until"]),
+        entity=models.Entity(type=row["entity_type"], name=row["entity_name"]),
+        kind=row["kind"],
+        role=row["role"],
+        explanation=row["explanation"],
+        score=row["score"],
+        severity=row["severity"],
+        signal_id=row["signal_id"],
+        evidence=_href(row),
+    )
+
+
+def _evidence(row: dict[str, Any]) -> models.Evidence:
+    return models.Evidence(
+        href=_href(row),
+        value=_finite(row["value"]),
+        baseline=_finite(row["baseline"]),
+        detail=_parsed(row["evidence"], None),
+        **{name: row[name] for name in ("signal_id", "family", "rule", "kind")},
+    )
+
+
+def _href(row: dict[str, Any]) -> str:
+    return f"/api/v1/signals/{row['signal_id']}"
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _parsed(text: str, default: Any) -> Any:
+    return json.loads(text) if text else default

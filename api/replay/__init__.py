@@ -1,0 +1,1 @@
+"""Sending recorded OTLP JSON lines to a receiver over OTLP/HTTP protobuf."""

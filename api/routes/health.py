@@ -1,0 +1,47 @@
+"""Whether the system lives, is ready, and how much it holds."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+
+from api import models
+from api.deps import Wired
+from api.version import version
+from store.errors import StoreError
+
+router = APIRouter()
+
+
+@router.get("/healthz", tags=["health"], summary="The process lives")
+def healthz() -> dict[str, str]:
+    """Always ok while the process can answer."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", tags=["health"], summary="The system can take telemetry and answer questions")
+def readyz(wired: Wired, response: Response) -> dict[str, str]:
+    """503 with the reason while the store or the receiver cannot work."""
+    try:
+        wired.reader.engine_version()
+    except StoreError as error:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        return {"status": "unavailable", "reason": str(error)}
+    if not wired.ready():
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        return {"status": "unavailable", "reason": "the receiver is not listening"}
+    return {"status": "ready"}
+
+
+@router.get("/api/v1/status", tags=["health"], summary="Versions, counts and ingest statistics")
+def status(wired: Wired) -> models.Status:
+    """What is running, how much it holds, and what the receiver has done since it started."""
+    return models.Status(
+        version=version(),
+        engine=wired.reader.engine_version(),
+        home=wired.reader.store.home.value,
+        started_at=wired.started_at.isoformat().replace("+00:00", "Z"),
+        counts=wired.reader.counts(),
+        ingest=wired.ingest_stats(),
+    )

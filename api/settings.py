@@ -1,0 +1,43 @@
+"""All settings in one place: this module composes, each package describes its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from correlate.settings import CorrelateSettings
+from ingest.settings import IngestSettings
+from store.settings import DEFAULT_TENANT, StoreSettings
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def default_data_directory() -> Path:
+    """The user's data directory (https://specifications.freedesktop.org/basedir-spec/latest/)."""
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "causeline"
+
+
+class Settings(BaseSettings):
+    """Settings of a running system. Variables are CAUSELINE_NAME; nested ones CAUSELINE_STORE__NAME."""
+
+    model_config = SettingsConfigDict(env_prefix="CAUSELINE_", env_nested_delimiter="__", frozen=True, extra="forbid")
+
+    data: Path = Field(default_factory=default_data_directory, description="Data directory of the embedded store.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on; only loopback until keys exist.")
+    otlp_grpc_port: int = Field(default=4317, ge=0, le=65535, description="Reserved for OTLP/gRPC; nothing listens on it yet.")
+    otlp_http_port: int = Field(default=4318, ge=0, le=65535, description="OTLP/HTTP port; 0 picks a free one.")
+    api_port: int = Field(default=8080, ge=0, le=65535, description="API port; 0 picks a free one.")
+    tenant: str = Field(default=DEFAULT_TENANT, min_length=1, description="Tenant that telemetry without a key belongs to.")
+    log_level: str = Field(default="warning", pattern="^(debug|info|warning|error)$", description="Least severe line to log.")
+    store: StoreSettings | None = Field(default=None, description="A store elsewhere; the embedded one under `data` unless given.")
+    ingest: IngestSettings = Field(default_factory=IngestSettings)
+    correlate: CorrelateSettings = Field(default_factory=CorrelateSettings)
+
+    @property
+    def store_settings(self) -> StoreSettings:
+        """The store to use: the one given, or an embedded one under `data`."""
+        return self.store or StoreSettings.embedded(self.data)

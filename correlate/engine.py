@@ -1,0 +1,119 @@
+"""One pass: load a window's frames, run the rules, and hand back their signals.
+
+The only place besides store.scan that collects. A rule that fails costs its own signals and
+leaves a failure row; every other rule's result stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from correlate import topology
+from correlate.errors import RuleError
+from correlate.frames import FRAMES, Frames, load
+from correlate.resolve import resolved
+from correlate.rule import Rule
+from correlate.rules import RULES
+from correlate.settings import CorrelateSettings
+from correlate.signals import SIGNAL
+from store import Store, Window
+
+# What a rule's expressions can raise: polars' own errors and the ordinary mistakes of Python code.
+_RULE_FAULTS = (
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What one pass found.
+
+    `signals` has the SIGNAL columns plus `id`, `rule` and `family`; `entities` and `edges` are
+    the topology seen in the frames; `failures` names the rules that raised.
+    """
+
+    window: Window
+    signals: pl.DataFrame
+    entities: pl.DataFrame
+    edges: pl.DataFrame
+    failures: tuple[RuleError, ...]
+
+
+def detect(
+    store: Store, tenant: str, window: Window, settings: CorrelateSettings, rules: Sequence[Rule] = RULES
+) -> Detection:
+    """Run `rules` over one window of a tenant's telemetry and the history before it."""
+    needed = [name for name in FRAMES if name in topology.READS or any(name in rule.reads for rule in rules)]
+    return run(load(store, tenant, window, settings.history_s, needed), tenant, settings, rules)
+
+
+def run(frames: Frames, tenant: str, settings: CorrelateSettings, rules: Sequence[Rule] = RULES) -> Detection:
+    """Run `rules` over frames already loaded."""
+    entities, edges = pl.collect_all([topology.entities(frames), topology.edges(frames)])
+    found: list[pl.DataFrame] = []
+    failures: list[RuleError] = []
+    for rule in rules:
+        try:
+            found.append(_signals_of(rule, frames, settings))
+        except _RULE_FAULTS as error:
+            failures.append(RuleError(rule.name, f"{type(error).__name__}: {str(error)[:500]}"))
+    signals = pl.concat(found) if found else _nothing()
+    signals = resolved(signals, entities)
+    return Detection(frames.window, with_ids(signals, tenant), entities, edges, tuple(failures))
+
+
+def _signals_of(rule: Rule, frames: Frames, settings: CorrelateSettings) -> pl.DataFrame:
+    return (
+        rule.detect(frames)
+        .select(*SIGNAL)
+        .cast(dict(SIGNAL))
+        .filter(pl.col("seen").is_between(frames.start, frames.end, closed="left"))
+        .filter(pl.col("score") >= settings.min_score, pl.col("entity") != "", pl.col("onset").is_not_null())
+        .with_columns(
+            rule=pl.lit(rule.name),
+            family=pl.lit(rule.family),
+            until=pl.max_horizontal("until", "onset"),
+        )
+        .collect()
+    )
+
+
+def _nothing() -> pl.DataFrame:
+    return pl.DataFrame(schema={**SIGNAL, "rule": pl.String(), "family": pl.String()})
+
+
+def with_ids(signals: pl.DataFrame, tenant: str) -> pl.DataFrame:
+    """Add `id`, keep the strongest row of each, and order by onset then id.
+
+    The id is a hash of what the signal is (rule, kind, entity, onset), so any pass that sees the
+    same thing gives it the same id.
+    """
+    identity = pl.concat_str(
+        pl.lit(tenant),
+        "rule",
+        "kind",
+        "entity_type",
+        "entity",
+        pl.col("onset").dt.epoch("ms").cast(pl.String),
+        separator="\x1f",
+    )
+    keys = signals.select(identity.alias("key"))["key"]
+    # polars' own hash changes between versions; ids must not.
+    ids = [hashlib.blake2b(key.encode(), digest_size=12).hexdigest() for key in keys]
+    return (
+        signals.with_columns(id=pl.Series(ids, dtype=pl.String))
+        .sort("score", "until", descending=True)
+        .unique(subset="id", keep="first", maintain_order=True)
+        .sort("onset", "id")
+    )

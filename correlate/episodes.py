@@ -1,0 +1,156 @@
+"""From anomaly statistics per time bucket to signals: calibration, hysteresis, one scale of scores.
+
+A statistic rule turns telemetry into evidence (`EVIDENCE`): per entity and bucket how odd it looked,
+with the numbers and words behind it. `calibrate` takes away what is always odd about that entity, using
+its own past only; `episodes` merges neighbouring hot buckets into one signal each.
+
+Buckets are aligned to the epoch and references count non-empty buckets, so the same telemetry gives the
+same episodes whichever window looks at it, and telemetry with holes keeps its reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from correlate.frames import Frames
+from correlate.signals import SIGNAL, TIME
+
+BUCKET_S = 30.0
+"""Width of an evidence bucket in seconds."""
+
+REFERENCE = 60
+"""How many earlier non-empty buckets an entity is compared with."""
+
+KEYS = ("kind", "entity_type", "entity")
+
+EVIDENCE: dict[str, pl.DataType] = {
+    "kind": pl.String(),
+    "entity_type": pl.String(),
+    "entity": pl.String(),
+    # Start of the bucket.
+    "bucket": TIME,
+    # How odd, in robust standard deviations or their like: 0 is ordinary, 3 notable; never below 0.
+    "stat": pl.Float64(),
+    "value": pl.Float64(),
+    "baseline": pl.Float64(),
+    # 1 when value is above baseline, -1 below, 0 when there is no direction.
+    "direction": pl.Int8(),
+    "explanation": pl.String(),
+    # JSON text naming traces, log samples or series.
+    "evidence": pl.String(),
+}
+"""Columns of evidence, one row per kind, entity and bucket. A column `first` (TIME) may say when in the
+bucket the oddity began, a column `last` when it was last seen."""
+
+
+def bucket_of(time: str = "time", bucket_s: float = BUCKET_S) -> pl.Expr:
+    """Start of the epoch-aligned bucket that the time column lies in."""
+    return pl.col(time).dt.truncate(f"{round(bucket_s * 1e9)}ns")
+
+
+def past_median(column: str, by: Sequence[str], reference: int = REFERENCE, quantile: float = 0.5) -> pl.Expr:
+    """The column's quantile over up to `reference` earlier rows of the same group; null on the first.
+
+    Rows must be sorted by time within the group. Rows of one group are one per bucket, so this is a
+    count of non-empty buckets and not of seconds.
+    """
+    past = pl.col(column).shift(1)
+    return past.rolling_quantile(quantile, "linear", window_size=reference, min_samples=1).over(by)
+
+
+def calibrate(
+    evidence: pl.LazyFrame,
+    *,
+    floor: float,
+    by: Sequence[str] = KEYS,
+    reference: int = REFERENCE,
+    relative: float = 0.0,
+) -> pl.LazyFrame:
+    """Evidence whose `stat` says how far it is above the entity's own past, in robust deviations.
+
+    stat becomes max(0, (stat - med) / sqrt(MAD^2 + floor^2 + (relative * med)^2)), all from earlier
+    buckets, so an entity that always looks odd ends near 0. With no past at all the median is 0.
+    `floor` is in units of the incoming stat: what a single ordinary bucket may vary.
+    """
+    ordered = evidence.sort(*by, "bucket")
+    centred = ordered.with_columns(past_median("stat", by, reference).fill_null(0.0).alias("_centre"))
+    # The past's residuals are against what was known at the time, which keeps the scale free of the future.
+    scaled = centred.with_columns((pl.col("stat") - pl.col("_centre")).abs().alias("_residual")).with_columns(
+        (past_median("_residual", by, reference).fill_null(0.0) * 1.4826).alias("_scale")
+    )
+    spread = (pl.col("_scale").pow(2) + floor**2 + (relative * pl.col("_centre")).pow(2)).sqrt()
+    calibrated = ((pl.col("stat") - pl.col("_centre")) / spread).clip(lower_bound=0.0)
+    return scaled.with_columns(calibrated.alias("stat")).drop("_centre", "_residual", "_scale")
+
+
+def score_of(stat: pl.Expr) -> pl.Expr:
+    """Robust deviations on the common scale: 3 stays 3, 10 becomes 5.9, 100 becomes 9.3, never above 10."""
+    return 10.0 * stat / (stat + 7.0)
+
+
+def episodes(
+    evidence: pl.LazyFrame,
+    frames: Frames,
+    *,
+    bucket_s: float = BUCKET_S,
+    threshold: float = 3.0,
+    release: float | None = None,
+    gap: int = 2,
+) -> pl.LazyFrame:
+    """Signals (`SIGNAL`), one per run of hot buckets of one (kind, entity_type, entity).
+
+    A run starts at the first bucket whose stat reaches `threshold`, goes on while buckets stay at or
+    above `release` (half the threshold unless given) with at most `gap` cooler or empty buckets in
+    between, and is scored by its two hottest buckets. `onset` is the first hot bucket's start (or
+    `first`), `until` the last one's end (or `last`). `seen` is the last moment of evidence, so a run
+    that goes on is reported again by the next window with the same onset. Only runs seen inside the
+    window are returned; runs that ended before are not.
+    """
+    cool = threshold / 2 if release is None else release
+    width = pl.duration(nanoseconds=round(bucket_s * 1e9))
+    warm = _complete(evidence, width).filter(pl.col("stat") >= cool).sort(*KEYS, "bucket", *_TIES)
+    breaks = pl.col("bucket").diff() > width * (gap + 1)
+    runs = warm.with_columns(breaks.fill_null(True).cum_sum().over(KEYS).alias("_run"))
+    hot = pl.col("stat") >= threshold
+    peak = pl.col("stat") == pl.col("stat").max()
+    found = runs.group_by(*KEYS, "_run").agg(
+        pl.col("first").filter(hot).min().alias("onset"),
+        pl.col("last").filter(hot).max().alias("until"),
+        score_of(pl.col("stat").top_k(2).mean()).alias("score"),
+        hot.any().alias("_hot"),
+        *(pl.col(name).filter(peak).first() for name in _TOLD),
+    )
+    return _as_signals(found.filter(pl.col("_hot")), frames)
+
+
+_TOLD = ("direction", "value", "baseline", "explanation", "evidence")
+# Equal statistics must give the same words in any row order.
+_TIES = ("explanation", "evidence")
+
+
+def _complete(evidence: pl.LazyFrame, width: pl.Expr) -> pl.LazyFrame:
+    """Evidence with `first` and `last` filled from the bucket where the rule gave none."""
+    names = evidence.collect_schema().names()
+    first = pl.col("first") if "first" in names else pl.lit(None, TIME)
+    last = pl.col("last") if "last" in names else pl.lit(None, TIME)
+    end = pl.col("bucket") + width - pl.duration(nanoseconds=1)
+    return evidence.with_columns(
+        pl.coalesce(first, "bucket").cast(TIME).alias("first"), pl.coalesce(last, end).cast(TIME).alias("last")
+    )
+
+
+def _as_signals(runs: pl.LazyFrame, frames: Frames) -> pl.LazyFrame:
+    severity = (
+        pl.when(pl.col("score") >= 8.0).then(pl.lit("high")).when(pl.col("score") >= 5.0).then(pl.lit("medium")).otherwise(pl.lit("low"))
+    )
+    # A bucket may reach beyond the window's end; nothing can have been seen there.
+    seen = pl.min_horizontal("until", frames.end - pl.duration(nanoseconds=1))
+    return (
+        runs.with_columns(seen.alias("until"), severity.alias("severity"))
+        .with_columns(pl.col("until").alias("seen"))
+        .filter(pl.col("seen").is_between(frames.start, frames.end, closed="left"))
+        .select(*SIGNAL)
+        .cast(dict(SIGNAL))
+    )

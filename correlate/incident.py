@@ -1,0 +1,178 @@
+"""Incidents from signals: group, rank, and say what happened in a form that can be stored.
+
+Everything here is a pure function of its frames: the same signals and topology give the same
+incidents, whatever order they come in and however the time range was cut.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import polars as pl
+
+from correlate import catalog
+from correlate.group import components
+from correlate.kinds import with_facts
+from correlate.links import LINK, entity_key, links
+from correlate.rank import ranked
+from correlate.render import blast_radius_json, graph_json, root_causes_json, titles
+from correlate.sameness import other_names, representatives
+from correlate.settings import CorrelateSettings
+
+_SEVERITIES = ["info", "low", "medium", "high", "critical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Incidents:
+    """Assembled incidents: one row each, and one row per signal they hold (role cause, effect or context)."""
+
+    incidents: pl.DataFrame
+    members: pl.DataFrame
+
+
+def assemble(
+    signals: pl.DataFrame,
+    entities: pl.DataFrame,
+    edges: pl.DataFrame,
+    now_ns: int,
+    tenant: str,
+    settings: CorrelateSettings,
+) -> Incidents:
+    """Group `signals` (columns of engine.Detection.signals) into ranked incidents as of `now_ns`."""
+    if signals.is_empty():
+        return Incidents(pl.DataFrame(), pl.DataFrame())
+    same = representatives(edges)
+    known = with_facts(signals).unique(subset="id").sort("onset", "id")
+    causal = links(known, edges, catalog.mechanisms(), settings)
+    members = components(known, causal).join(known, on="id").pipe(_opened, settings)
+    if members.is_empty():
+        return Incidents(pl.DataFrame(), pl.DataFrame())
+    members = members.join(_names(members, tenant), on="component").sort("component", "onset", "id")
+    inside = _inside(causal, members)
+    merged, merged_links = _merge_same(members, inside, same)
+    candidates = ranked(merged, merged_links, settings)
+    top = candidates.filter(pl.col("rank") == 1).select("component", root="key", root_ids="signal_ids")
+    members = _with_roles(members, inside, top)
+    return Incidents(_rows(members, inside, candidates, entities, same, now_ns, settings), members)
+
+
+def _opened(members: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
+    """Only components with enough evidence: one sure fact, or several weaker ones that agree."""
+    core = members.filter(pl.col("role") != "context")
+    facts = core.group_by("component", "entity_type", "entity", "family").agg(pl.max("score"))
+    enough = facts.group_by("component").agg(best=pl.max("score"), total=pl.sum("score"))
+    return members.join(
+        enough.filter((pl.col("best") >= settings.open_score) | (pl.col("total") >= 2 * settings.open_score)),
+        on="component",
+        how="semi",
+    )
+
+
+def _names(members: pl.DataFrame, tenant: str) -> pl.DataFrame:
+    """(component, incident_id): a hash of the component's first signal that is not mere context."""
+    first = (
+        members.filter(pl.col("role") != "context")
+        .sort("onset", "id")
+        .group_by("component", maintain_order=True)
+        .agg(pl.first("id"))
+        .sort("component")
+    )
+    ids = [hashlib.blake2b(f"{tenant}\x1f{anchor}".encode(), digest_size=8).hexdigest() for anchor in first["id"]]
+    return first.select("component").with_columns(incident_id=pl.Series([f"inc-{i}" for i in ids], dtype=pl.String))
+
+
+def _inside(causal: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
+    """Links whose two signals are in one component, with that component."""
+    where = members.select("component", "id")
+    return (
+        causal.join(where, left_on="cause_id", right_on="id")
+        .join(where, left_on=["effect_id", "component"], right_on=["id", "component"])
+        .select("component", *LINK)
+    )
+
+
+def _merge_same(members: pl.DataFrame, inside: pl.DataFrame, same: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Members and links with each entity replaced by the one it is the same as."""
+    to_same = dict(zip(same["key"].to_list(), same["same"].to_list(), strict=True))
+    key = entity_key("entity_type", "entity").replace(to_same)
+    parts = key.str.split("\x1f")
+    merged = members.with_columns(entity_type=parts.list.first(), entity=parts.list.last())
+    return merged, inside.with_columns(cause=pl.col("cause").replace(to_same), effect=pl.col("effect").replace(to_same))
+
+
+def _with_roles(members: pl.DataFrame, inside: pl.DataFrame, top: pl.DataFrame) -> pl.DataFrame:
+    """`members` with `role` as the incident sees it: cause, effect or context."""
+    causes = top.explode("root_ids", empty_as_null=False).select("component", id="root_ids", is_cause=pl.lit(value=True))
+    linked = inside.select("component", id="effect_id").unique().with_columns(is_effect=pl.lit(value=True))
+    return (
+        members.join(causes, on=["component", "id"], how="left")
+        .join(linked, on=["component", "id"], how="left")
+        .with_columns(
+            kind_role=pl.col("role"),
+            role=pl.when(pl.col("is_cause"))
+            .then(pl.lit("cause"))
+            .when(pl.col("role") == "context")
+            .then(pl.lit("context"))
+            .otherwise(pl.lit("effect")),
+        )
+        .drop("is_cause", "is_effect")
+    )
+
+
+def _rows(
+    members: pl.DataFrame,
+    inside: pl.DataFrame,
+    candidates: pl.DataFrame,
+    entities: pl.DataFrame,
+    same: pl.DataFrame,
+    now_ns: int,
+    settings: CorrelateSettings,
+) -> pl.DataFrame:
+    core = members.filter(pl.col("role") != "context")
+    best = core.group_by("component", "family").agg(pl.max("score"))
+    certainty = best.group_by("component").agg(score=1.0 - (1.0 - pl.col("score") / 11.0).product())
+    now = pl.lit(now_ns).cast(members.schema["until"])
+    names = other_names(same)
+    return (
+        members.group_by("component", "incident_id")
+        .agg(
+            started_at=pl.col("onset").filter(pl.col("role") != "context").min(),
+            last=pl.col("until").filter(pl.col("role") != "context").max(),
+            entities=pl.col("entity").unique().sort(),
+            signal_count=pl.len().cast(pl.UInt32),
+        )
+        .join(certainty, on="component")
+        .join(severities(members), on="component")
+        .join(titles(candidates), on="component")
+        .join(root_causes_json(candidates, entities, names), on="component")
+        .join(blast_radius_json(members), on="component", how="left")
+        .join(graph_json(members, inside), on="component", how="left")
+        .with_columns(over=pl.col("last") + pl.duration(seconds=settings.quiet_s) < now)
+        .with_columns(
+            state=pl.when(pl.col("over")).then(pl.lit("resolved")).otherwise(pl.lit("open")),
+            ended_at=pl.when(pl.col("over")).then("last"),
+            updated_at=pl.col("last"),
+            blast_radius=pl.col("blast_radius").fill_null("[]"),
+            graph=pl.col("graph").fill_null('{"nodes":[],"edges":[]}'),
+        )
+        .drop("over", "last")
+        .sort("started_at", "incident_id")
+    )
+
+
+def severities(members: pl.DataFrame) -> pl.DataFrame:
+    """(component, severity): the worst of the causes, one step lower when nothing else was hurt."""
+    level = pl.col("severity").replace_strict(
+        _SEVERITIES, list(range(len(_SEVERITIES))), default=1, return_dtype=pl.Int64
+    )
+    worst = members.with_columns(level=level).group_by("component").agg(
+        cause=pl.col("level").filter(pl.col("role") == "cause").max(),
+        hurt=pl.col("level").filter(pl.col("role") == "effect").max(),
+    )
+    lonely = pl.col("hurt").is_null().cast(pl.Int64)
+    final = pl.max_horizontal(pl.col("cause").fill_null(1) - lonely, pl.min_horizontal("hurt", pl.lit(3)))
+    return worst.select(
+        "component",
+        severity=final.clip(0, 4).replace_strict(list(range(len(_SEVERITIES))), _SEVERITIES, return_dtype=pl.String),
+    )

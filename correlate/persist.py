@@ -1,0 +1,161 @@
+"""Writing passes and incidents so that doing it again changes nothing.
+
+Every table replaces by key and version; what a recomputation no longer finds is withdrawn with a
+tombstone row, never edited in place.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from correlate.engine import Detection
+from correlate.incident import Incidents
+from correlate.signals import TIME
+from store import Store, Window
+
+_SIGNAL_COLUMNS = {
+    "id": "SignalId", "rule": "Rule", "family": "Family", "kind": "Kind", "entity_type": "EntityType",
+    "entity": "EntityName", "onset": "Onset", "until": "Until", "score": "Score", "direction": "Direction",
+    "value": "Value", "baseline": "Baseline", "severity": "Severity", "explanation": "Explanation", "evidence": "Evidence",
+}  # fmt: skip
+_INCIDENT_COLUMNS = {
+    "incident_id": "IncidentId", "title": "Title", "state": "State", "severity": "Severity", "started_at": "StartedAt",
+    "ended_at": "EndedAt", "updated_at": "UpdatedAt", "score": "Score", "root_causes": "RootCauses",
+    "blast_radius": "BlastRadius", "graph": "Graph", "entities": "Entities", "signal_count": "SignalCount",
+}  # fmt: skip
+
+
+def _time(nanos: int) -> pl.Expr:
+    return pl.lit(nanos).cast(TIME)
+
+
+def _versioned(frame: pl.DataFrame, tenant: str, version: int, *, deleted: bool = False) -> pl.DataFrame:
+    return frame.with_columns(
+        Tenant=pl.lit(tenant), Version=pl.lit(version, pl.UInt64), IsDeleted=pl.lit(int(deleted), pl.UInt8)
+    )
+
+
+def _window(window: Window, tenant: str) -> dict[str, str | int]:
+    return {"tenant": tenant, "start": window.start, "end": window.end}
+
+
+def save_detection(store: Store, tenant: str, detection: Detection, version: int) -> None:
+    """Store one pass: its signals (withdrawing those of the window it no longer finds), topology and failures."""
+    window = detection.window
+    rows = detection.signals.rename(_SIGNAL_COLUMNS).select(*_SIGNAL_COLUMNS.values()).with_columns(
+        WindowStart=_time(window.start), WindowEnd=_time(window.end)
+    )
+    before = store.frame("correlate_window_signals", _window(window, tenant)).collect()
+    gone = before.join(rows, on="SignalId", how="anti").drop("Tenant", "Version", "IsDeleted")
+    store.insert_frame("signals", _versioned(gone, tenant, version, deleted=True))
+    store.insert_frame("signals", _versioned(rows, tenant, version))
+    _save_entities(store, tenant, detection, version)
+    _save_edges(store, tenant, detection, version)
+    failures = pl.DataFrame(
+        {"Rule": [f.rule for f in detection.failures], "Error": [f.reason for f in detection.failures]},
+        schema={"Rule": pl.String, "Error": pl.String},
+    )
+    store.insert_frame(
+        "rule_failures",
+        failures.with_columns(Tenant=pl.lit(tenant), WindowStart=_time(window.start), WindowEnd=_time(window.end)),
+    )
+
+
+def _save_entities(store: Store, tenant: str, detection: Detection, version: int) -> None:
+    known = store.frame("correlate_entities", {"tenant": tenant}).collect()
+    none = pl.lit([], pl.List(pl.String))
+    seen = (
+        detection.entities.join(known, on=["type", "name"], how="left", suffix="_known")
+        .with_columns(
+            merged=pl.concat_list(pl.col("aliases").fill_null(none), pl.col("aliases_known").fill_null(none))
+            .list.unique()
+            .list.sort()
+        )
+        # An entity already known under the same names is not written again within the hour.
+        .filter(
+            pl.col("last_seen").is_null()
+            | (pl.col("merged") != pl.col("aliases_known").fill_null(none).list.sort())
+            | (pl.col("last_seen") + pl.duration(hours=1) < _time(detection.window.end))
+        )
+        .select(
+            EntityType="type",
+            EntityName="name",
+            Aliases="merged",
+            FirstSeen=pl.min_horizontal(pl.col("first_seen"), _time(detection.window.start)),
+            LastSeen=pl.max_horizontal(pl.col("last_seen"), _time(detection.window.end)),
+        )
+    )
+    store.insert_frame("entities", _versioned(seen, tenant, version).drop("IsDeleted"))
+
+
+def _save_edges(store: Store, tenant: str, detection: Detection, version: int) -> None:
+    # One row per edge and hour keeps re-runs idempotent while the interval it was seen in grows.
+    rows = detection.edges.select(
+        Kind="kind",
+        SrcType="src_type",
+        SrcName="src",
+        DstType="dst_type",
+        DstName="dst",
+        ValidFrom=pl.col("valid_from").cast(TIME).dt.truncate("1h"),
+        ValidTo=pl.col("valid_to").cast(TIME),
+        Weight=pl.col("weight").cast(pl.Float64),
+    )
+    store.insert_frame("entity_edges", _versioned(rows, tenant, version).drop("IsDeleted"))
+
+
+def save_incidents(store: Store, tenant: str, found: Incidents, judged: Window, horizon: Window, version: int) -> int:
+    """Store the incidents that touch `judged`, keeping the ids of those already known, and withdraw the rest.
+
+    Returns how many incidents now stand in `judged`.
+    """
+    params = _window(judged, tenant)
+    existing = store.frame("correlate_members", _window(horizon, tenant)).collect()
+    incidents, members = _touching(found, judged)
+    renamed = _kept_ids(members, existing)
+    rows = (
+        incidents.join(renamed, on="incident_id", how="left")
+        .with_columns(incident_id=pl.coalesce("kept", "incident_id"))
+        .rename(_INCIDENT_COLUMNS)
+        .select(*_INCIDENT_COLUMNS.values())
+    )
+    held = (
+        members.join(renamed, on="incident_id", how="left")
+        .select(IncidentId=pl.coalesce("kept", "incident_id"), SignalId="id", Role="role")
+        .unique(subset=["IncidentId", "SignalId"])
+    )
+    old_rows = store.frame("correlate_incidents_full", params).collect()
+    old_held = store.frame("correlate_incident_signals_full", params).collect()
+    bookkeeping = ["Tenant", "Version", "IsDeleted"]
+    gone = old_rows.join(rows, on="IncidentId", how="anti").drop(bookkeeping)
+    let_go = old_held.join(held, on=["IncidentId", "SignalId"], how="anti").drop(bookkeeping)
+    store.insert_frame("incident_signals", _versioned(let_go, tenant, version, deleted=True))
+    store.insert_frame("incident_signals", _versioned(held, tenant, version))
+    store.insert_frame("incidents", _versioned(gone, tenant, version, deleted=True))
+    store.insert_frame("incidents", _versioned(rows, tenant, version))
+    return rows.height
+
+
+def _touching(found: Incidents, judged: Window) -> tuple[pl.DataFrame, pl.DataFrame]:
+    if found.incidents.is_empty():
+        empty = dict.fromkeys([*_INCIDENT_COLUMNS], pl.String)
+        times = dict.fromkeys(["started_at", "ended_at", "updated_at"], TIME)
+        more = {"score": pl.Float64, "entities": pl.List(pl.String), "signal_count": pl.UInt32}
+        members = {"incident_id": pl.String, "id": pl.String, "role": pl.String}
+        return pl.DataFrame(schema={**empty, **times, **more}), pl.DataFrame(schema=members)
+    touching = found.incidents.filter(pl.col("started_at") < _time(judged.end), pl.col("updated_at") >= _time(judged.start))
+    return touching, found.members.join(touching, on="incident_id", how="semi")
+
+
+def _kept_ids(members: pl.DataFrame, existing: pl.DataFrame) -> pl.DataFrame:
+    """(incident_id, kept): the known incident each new one continues, by most signals shared, one to one."""
+    shared = (
+        members.select("incident_id", "id").join(existing.rename({"incident_id": "kept"}), on="id")
+        .group_by("incident_id", "kept")
+        .agg(shared=pl.len(), started_at=pl.min("started_at"))
+        .sort("shared", "started_at", "kept", descending=[True, False, False])
+    )
+    return (
+        shared.unique(subset="incident_id", keep="first", maintain_order=True)
+        .unique(subset="kept", keep="first", maintain_order=True)
+        .select("incident_id", "kept")
+    )

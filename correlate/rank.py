@@ -1,0 +1,158 @@
+"""Ranking root causes inside incidents, with every term of every score kept.
+
+For each entity of an incident: how strongly its own evidence speaks for a root (families fused as
+best + 0.1 x the others), how much of that another entity explains away along causal links, how
+much of the rest of the incident its fault would explain, and how late it began. The sum of the
+terms' logarithms, soft-maxed against "unknown", is the confidence.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from correlate.links import entity_key
+from correlate.settings import CorrelateSettings
+
+_FUSE_OTHERS = 0.1
+_EXPLAIN_SWEEPS = 4
+_EXPLAIN_SHARE = 0.9
+_CHAIN_SWEEPS = 2
+_COVERAGE_FLOOR = 0.3
+_LATE_PER_MINUTE = 0.35
+_LATE_MAX = 2.5
+_LATE_SLACK_S = 60.0
+# Log-weight of "something that left no evidence did it".
+_UNKNOWN_LOGIT = -2.3
+
+CANDIDATE = ("component", "key", "entity_type", "entity", "kind", "explanation", "signal_ids", "onset")
+
+
+def fused(members: pl.DataFrame) -> pl.DataFrame:
+    """Root evidence per (component, entity): `own` in 0..1 and the kind and sentence that lead it."""
+    weighted = members.with_columns(weighted=(pl.col("score") / 10.0).clip(0.0, 1.5) * pl.col("root_prior"))
+    by_family = (
+        weighted.sort("weighted", "onset", "id", descending=[True, False, False])
+        .group_by("component", "key", "family", maintain_order=True)
+        .agg(pl.first("entity_type", "entity", "kind", "explanation", "weighted", "title", "action"), pl.min("onset"))
+    )
+    ids = members.sort("onset", "id").group_by("component", "key").agg(signal_ids=pl.col("id"))
+    best = pl.col("weighted").max()
+    return (
+        by_family.sort("weighted", "family", descending=[True, False])
+        .group_by("component", "key", maintain_order=True)
+        .agg(
+            pl.first("entity_type", "entity", "kind", "explanation", "title", "action"),
+            pl.min("onset"),
+            own=best + _FUSE_OTHERS * (pl.col("weighted").sum() - best),
+            families=pl.col("family").sort(),
+        )
+        .join(ids, on=["component", "key"])
+    )
+
+
+def _entity_links(links: pl.DataFrame) -> pl.DataFrame:
+    """The best link per (component, cause entity, effect entity), self excluded."""
+    return (
+        links.filter(pl.col("cause") != pl.col("effect"))
+        .group_by("component", "cause", "effect")
+        .agg(pl.max("weight"), pl.col("lag_s").min(), pl.col("hops").min())
+    )
+
+
+def explained_away(candidates: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
+    """Add `residual`: the part of `own` that no other entity's fault accounts for, and `explained_by`."""
+    pairs = _entity_links(links)
+    state = candidates.with_columns(residual=pl.col("own"))
+    for _ in range(_EXPLAIN_SWEEPS):
+        causes = state.select("component", cause="key", cause_residual="residual")
+        effects = state.select("component", effect="key", own="own")
+        taken = (
+            pairs.join(causes, on=["component", "cause"])
+            .join(effects, on=["component", "effect"])
+            .with_columns(share=pl.col("weight") * (pl.col("cause_residual") / pl.col("own").clip(0.01)).clip(0.0, 1.0))
+            .sort("share", "cause", descending=[True, False])
+            .group_by("component", "effect", maintain_order=True)
+            .agg(pl.first("share", "cause"))
+        )
+        state = (
+            candidates.join(taken, left_on=["component", "key"], right_on=["component", "effect"], how="left")
+            .with_columns(share=pl.col("share").fill_null(0.0))
+            .with_columns(residual=pl.col("own") * (1.0 - _EXPLAIN_SHARE * pl.col("share")))
+            .rename({"cause": "explained_by"})
+        )
+    return state
+
+
+def closure(links: pl.DataFrame) -> pl.DataFrame:
+    """(component, cause, effect, weight): entity links and the chains made of them, best weight each."""
+    direct = _entity_links(links).select("component", "cause", "effect", "weight")
+    known = direct
+    for _ in range(_CHAIN_SWEEPS):
+        chained = known.join(direct, left_on=["component", "effect"], right_on=["component", "cause"], suffix="_next")
+        longer = chained.filter(pl.col("cause") != pl.col("effect_next")).select(
+            "component", "cause", effect="effect_next", weight=pl.col("weight") * pl.col("weight_next")
+        )
+        known = pl.concat([known, longer]).group_by("component", "cause", "effect").agg(pl.max("weight"))
+    return known
+
+
+def covered(candidates: pl.DataFrame, members: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
+    """Add `coverage`: the share (0..1) of the other entities' evidence that this entity's fault reaches."""
+    # Context is no symptom: a deploy or drain beside the fault needs no explaining.
+    symptoms = (
+        members.filter(pl.col("role") != "context")
+        .group_by("component", "key", "family")
+        .agg(pl.max("score"))
+        .group_by("component", "key")
+        .agg(pl.sum("score"))
+    )
+    total = symptoms.group_by("component").agg(total=pl.sum("score"))
+    own = symptoms.rename({"score": "own_score"})
+    reached = (
+        closure(links)
+        .join(symptoms, left_on=["component", "effect"], right_on=["component", "key"])
+        .group_by("component", key="cause")
+        .agg(reached=(pl.col("score") * pl.col("weight")).sum())
+    )
+    rest = pl.col("total") - pl.col("own_score").fill_null(0.0)
+    share = pl.col("reached").fill_null(0.0) / rest
+    return (
+        candidates.join(total, on="component", how="left")
+        .join(own, on=["component", "key"], how="left")
+        .join(reached, on=["component", "key"], how="left")
+        # With nothing else to explain, coverage says nothing either way.
+        .with_columns(coverage=pl.when(rest > 1e-9).then(share).otherwise(0.5).clip(0.0, 1.0))
+        .drop("total", "own_score", "reached")
+    )
+
+
+def ranked(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
+    """Candidates of every component, best first.
+
+    Adds `logit`, `confidence` (0..1, sums with "unknown" to 1 inside a component), `rank` and the
+    terms behind them: own, residual, explained_by, coverage, late_s.
+    """
+    candidates = fused(members.with_columns(key=entity_key("entity_type", "entity")).filter(pl.col("root_prior") > 0))
+    keyed = members.with_columns(key=entity_key("entity_type", "entity"))
+    first = keyed.filter(pl.col("role") != "context").group_by("component").agg(first_effect=pl.min("onset"))
+    late = ((pl.col("onset") - pl.col("first_effect")).dt.total_milliseconds() / 1e3 - _LATE_SLACK_S).clip(0.0)
+    scored = (
+        covered(explained_away(candidates, links), keyed, links)
+        .join(first, on="component", how="left")
+        .with_columns(late_s=late.fill_null(0.0))
+        .with_columns(
+            logit=pl.col("residual").clip(0.001).log()
+            + (_COVERAGE_FLOOR + (1 - _COVERAGE_FLOOR) * pl.col("coverage")).log()
+            - (_LATE_PER_MINUTE * pl.col("late_s") / 60.0).clip(0.0, _LATE_MAX)
+        )
+        .drop("first_effect")
+    )
+    # Sharper than plain odds: near-ties stay near-ties, clear winners read as clear.
+    power = (2.0 * pl.col("logit")).exp()
+    unknown = pl.lit(2.0 * _UNKNOWN_LOGIT).exp()
+    return (
+        scored.with_columns(confidence=power / (power.sum().over("component") + unknown))
+        .sort("component", "logit", "onset", "key", descending=[False, True, False, False])
+        .with_columns(rank=pl.int_range(1, pl.len() + 1).over("component"))
+        .filter(pl.col("rank") <= settings.max_candidates)
+    )

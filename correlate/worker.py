@@ -1,0 +1,65 @@
+"""A Celery worker and beat inside this process, for the embedded mode.
+
+Broker `memory://`, a threads pool and an embedded beat: nothing to install, nothing to fork.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from celery import beat
+from celery.worker import WorkController
+
+from correlate import jobs
+from correlate.celery_app import LIVE_PASS, RUN_JOB, app
+from correlate.settings import CorrelateSettings
+from correlate.tasks import attach
+from store import Store
+from store.settings import DEFAULT_TENANT
+
+
+class EmbeddedWorker:
+    """Runs correlation in threads of this process until stopped."""
+
+    def __init__(self, store: Store, settings: CorrelateSettings, tenant: str = DEFAULT_TENANT) -> None:
+        self._store = store
+        self._settings = settings
+        self._tenant = tenant
+        self._controller: WorkController | None = None
+        self._thread: threading.Thread | None = None
+        self._beat: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start worker and beat; jobs that a former process left unfinished are enqueued again."""
+        attach(self._store, self._settings)
+        app.conf.beat_schedule = {
+            "live-pass": {
+                "task": LIVE_PASS,
+                "schedule": self._settings.live_every_s,
+                "args": [self._tenant],
+                # A pass that waited longer than this would judge minutes a later one covers anyway.
+                "options": {"expires": self._settings.live_every_s},
+            }
+        }
+        self._controller = app.WorkController(
+            pool_cls="threads", concurrency=2, without_gossip=True, without_mingle=True, without_heartbeat=True, quiet=True
+        )
+        self._thread = threading.Thread(target=self._controller.start, name="correlate-worker", daemon=True)
+        self._thread.start()
+        self._beat = beat.EmbeddedService(app, max_interval=1.0, thread=True)
+        self._beat.daemon = True
+        self._beat.start()
+        for tenant, identifier in jobs.unfinished(self._store):
+            app.send_task(RUN_JOB, args=[tenant, identifier], task_id=identifier)
+
+    def stop(self, timeout_s: float = 8.0) -> None:
+        """Stop taking work, let the running pass end, and return within about `timeout_s`."""
+        if self._beat is not None:
+            self._beat.stop()
+            self._beat = None
+        if self._controller is not None:
+            self._controller.stop()
+            self._controller = None
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            self._thread = None

@@ -1,0 +1,20 @@
+-- Count and sum of histograms, exponential histograms and summaries; AggregationTemporality 1 is delta.
+SELECT SeriesHash AS series, TimeUnix AS time, toFloat64(Count) AS count, Sum AS sum, AggregationTemporality = 1 AS delta
+FROM
+(
+    SELECT SeriesHash, TimeUnix, Count, Sum, AggregationTemporality
+    FROM otel_metrics_histogram
+    WHERE Tenant = {tenant:String}
+        AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+    UNION ALL
+    SELECT SeriesHash, TimeUnix, Count, Sum, AggregationTemporality
+    FROM otel_metrics_exponential_histogram
+    WHERE Tenant = {tenant:String}
+        AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+    UNION ALL
+    SELECT SeriesHash, TimeUnix, Count, Sum, 2
+    FROM otel_metrics_summary
+    WHERE Tenant = {tenant:String}
+        AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+)
+WHERE isFinite(Sum)

@@ -1,0 +1,90 @@
+"""Migrations: the plan is what apply runs, edits are refused, every statement may run again."""
+
+from __future__ import annotations
+
+import pytest
+
+from store import Store, StoreSettings, migrate
+from store.errors import MigrationError
+from store.migrate import Migration
+
+
+def tables(store: Store) -> set[str]:
+    """Names of the tables and views in the store's database."""
+    found = store.arrow_text("SELECT name FROM system.tables WHERE database = currentDatabase()")
+    return set(found["name"].to_pylist())
+
+
+def use(monkeypatch: pytest.MonkeyPatch, *files: Migration) -> None:
+    """Let these be the migrations that ship."""
+    monkeypatch.setattr(migrate, "migrations", lambda: files)
+
+
+def test_apply_runs_what_was_planned_and_then_nothing(bare_backend_store: Store) -> None:
+    store = bare_backend_store
+    assert len(migrate.plan(store)) >= len(migrate.migrations())
+    assert migrate.apply(store) == [migration.name for migration in migrate.migrations()]
+    assert {"signals", "incidents", "entities", "entity_edges", "otel_traces", "otel_logs"} <= tables(store)
+    assert (migrate.plan(store), migrate.apply(store)) == ([], [])
+
+
+def test_every_statement_may_run_again(backend_store: Store) -> None:
+    """A crash may come between a statement and its ledger row."""
+    before = tables(backend_store)
+    backend_store.command("TRUNCATE TABLE schema_migrations")
+    assert len(migrate.apply(backend_store)) == len(migrate.migrations())
+    assert tables(backend_store) == before
+
+
+def test_planning_creates_nothing_but_the_ledger(empty_store: Store) -> None:
+    migrate.plan(empty_store)
+    assert tables(empty_store) == {"schema_migrations"}
+
+
+def test_an_edited_migration_is_refused(empty_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "CREATE TABLE IF NOT EXISTS a (x UInt8) ENGINE = ${MergeTree} ORDER BY x;\n"
+    use(monkeypatch, Migration("0001_a", text))
+    assert migrate.apply(empty_store) == ["0001_a"]
+    use(monkeypatch, Migration("0001_a", text.replace("UInt8", "UInt16")))
+    with pytest.raises(MigrationError, match="0001_a was edited after it was applied"):
+        migrate.apply(empty_store)
+
+
+def test_a_failing_migration_is_named_and_the_ones_before_it_stay(
+    empty_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = Migration("0001_a", "CREATE TABLE IF NOT EXISTS a (x UInt8) ENGINE = ${MergeTree} ORDER BY x;\n")
+    bad = Migration("0002_b", "CREATE TABLE b (x NoSuchType) ENGINE = ${MergeTree} ORDER BY x;\n")
+    use(monkeypatch, good, bad)
+    with pytest.raises(MigrationError, match=r"0002_b failed at 'CREATE TABLE b"):
+        migrate.apply(empty_store)
+    assert migrate.applied(empty_store) == {"0001_a": good.checksum}
+
+
+def test_comments_do_not_split_statements_and_count_for_the_checksum(empty_store: Store) -> None:
+    migration = Migration("0001_a", "-- first; not a statement;\nSELECT 1;\n\n-- second\nSELECT ';' AS x;\n")
+    assert migration.statements(empty_store) == ["SELECT 1", "SELECT ';' AS x"]
+    assert migration.checksum != Migration("0001_a", migration.text.replace("second", "2nd")).checksum
+
+
+def test_an_unknown_placeholder_is_refused(empty_store: Store) -> None:
+    with pytest.raises(MigrationError, match="unknown placeholder"):
+        migrate.render("CREATE TABLE a (x ${NoSuchThing}) ENGINE = Memory", empty_store)
+
+
+def test_one_text_serves_a_cluster_too() -> None:
+    cluster = Store(StoreSettings(url="http://127.0.0.1:1", cluster="main"))
+    text = "CREATE TABLE a${on_cluster} (x UInt8) ENGINE = ${ReplacingMergeTree(Version)} ORDER BY x"
+    assert migrate.render(text, cluster) == (
+        "CREATE TABLE a ON CLUSTER `main` (x UInt8) ENGINE = ReplicatedReplacingMergeTree(Version) ORDER BY x"
+    )
+
+
+def test_every_migration_is_durable_and_says_its_tenant() -> None:
+    """Tables that keep data name the fsync settings and carry the tenant."""
+    for migration in migrate.migrations():
+        for statement in migrate.strip_comments(migration.text).split(";\n"):
+            if "MergeTree" in statement and "CREATE TABLE" in statement:
+                head = statement.strip().split("\n", 1)[0]
+                assert "${durable}" in statement, f"{migration.name}: {head}"
+                assert "Tenant" in statement, f"{migration.name}: {head}"
