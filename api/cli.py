@@ -9,8 +9,6 @@ import typer
 from api.commands import correlate, demo, evaluate, incidents, migrate, replay, rules, up
 from api.errors import ApiError
 from api.version import version
-from correlate.errors import CorrelateError
-from store.errors import StoreError
 
 app = typer.Typer(
     name="causeline",
@@ -43,7 +41,7 @@ def main() -> None:
     """Entry point: run a command; an error of ours is one sentence on stderr and exit code 1."""
     try:
         app()
-    except (ApiError, StoreError, CorrelateError) as error:
+    except ApiError as error:
         typer.echo(f"causeline: {error}", err=True)
         sys.exit(1)
 

@@ -100,10 +100,9 @@ def refuse_exposure(host: str) -> None:
         )
 
 
-def wait_for_signal() -> None:
-    """Return when SIGTERM or SIGINT arrives; call from the main thread before announcing readiness."""
-    stopped = threading.Event()
+def stop_requested() -> threading.Event:
+    """An event that SIGTERM or SIGINT sets; call from the main thread, before starting anything."""
+    asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    while not stopped.wait(0.5):
-        pass
+        signal.signal(number, lambda *_: asked.set())
+    return asked

@@ -6,7 +6,6 @@ leaves a failure row; every other rule's result stands.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +18,7 @@ from correlate.resolve import resolved
 from correlate.rule import Rule
 from correlate.rules import RULES
 from correlate.settings import CorrelateSettings
-from correlate.signals import SIGNAL
+from correlate.signals import SIGNAL, with_ids
 from store import Store, Window
 
 # What a rule's expressions can raise: polars' own errors and the ordinary mistakes of Python code.
@@ -91,29 +90,3 @@ def _signals_of(rule: Rule, frames: Frames, settings: CorrelateSettings) -> pl.D
 
 def _nothing() -> pl.DataFrame:
     return pl.DataFrame(schema={**SIGNAL, "rule": pl.String(), "family": pl.String()})
-
-
-def with_ids(signals: pl.DataFrame, tenant: str) -> pl.DataFrame:
-    """Add `id`, keep the strongest row of each, and order by onset then id.
-
-    The id is a hash of what the signal is (rule, kind, entity, onset), so any pass that sees the
-    same thing gives it the same id.
-    """
-    identity = pl.concat_str(
-        pl.lit(tenant),
-        "rule",
-        "kind",
-        "entity_type",
-        "entity",
-        pl.col("onset").dt.epoch("ms").cast(pl.String),
-        separator="\x1f",
-    )
-    keys = signals.select(identity.alias("key"))["key"]
-    # polars' own hash changes between versions; ids must not.
-    ids = [hashlib.blake2b(key.encode(), digest_size=12).hexdigest() for key in keys]
-    return (
-        signals.with_columns(id=pl.Series(ids, dtype=pl.String))
-        .sort("score", "until", descending=True)
-        .unique(subset="id", keep="first", maintain_order=True)
-        .sort("onset", "id")
-    )

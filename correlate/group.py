@@ -14,11 +14,11 @@ def components(signals: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
     Context signals (a deploy, a drain) are no bridges: they join every component they have a
     link with, and never unite two. A context signal linked to nothing forms no component.
     """
-    core = signals.filter(pl.col("role") != "context")["id"]
+    core = signals.filter(~pl.col("context"))["id"]
     strong = links.filter(pl.col("weight") >= JOIN_WEIGHT).select("cause_id", "effect_id")
     inner = strong.filter(pl.col("cause_id").is_in(core.implode()), pl.col("effect_id").is_in(core.implode()))
     labels = _smallest_connected(core, inner)
-    context = signals.filter(pl.col("role") == "context").select("id")
+    context = signals.filter(pl.col("context")).select("id")
     touched = pl.concat(
         [
             strong.select(id="cause_id", other="effect_id"),

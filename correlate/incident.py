@@ -59,7 +59,7 @@ def assemble(
 
 def _opened(members: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
     """Only components with enough evidence: one sure fact, or several weaker ones that agree."""
-    core = members.filter(pl.col("role") != "context")
+    core = members.filter(~pl.col("context"))
     facts = core.group_by("component", "entity_type", "entity", "family").agg(pl.max("score"))
     enough = facts.group_by("component").agg(best=pl.max("score"), total=pl.sum("score"))
     return members.join(
@@ -72,7 +72,7 @@ def _opened(members: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
 def _names(members: pl.DataFrame, tenant: str) -> pl.DataFrame:
     """(component, incident_id): a hash of the component's first signal that is not mere context."""
     first = (
-        members.filter(pl.col("role") != "context")
+        members.filter(~pl.col("context"))
         .sort("onset", "id")
         .group_by("component", maintain_order=True)
         .agg(pl.first("id"))
@@ -104,19 +104,16 @@ def _merge_same(members: pl.DataFrame, inside: pl.DataFrame, same: pl.DataFrame)
 def _with_roles(members: pl.DataFrame, inside: pl.DataFrame, top: pl.DataFrame) -> pl.DataFrame:
     """`members` with `role` as the incident sees it: cause, effect or context."""
     causes = top.explode("root_ids", empty_as_null=False).select("component", id="root_ids", is_cause=pl.lit(value=True))
-    linked = inside.select("component", id="effect_id").unique().with_columns(is_effect=pl.lit(value=True))
     return (
         members.join(causes, on=["component", "id"], how="left")
-        .join(linked, on=["component", "id"], how="left")
         .with_columns(
-            kind_role=pl.col("role"),
             role=pl.when(pl.col("is_cause"))
             .then(pl.lit("cause"))
-            .when(pl.col("role") == "context")
+            .when(pl.col("context"))
             .then(pl.lit("context"))
             .otherwise(pl.lit("effect")),
         )
-        .drop("is_cause", "is_effect")
+        .drop("is_cause")
     )
 
 
@@ -129,7 +126,7 @@ def _rows(
     now_ns: int,
     settings: CorrelateSettings,
 ) -> pl.DataFrame:
-    core = members.filter(pl.col("role") != "context")
+    core = members.filter(~pl.col("context"))
     best = core.group_by("component", "family").agg(pl.max("score"))
     certainty = best.group_by("component").agg(score=1.0 - (1.0 - pl.col("score") / 11.0).product())
     now = pl.lit(now_ns).cast(members.schema["until"])
@@ -137,8 +134,8 @@ def _rows(
     return (
         members.group_by("component", "incident_id")
         .agg(
-            started_at=pl.col("onset").filter(pl.col("role") != "context").min(),
-            last=pl.col("until").filter(pl.col("role") != "context").max(),
+            started_at=pl.col("onset").filter(~pl.col("context")).min(),
+            last=pl.col("until").filter(~pl.col("context")).max(),
             entities=pl.col("entity").unique().sort(),
             signal_count=pl.len().cast(pl.UInt32),
         )

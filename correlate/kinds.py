@@ -15,7 +15,8 @@ def with_facts(signals: pl.DataFrame) -> pl.DataFrame:
     """`signals` with the FACTS columns of their kind.
 
     A kind takes the row of its own name, else the row of its prefix (`xid.79` falls back to
-    `xid`), else the facts of an unknown symptom.
+    `xid`), else the facts of an unknown symptom. `context` is true for what surrounds an incident
+    without being a symptom of it: drains, deploys, telemetry gaps.
     """
     kinds = catalog.kinds().select("kind", *FACTS)
     prefix = kinds.rename({"kind": "prefix"})
@@ -29,4 +30,4 @@ def with_facts(signals: pl.DataFrame) -> pl.DataFrame:
         *facts,
         title=pl.coalesce("title", "title_prefix", "kind"),
         action=pl.coalesce("action", "action_prefix", pl.lit("")),
-    ).select(*signals.columns, *FACTS)
+    ).select(*signals.columns, *FACTS, context=(pl.col("role") == "context") | (pl.col("family") == "change"))

@@ -100,7 +100,7 @@ def covered(candidates: pl.DataFrame, members: pl.DataFrame, links: pl.DataFrame
     """Add `coverage`: the share (0..1) of the other entities' evidence that this entity's fault reaches."""
     # Context is no symptom: a deploy or drain beside the fault needs no explaining.
     symptoms = (
-        members.filter(pl.col("role") != "context")
+        members.filter(~pl.col("context"))
         .group_by("component", "key", "family")
         .agg(pl.max("score"))
         .group_by("component", "key")
@@ -134,7 +134,7 @@ def ranked(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettin
     """
     candidates = fused(members.with_columns(key=entity_key("entity_type", "entity")).filter(pl.col("root_prior") > 0))
     keyed = members.with_columns(key=entity_key("entity_type", "entity"))
-    first = keyed.filter(pl.col("role") != "context").group_by("component").agg(first_effect=pl.min("onset"))
+    first = keyed.filter(~pl.col("context")).group_by("component").agg(first_effect=pl.min("onset"))
     late = ((pl.col("onset") - pl.col("first_effect")).dt.total_milliseconds() / 1e3 - _LATE_SLACK_S).clip(0.0)
     scored = (
         covered(explained_away(candidates, links), keyed, links)

@@ -9,6 +9,8 @@ as sure as a single observation gets. `value` and `baseline` are the numbers beh
 
 from __future__ import annotations
 
+import hashlib
+
 import polars as pl
 
 TIME = pl.Datetime("ns", "UTC")
@@ -36,7 +38,27 @@ def empty() -> pl.LazyFrame:
     return pl.LazyFrame(schema=SIGNAL)
 
 
-def signal_id(*columns: str) -> pl.Expr:
-    """A stable hexadecimal id from the named columns' text, equal on every run and machine."""
-    # struct().hash() is not stable between polars versions, so ids come from the text's own hash in the engine.
-    return pl.concat_str([pl.col(c).cast(pl.String) for c in columns], separator="|")
+def with_ids(signals: pl.DataFrame, tenant: str) -> pl.DataFrame:
+    """Add `id`, keep the strongest row of each, and order by onset then id.
+
+    The id is a hash of what the signal is (rule, kind, entity, onset), so any pass that sees the
+    same thing gives it the same id.
+    """
+    identity = pl.concat_str(
+        pl.lit(tenant),
+        "rule",
+        "kind",
+        "entity_type",
+        "entity",
+        pl.col("onset").dt.epoch("ms").cast(pl.String),
+        separator="\x1f",
+    )
+    keys = signals.select(identity.alias("key"))["key"]
+    # polars' own hash changes between versions; ids must not.
+    ids = [hashlib.blake2b(key.encode(), digest_size=12).hexdigest() for key in keys]
+    return (
+        signals.with_columns(id=pl.Series(ids, dtype=pl.String))
+        .sort("score", "until", descending=True)
+        .unique(subset="id", keep="first", maintain_order=True)
+        .sort("onset", "id")
+    )

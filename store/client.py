@@ -21,7 +21,7 @@ import clickhouse_connect
 import polars as pl
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
 from store import sql
 from store.errors import DataDirectoryInUse, StoreError, StoreUnavailable, from_engine
@@ -45,6 +45,7 @@ class Store:
         self._idle: queue.LifoQueue[Client] = queue.LifoQueue()
         self._slots = threading.BoundedSemaphore(settings.max_clients)
         self._lock_file: IO[str] | None = None
+        self._outer_tempdir: str | None = None
         self._closed = False
 
     @classmethod
@@ -59,7 +60,9 @@ class Store:
             store._claim_directory(settings.path)
         try:
             with store._handle("connect") as client:
-                client.command(f"CREATE DATABASE IF NOT EXISTS {settings.database}{store.on_cluster}", use_database=False)
+                client.command(
+                    f"CREATE DATABASE IF NOT EXISTS {settings.database}{store.on_cluster}", use_database=False
+                )
         except StoreError:
             store.close()
             raise
@@ -97,6 +100,7 @@ class Store:
         private = path / "tmp"
         shutil.rmtree(private, ignore_errors=True)
         private.mkdir(mode=0o700)
+        self._outer_tempdir = tempfile.tempdir
         tempfile.tempdir = str(private)
 
     def _connect(self) -> Client:
@@ -121,7 +125,7 @@ class Store:
             except ClickHouseError as error:
                 if client is not None:
                     client.close()
-                raise from_engine(_code(error), what) from error
+                raise _translate(error, what) from error
             except OSError as error:
                 if client is not None:
                     client.close()
@@ -148,8 +152,8 @@ class Store:
 
     def rows(self, name: str, params: Params | None = None) -> list[dict[str, Any]]:
         """Result of the named query as dicts; for pages of API results, not for telemetry."""
-        table = self.arrow(name, params)
-        return table.to_pylist()
+        found: list[dict[str, Any]] = self.arrow(name, params).to_pylist()
+        return found
 
     def arrow_text(
         self, text: str, params: Params | None = None, settings: Params | None = None, *, what: str = "query"
@@ -169,7 +173,9 @@ class Store:
             client.database = self.settings.database
             client.insert_arrow(table, frame.to_arrow(), settings=dict(settings or {}))
 
-    def insert_bytes(self, table: str, payload: bytes | Sequence[bytes], fmt: str, settings: Params | None = None) -> None:
+    def insert_bytes(
+        self, table: str, payload: bytes | Sequence[bytes], fmt: str, settings: Params | None = None
+    ) -> None:
         """Insert bytes already in a ClickHouse input format.
 
         Raises DataRejected when the engine cannot parse them, StoreUnavailable or
@@ -189,6 +195,7 @@ class Store:
             except queue.Empty:
                 break
         if self._lock_file is not None:
+            tempfile.tempdir = self._outer_tempdir
             self._lock_file.close()
             self._lock_file = None
 
@@ -201,6 +208,8 @@ def to_frame(table: pa.Table) -> pl.DataFrame:
     return frame
 
 
-def _code(error: ClickHouseError) -> int | None:
+def _translate(error: ClickHouseError, what: str) -> StoreError:
     code = getattr(error, "code", None)
-    return int(code) if code is not None else None
+    if code is None and isinstance(error, OperationalError):
+        return StoreUnavailable(f"{what}: no answer from the engine")
+    return from_engine(int(code) if code is not None else None, what)

@@ -53,7 +53,7 @@ class SchemaDrift(StoreError):
 # ClickHouse error codes, https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 OVERLOADED_CODES = frozenset({202, 241, 243, 252, 999})
 UNAVAILABLE_CODES = frozenset({159, 209, 210, 279})
-REJECTED_CODES = frozenset({6, 27, 32, 33, 36, 38, 41, 53, 69, 70, 72, 117, 131, 407, 434, 444, 547})
+REJECTED_CODES = frozenset({6, 25, 26, 27, 32, 33, 36, 38, 41, 53, 69, 70, 72, 117, 130, 131, 407, 434, 444, 547})
 
 
 def from_engine(code: int | None, what: str) -> StoreError:

@@ -73,7 +73,9 @@ def migrations() -> tuple[Migration, ...]:
         if not _NAME.match(name):
             raise MigrationError(f"{name} is not a migration name: use NNNN_lower_case.sql")
     root = files("store.migrations")
-    return tuple(Migration(name.removesuffix(".sql"), root.joinpath(name).read_text(encoding="utf-8")) for name in found)
+    return tuple(
+        Migration(name.removesuffix(".sql"), root.joinpath(name).read_text(encoding="utf-8")) for name in found
+    )
 
 
 def applied(store: Store) -> dict[str, str]:
@@ -115,7 +117,9 @@ def apply(store: Store) -> list[str]:
                 store.command(statement)
             except StoreError as error:
                 first = statement.split("\n", 1)[0]
-                raise MigrationError(f"migration {migration.name} failed at {first!r}: {error.__cause__ or error}") from error
+                raise MigrationError(
+                    f"migration {migration.name} failed at {first!r}: {error.__cause__ or error}"
+                ) from error
         store.command(
             "INSERT INTO schema_migrations (Name, Checksum) VALUES ({name:String}, {checksum:String})",
             {"name": migration.name, "checksum": migration.checksum},

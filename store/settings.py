@@ -27,7 +27,9 @@ class StoreSettings(BaseModel):
     url: str = Field(
         description="`chdb://PATH` for the embedded engine, `http(s)://` or `clickhouse://` for a ClickHouse server."
     )
-    database: str = Field(default="default", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Database that holds all tables.")
+    database: str = Field(
+        default="default", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Database that holds all tables."
+    )
     cluster: str = Field(
         default="",
         pattern=r"^[A-Za-z0-9_.-]*$",

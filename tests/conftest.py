@@ -82,11 +82,11 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[ClickHouseServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
     """A real ClickHouse server, one for the session."""
     if not clickhouse_server.installed():
         missing(clickhouse_server.ABSENT)
-    with ClickHouseServer() as running:
+    with ClickHouseServer(tmp_path_factory.mktemp("server")) as running:
         yield running
 
 

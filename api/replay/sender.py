@@ -172,7 +172,7 @@ def _partial_success(signal: str, body: bytes) -> tuple[int, str | None]:
 def _status_message(response: httpx.Response) -> str:
     if response.headers.get("Content-Type", "").startswith("application/x-protobuf"):
         try:
-            return Status.FromString(response.content).message
+            return str(Status.FromString(response.content).message)
         except DecodeError:
             pass
     return response.text[:200]

@@ -111,6 +111,6 @@ SELECT
             if(ra['container.image.tag'] != '', ':', ''), ra['container.image.tag']), ''), ''),
         nullIf(if(MetricName LIKE 'kube_pod%container_info', a['image'], ''), ''), ''
     ) AS image,
-    toJSONString(a) AS labels
+    toJSONString(mapConcat(mapFilter((k, v) -> k = 'k8s.container.status.last_terminated_reason', ra), a)) AS labels
 FROM described
 LEFT JOIN address ON described.target = address.ip AND address.ip != ''

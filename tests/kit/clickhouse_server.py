@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -42,17 +40,17 @@ def free_port() -> int:
 
 
 class ClickHouseServer:
-    """One server with a directory of its own; a context manager.
+    """One server keeping its data in `directory`; a context manager.
 
     `url` is its HTTP address. `config` is an optional XML configuration file.
     """
 
-    def __init__(self, config: Path | None = None, start_timeout_s: float = 60.0) -> None:
+    def __init__(self, directory: Path, config: Path | None = None, start_timeout_s: float = 60.0) -> None:
         self.http_port, self.tcp_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.http_port}"
         self._config = config
         self._start_timeout_s = start_timeout_s
-        self._directory = Path(tempfile.mkdtemp(prefix="causeline-server-"))
+        self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> ClickHouseServer:
@@ -87,7 +85,6 @@ class ClickHouseServer:
             # The endless query ignores SIGTERM; nothing in this directory outlives the test anyway.
             self._process.send_signal(signal.SIGKILL)
             self._process.wait(timeout=10)
-        shutil.rmtree(self._directory, ignore_errors=True)
 
 
 def _serve(directory: str, http_port: str, tcp_port: str, config: str) -> int:

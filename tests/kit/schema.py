@@ -22,7 +22,9 @@ def live_schema(store: Store) -> dict[str, dict[str, object]]:
             "order_by": table["sorting_key"],
             "partition_by": table["partition_key"],
             "columns": {
-                column["name"]: " ".join(filter(None, (column["type"], column["default_kind"], column["default_expression"])))
+                column["name"]: " ".join(
+                    filter(None, (column["type"], column["default_kind"], column["default_expression"]))
+                )
                 for column in columns
                 if column["table"] == table["name"]
             },

@@ -12,8 +12,26 @@ from tests.kit.source import ROOT
 
 # Names, types and order of the collector's clickhouseexporter 0.151: outside tools read these columns.
 EXPORTER = {
-    "otel_traces": ["Timestamp", "TraceId", "SpanId", "ParentSpanId", "TraceState", "SpanName", "SpanKind", "ServiceName"],
-    "otel_logs": ["Timestamp", "TraceId", "SpanId", "TraceFlags", "SeverityText", "SeverityNumber", "ServiceName", "Body"],
+    "otel_traces": [
+        "Timestamp",
+        "TraceId",
+        "SpanId",
+        "ParentSpanId",
+        "TraceState",
+        "SpanName",
+        "SpanKind",
+        "ServiceName",
+    ],
+    "otel_logs": [
+        "Timestamp",
+        "TraceId",
+        "SpanId",
+        "TraceFlags",
+        "SeverityText",
+        "SeverityNumber",
+        "ServiceName",
+        "Body",
+    ],
     "otel_metrics_gauge": ["ResourceAttributes", "MetricName", "MetricUnit", "Attributes", "TimeUnix", "Value"],
     "otel_metrics_sum": ["MetricName", "Value", "AggregationTemporality", "IsMonotonic"],
     "otel_metrics_histogram": ["Count", "Sum", "BucketCounts", "ExplicitBounds", "Min", "Max"],

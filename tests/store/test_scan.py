@@ -85,7 +85,7 @@ def test_windows_of_datetimes_are_exact() -> None:
     time = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=timezone(timedelta(hours=5, minutes=45)))
     window = Window.between(time, time + timedelta(microseconds=1))
     assert window == Window(1_767_302_345_678_901_000, 1_767_302_345_678_902_000)
-    with pytest.raises(ValueError, match="ends .* before it starts"):
+    with pytest.raises(ValueError, match=r"ends .* before it starts"):
         Window(1, 0)
 
 

@@ -1,0 +1,85 @@
+"""The running system's API as a Python object, for the commands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from api.errors import SystemUnreachable
+
+Job = dict[str, Any]
+_POLL_S = 0.2
+
+
+class ApiClient:
+    """Speaks to one running system.
+
+    Every method raises SystemUnreachable, with the API's own words, when it is refused.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self._base = base_url.rstrip("/")
+        self._http = httpx.Client(timeout=60.0, trust_env=False)
+
+    def __enter__(self) -> ApiClient:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._http.close()
+
+    def incidents(self, **filters: str | int) -> Iterator[dict[str, Any]]:
+        """Every incident the filters match, newest first, over all pages."""
+        cursor: str | None = None
+        while True:
+            page = self._call("GET", "/api/v1/incidents", params={**filters, **({"cursor": cursor} if cursor else {})})
+            yield from page["incidents"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+    def incident(self, incident_id: str) -> dict[str, Any]:
+        """One incident with its timeline, graph and evidence."""
+        return self._call("GET", f"/api/v1/incidents/{incident_id}")
+
+    def status(self) -> dict[str, Any]:
+        """Versions, counts and ingest statistics."""
+        return self._call("GET", "/api/v1/status")
+
+    def correlate(self, start: str, end: str, progress: Callable[[Job], None], timeout_s: float = 3600.0) -> Job:
+        """Back-fill [start, end) and wait; `progress` sees the job each time it is polled.
+
+        Raises SystemUnreachable when the job fails or does not end within `timeout_s`.
+        """
+        job = self._call("POST", "/api/v1/correlations", json={"start": start, "end": end})
+        deadline = time.monotonic() + timeout_s
+        while True:
+            progress(job)
+            if job["state"] == "done":
+                return job
+            if job["state"] == "failed":
+                raise SystemUnreachable(f"the correlation failed: {job['error'] or 'no reason given'}")
+            if time.monotonic() > deadline:
+                raise SystemUnreachable(f"the correlation is still {job['state']} after {timeout_s:.0f} s; it goes on")
+            time.sleep(_POLL_S)
+            job = self._call("GET", f"/api/v1/correlations/{job['id']}")
+
+    def _call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        try:
+            response = self._http.request(method, f"{self._base}{path}", **request)
+        except httpx.HTTPError as error:
+            raise SystemUnreachable(
+                f"no Causeline answers at {self._base} ({error}); start one with `causeline up` or name another with --api"
+            ) from error
+        try:
+            body: dict[str, Any] = response.json()
+        except ValueError as error:
+            raise SystemUnreachable(f"{self._base} is not a Causeline API: it answered {response.status_code}") from error
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            named = f"{body['parameter']}: " if "parameter" in body else ""
+            raise SystemUnreachable(f"{named}{body.get('detail') or body.get('title') or response.status_code}")
+        return body

@@ -1,0 +1,26 @@
+"""Options that several verbs share, and how they talk to a terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+ApiUrl = Annotated[str, typer.Option("--api", envvar="CAUSELINE_API", help="URL of the running system's API.")]
+Start = Annotated[str, typer.Option("--start", envvar="CAUSELINE_START", help="RFC 3339 time or unix seconds.")]
+End = Annotated[str, typer.Option("--end", envvar="CAUSELINE_END", help="RFC 3339 time or unix seconds.")]
+API_DEFAULT = "http://127.0.0.1:8080"
+OTLP_DEFAULT = "http://127.0.0.1:4318"
+_PIPE_WIDTH = 200
+
+
+def out() -> Console:
+    """Standard output; colour only on a terminal and without NO_COLOR, wide lines in a pipe."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def err() -> Console:
+    """Standard error, for progress and complaints."""
+    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPE_WIDTH)

@@ -1,0 +1,79 @@
+"""`causeline up`: everything in one process."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from api.errors import UsageError
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="CAUSELINE_DATA", help="Data directory; the user's data directory unless given."),
+]
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("up")(up)
+
+
+def up(
+    data: DataOption = None,
+    host: Annotated[
+        str | None, typer.Option("--host", envvar="CAUSELINE_HOST", help="Address to listen on; only loopback for now. [127.0.0.1]")
+    ] = None,
+    otlp_grpc_port: Annotated[
+        int | None,
+        typer.Option(
+            "--otlp-grpc-port",
+            envvar="CAUSELINE_OTLP_GRPC_PORT",
+            help="Reserved for OTLP/gRPC, which this version does not serve: nothing listens on it. [4317]",
+        ),
+    ] = None,
+    otlp_http_port: Annotated[
+        int | None,
+        typer.Option("--otlp-http-port", envvar="CAUSELINE_OTLP_HTTP_PORT", help="OTLP/HTTP port; 0 picks a free one. [4318]"),
+    ] = None,
+    api_port: Annotated[
+        int | None, typer.Option("--api-port", envvar="CAUSELINE_API_PORT", help="API port; 0 picks a free one. [8080]")
+    ] = None,
+) -> None:
+    """Start the receiver, the API and the correlation worker in one process.
+
+    Prints one line that begins with `ready` and names the URLs once everything listens. SIGTERM or
+    Ctrl-C stops it cleanly. Further settings are read from CAUSELINE_* variables.
+    """
+    # The engine takes a second to load; verbs that only speak HTTP do without it.
+    from pydantic import ValidationError
+
+    from api.settings import Settings
+    from api.system import System, stop_requested
+    from store.errors import StoreError
+
+    given: dict[str, Any] = {
+        "data": data,
+        "host": host,
+        "otlp_grpc_port": otlp_grpc_port,
+        "otlp_http_port": otlp_http_port,
+        "api_port": api_port,
+    }
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"setting {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    logging.basicConfig(level=settings.log_level.upper(), format=_LOG_FORMAT)
+    asked = stop_requested()
+    system = System(settings)
+    try:
+        system.start()
+        typer.echo(system.ready_line())
+        asked.wait()
+        system.stop()
+    except StoreError as error:
+        raise UsageError(str(error)) from error

@@ -1,0 +1,80 @@
+"""A whole system of our own in a child process, on free ports: for the demo and for evaluations."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+from api.errors import UsageError
+
+_READY = re.compile(r"^ready otlp_http=(\S+) api=(\S+) data=")
+_STOP_S = 15.0
+_OTLP_PORT, _API_PORT = 4318, 8080
+
+
+class Subsystem:
+    """`causeline up` on `data`, up between `with` and its end.
+
+    Ports are free ones, except that `keep` asks for the usual ports first, so that what is printed
+    about a system that stays up is what the documentation says.
+    """
+
+    def __init__(self, data: Path, *, keep: bool = False) -> None:
+        self._data = data
+        self._usual_ports = keep
+        self._process: subprocess.Popen[str] | None = None
+        self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self.otlp_http_url = ""
+        self.api_url = ""
+
+    def __enter__(self) -> Subsystem:
+        if not (self._usual_ports and self._start(_OTLP_PORT, _API_PORT)) and not self._start(0, 0):
+            raise UsageError(f"the system did not start: {self._complaint()}")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+        self._stderr.close()
+
+    def _start(self, otlp_port: int, api_port: int) -> bool:
+        ports = ["--otlp-http-port", str(otlp_port), "--api-port", str(api_port)]
+        command = [sys.executable, "-m", "api.cli", "up", "--data", str(self._data), *ports]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._stderr, text=True)  # noqa: S603
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if match := _READY.match(line):
+                self.otlp_http_url, self.api_url = match.groups()
+                return True
+        self._process.wait()
+        return False
+
+    def _complaint(self) -> str:
+        self._stderr.seek(0)
+        return self._stderr.read().strip().rsplit("\n", 1)[-1] or "it gave no reason"
+
+    def wait(self) -> None:
+        """Return when the system ends or Ctrl-C is pressed."""
+        assert self._process is not None
+        try:
+            self._process.wait()
+        except KeyboardInterrupt:
+            return
+
+    def stop(self) -> None:
+        """Stop the system cleanly; safe to call twice."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._process = None

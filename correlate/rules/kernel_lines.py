@@ -1,0 +1,42 @@
+"""Kernel lines that are faults on their own: links, storage, lockups, machine checks, memory; by catalogue."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from correlate import catalog
+from correlate.frames import Frames
+from correlate.rule import Rule
+from correlate.sessions import evidence_of, sessions
+
+_COUNTING = "600s"
+
+
+def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
+    """Kernel lines -> rows with the `kind, score, min_count, text` of the first catalogue pattern that fits."""
+    patterns = catalog.table("kernel_lines").with_columns(pl.col("score").cast(pl.Float64)).with_row_index("rank")
+    any_of = "|".join(f"(?:{p})" for p in patterns["pattern"])
+    return (
+        lines.filter(pl.col("body").str.contains(any_of))
+        .with_row_index("line")
+        .join(patterns.lazy(), how="cross")
+        .filter(pl.col("body").str.contains(pl.col("pattern")))
+        .sort("line", "rank")
+        .unique(subset="line", keep="first", maintain_order=True)
+    )
+
+
+def detect(frames: Frames) -> pl.LazyFrame:
+    """Faults seen in the window; kinds that only mean something in numbers need `min_count` lines in ten minutes."""
+    rows = parse(frames["kernel_logs"])
+    repeats = pl.len().over("node", "kind", pl.col("time").dt.truncate(_COUNTING))
+    facts = rows.filter(repeats >= pl.col("min_count")).select(
+        "time", "kind", "entity_type", "score",
+        entity="node",
+        explanation=pl.format("{} on {}: {}", "text", "node", pl.col("body").str.slice(0, 160)),
+        evidence=evidence_of(line=pl.col("body").str.slice(0, 300), node="node"),
+    )  # fmt: skip
+    return sessions(facts, frames)
+
+
+RULE = Rule("kernel_lines", "kubernetes", ("kernel_logs",), detect)

@@ -1,0 +1,56 @@
+"""Time lost between two services.
+
+Signal: trace.edge_gap on a service.
+Condition: over the calls a service makes and receives, client span minus server span is far above its
+own past, per edge and operation, in log space.
+Why it matters: the gap holds network, TLS, queueing, retries and a starved process at either end. A
+delayed or starved service shows it on nearly all its edges, its neighbours only on the one they share.
+Source: https://opentelemetry.io/docs/specs/otel/trace/api/#spankind
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from correlate.episodes import calibrate, episodes
+from correlate.frames import Frames
+from correlate.rule import Rule
+from correlate.templates import ms
+from correlate.traces import by_entity, parents, shifts, spans
+
+# Deviations that an entity's own evidence may vary by in an ordinary bucket.
+_FLOOR = 1.0
+
+
+def gaps(distinct: pl.LazyFrame) -> pl.LazyFrame:
+    """One row per call between two services: caller, callee, operation, time and the gap in ms."""
+    # A consumer runs after its producer has returned; there is no waiting to measure.
+    children = distinct.filter((pl.col("parent_id") != "") & (pl.col("kind") != "Consumer"))
+    return (
+        children.join(parents(distinct), on=["trace_id", "parent_id"])
+        .filter(pl.col("caller") != pl.col("service"))
+        .select(
+            "trace_id",
+            "caller",
+            pl.col("service").alias("callee"),
+            pl.concat_str("caller", pl.lit(" -> "), "service", pl.lit(" "), "name").alias("part"),
+            pl.col("parent_time").alias("time"),
+            (pl.col("parent_ms") - pl.col("duration_ms")).clip(lower_bound=0.0).alias("ms"),
+        )
+    )
+
+
+def detect(frames: Frames) -> pl.LazyFrame:
+    """Signals trace.edge_gap."""
+    calls = gaps(spans(frames))
+    # Either end can lose the time, so both are accused; their other edges tell them apart.
+    ends = pl.concat([calls.with_columns(pl.col(end).alias("entity")) for end in ("caller", "callee")])
+    parts = shifts(ends.with_columns(pl.lit("service").alias("entity_type")))
+    sentence = pl.format(
+        "Calls {} lose {} between client and server, usually {} ({} calls; {} of {} edges of {} slower)",
+        "part", ms("value"), ms("baseline"), "n", "slower", "parts", "entity",
+    )  # fmt: skip
+    return episodes(calibrate(by_entity(parts, "trace.edge_gap", sentence), floor=_FLOOR), frames)
+
+
+RULE = Rule(name="trace_edge_gap", family="trace", reads=("spans",), detect=detect)
