@@ -10,8 +10,8 @@ from api.routes import correlations, health, incidents
 from api.version import version
 
 DESCRIPTION = (
-    "Ranked incident timelines from OpenTelemetry: what failed first, what it broke, how sure we are, and what proves it. "
-    "Errors are RFC 9457 problem documents; query parameters the API does not know are ignored."
+    "Ranked incident timelines from OpenTelemetry: what failed first, what it broke, how sure we are, and what "
+    "proves it. Errors are RFC 9457 problem documents; query parameters the API does not know are ignored."
 )
 
 

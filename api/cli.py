@@ -1,17 +1,39 @@
-"""The `causeline` command line."""
+"""The `causeline` command line: verbs are modules of `api.commands`, loaded when they are called."""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
+import click
 import typer
+from typer.core import TyperGroup
 
-from api.commands import correlate, demo, evaluate, incidents, migrate, replay, rules, up
 from api.errors import ApiError
 from api.version import version
 
+VERBS = ("up", "demo", "replay", "correlate", "incidents", "evaluate", "rules", "migrate")
+
+
+class Verbs(TyperGroup):
+    """Loads a verb's module only when that verb, or the list of all, is asked for: some load the engine."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all verbs."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb of that name."""
+        if cmd_name not in VERBS:
+            return None
+        single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+        single.command(cmd_name)(getattr(import_module(f"api.commands.{cmd_name}"), cmd_name))
+        return typer.main.get_command(single)
+
+
 app = typer.Typer(
     name="causeline",
+    cls=Verbs,
     help="OpenTelemetry in, ranked incident timelines out: what failed first, what it broke, and what proves it.",
     no_args_is_help=True,
     add_completion=False,
@@ -33,14 +55,10 @@ def _root(
     pass
 
 
-for module in (up, replay, correlate, incidents, demo, evaluate, rules, migrate):
-    module.register(app)
-
-
 def main() -> None:
-    """Entry point: run a command; an error of ours is one sentence on stderr and exit code 1."""
+    """Entry point: run a verb; an error of ours is one sentence on stderr and exit code 1."""
     try:
-        app()
+        app(prog_name="causeline")
     except ApiError as error:
         typer.echo(f"causeline: {error}", err=True)
         sys.exit(1)

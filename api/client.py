@@ -29,7 +29,9 @@ class ApiClient:
     def __enter__(self) -> ApiClient:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._http.close()
 
     def incidents(self, **filters: str | int) -> Iterator[dict[str, Any]]:
@@ -73,12 +75,15 @@ class ApiClient:
             response = self._http.request(method, f"{self._base}{path}", **request)
         except httpx.HTTPError as error:
             raise SystemUnreachable(
-                f"no Causeline answers at {self._base} ({error}); start one with `causeline up` or name another with --api"
+                f"no Causeline answers at {self._base} ({error}); "
+                "start one with `causeline up` or name another with --api"
             ) from error
         try:
             body: dict[str, Any] = response.json()
         except ValueError as error:
-            raise SystemUnreachable(f"{self._base} is not a Causeline API: it answered {response.status_code}") from error
+            raise SystemUnreachable(
+                f"{self._base} is not a Causeline API: it answered {response.status_code}"
+            ) from error
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             named = f"{body['parameter']}: " if "parameter" in body else ""
             raise SystemUnreachable(f"{named}{body.get('detail') or body.get('title') or response.status_code}")

@@ -46,18 +46,29 @@ Wired = Annotated[Services, Depends(services)]
 
 
 def incident_filter(
-    start: Annotated[str | None, Query(description="Earliest time: RFC 3339 or unix seconds.", examples=["2026-03-02T08:00:00Z"])] = None,
-    end: Annotated[str | None, Query(description="Latest time: RFC 3339 or unix seconds.", examples=["1772460000"])] = None,
-    limit: Annotated[str | None, Query(description=f"Incidents per page, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} unless given.")] = None,
+    start: Annotated[
+        str | None, Query(description="Earliest time: RFC 3339 or unix seconds.", examples=["2026-03-02T08:00:00Z"])
+    ] = None,
+    end: Annotated[
+        str | None, Query(description="Latest time: RFC 3339 or unix seconds.", examples=["1772460000"])
+    ] = None,
+    limit: Annotated[
+        str | None, Query(description=f"Incidents per page, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} unless given.")
+    ] = None,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
     state: Annotated[list[str] | None, Query(description="open, acknowledged or resolved; may be repeated.")] = None,
-    severity: Annotated[list[str] | None, Query(description="critical, high, medium, low or info; may be repeated.")] = None,
-    entity: Annotated[str, Query(description="Name or alias of an entity that takes part, in any case.", examples=["gpu-node-2"])] = "",
+    severity: Annotated[
+        list[str] | None, Query(description="critical, high, medium, low or info; may be repeated.")
+    ] = None,
+    entity: Annotated[
+        str, Query(description="Name or alias of an entity that takes part, in any case.", examples=["gpu-node-2"])
+    ] = "",
     q: Annotated[str, Query(description="Text in the title, an entity's name or an explanation.")] = "",
 ) -> IncidentFilter:
     """The incident list's query. Raises BadParameter naming the first parameter that is wrong."""
     first, last = checked_range(
-        EARLIEST_NS if start is None else parse_time(start, "start"), LATEST_NS if end is None else parse_time(end, "end")
+        EARLIEST_NS if start is None else parse_time(start, "start"),
+        LATEST_NS if end is None else parse_time(end, "end"),
     )
     return IncidentFilter(
         start=first,

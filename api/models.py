@@ -47,7 +47,9 @@ class RootCause(BaseModel):
     entity: NamedEntity
     kind: str = Field(examples=["xid.79"])
     explanation: str = Field(examples=["Xid 79: the GPU has fallen off the bus"])
-    action: str = Field(default="", description="What the catalogue advises.", examples=["reboot the node, drain it on repeat"])
+    action: str = Field(
+        default="", description="What the catalogue advises.", examples=["reboot the node, drain it on repeat"]
+    )
     signal_ids: list[str] = Field(default_factory=list)
     terms: Any = Field(default=None, description="The numbers behind the score.")
 
@@ -161,7 +163,9 @@ class Signal(BaseModel):
 class CorrelationRequest(BaseModel):
     """A stretch of time to correlate: RFC 3339 or unix seconds."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"start": "2026-03-02T08:00:00Z", "end": "2026-03-02T14:00:00Z"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"start": "2026-03-02T08:00:00Z", "end": "2026-03-02T14:00:00Z"}]}
+    )
 
     start: str | int | float
     end: str | int | float

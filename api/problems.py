@@ -57,7 +57,7 @@ async def _from_table(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
+    assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     names = [str(part) for part in first["loc"] if part not in ("query", "body", "path", "header")]
     return problem(
@@ -70,7 +70,7 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _http(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    assert isinstance(error, HTTPException)
     title = HTTPStatus(error.status_code).phrase
     response = problem(error.status_code, title.lower().replace(" ", "-"), title, str(error.detail))
     response.headers.update(error.headers or {})

@@ -95,7 +95,10 @@ class Reader:
             window_start=format_time(row["window_start"]),
             window_end=format_time(row["window_end"]),
             incident_ids=[held["id"] for held in held_by],
-            **{name: row[name] for name in ("rule", "family", "kind", "role", "score", "direction", "severity", "explanation")},
+            **{
+                name: row[name]
+                for name in ("rule", "family", "kind", "role", "score", "direction", "severity", "explanation")
+            },
         )
 
     def correlation(self, job_id: str) -> models.Correlation:
@@ -106,7 +109,10 @@ class Reader:
             end=format_time(row["end"]),
             created_at=format_time(row["created"]),
             updated_at=format_time(row["updated"]),
-            **{name: row[name] for name in ("id", "state", "steps_done", "steps_total", "signals", "incidents", "attempts", "error")},
+            **{
+                name: row[name]
+                for name in ("id", "state", "steps_done", "steps_total", "signals", "incidents", "attempts", "error")
+            },
         )
 
     def counts(self) -> dict[str, int]:

@@ -107,7 +107,13 @@ def _cause_line(cause: dict[str, Any]) -> Text:
 
 def _timeline(incident: Incident) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
-    for options in ({"no_wrap": True}, {"justify": "right", "style": "dim"}, {}, {"overflow": "fold"}, {"overflow": "fold"}):
+    for options in (
+        {"no_wrap": True},
+        {"justify": "right", "style": "dim"},
+        {},
+        {"overflow": "fold"},
+        {"overflow": "fold"},
+    ):
         table.add_column(**options)
     began = _time(incident["started_at"])
     for entry in incident["timeline"]:

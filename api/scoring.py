@@ -135,7 +135,9 @@ def rank_of(causes: Iterable[Json], accept: frozenset[str]) -> int | None:
     return next((place for place, cause in enumerate(ordered, 1) if entity_names(cause["entity"]) & accept), None)
 
 
-def score(labels: Json, incidents: Sequence[Json], accept: Sequence[str] = ("accept",), slack_s: float = SLACK_S) -> Scorecard:
+def score(
+    labels: Json, incidents: Sequence[Json], accept: Sequence[str] = ("accept",), slack_s: float = SLACK_S
+) -> Scorecard:
     """Score the API's incidents (its list form, all pages) against a labels.json."""
     faults = read_faults(labels, accept)
     spans = [_span(incident) for incident in incidents]

@@ -28,7 +28,7 @@ class Subsystem:
         self._data = data
         self._usual_ports = keep
         self._process: subprocess.Popen[str] | None = None
-        self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed in __exit__
         self.otlp_http_url = ""
         self.api_url = ""
 
@@ -37,7 +37,9 @@ class Subsystem:
             raise UsageError(f"the system did not start: {self._complaint()}")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
         self._stderr.close()
 

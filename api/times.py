@@ -28,7 +28,9 @@ def parse_time(text: str, parameter: str) -> int:
     if nanos is None:
         raise BadParameter(parameter, f"{text[:60]!r} is neither an RFC 3339 time nor unix seconds")
     if not EARLIEST_NS <= nanos <= LATEST_NS:
-        raise BadParameter(parameter, f"{text[:60]!r} is outside the years 1900 to 2262; numbers are seconds, not milliseconds")
+        raise BadParameter(
+            parameter, f"{text[:60]!r} is outside the years 1900 to 2262; numbers are seconds, not milliseconds"
+        )
     return nanos
 
 

@@ -85,6 +85,21 @@ def calibrate(
     return scaled.with_columns(calibrated.alias("stat")).drop("_centre", "_residual", "_scale")
 
 
+def above_calm(
+    evidence: pl.LazyFrame, *, floor: float, by: Sequence[str] = KEYS, reference: int = REFERENCE, calm: float = 0.25
+) -> pl.LazyFrame:
+    """Like `calibrate` for statistics whose own past may be mostly faulty.
+
+    stat becomes max(0, (stat - c) / sqrt(floor^2 + c^2)) with c the past's `calm` quantile: what is odd
+    in three buckets of four is ordinary, what was odd for half of the time is still news. Without
+    four earlier buckets c is 0.
+    """
+    past = pl.col("stat").shift(1).rolling_quantile(calm, "linear", window_size=reference, min_samples=4).over(by)
+    centre = past.fill_null(0.0)
+    calibrated = ((pl.col("stat") - centre) / (centre.pow(2) + floor**2).sqrt()).clip(lower_bound=0.0)
+    return evidence.sort(*by, "bucket").with_columns(calibrated.alias("stat"))
+
+
 def score_of(stat: pl.Expr) -> pl.Expr:
     """Robust deviations on the common scale: 3 stays 3, 10 becomes 5.9, 100 becomes 9.3, never above 10."""
     return 10.0 * stat / (stat + 7.0)
@@ -118,7 +133,7 @@ def episodes(
     found = runs.group_by(*KEYS, "_run").agg(
         pl.col("first").filter(hot).min().alias("onset"),
         pl.col("last").filter(hot).max().alias("until"),
-        score_of(pl.col("stat").top_k(2).mean()).alias("score"),
+        score_of(pl.max_horizontal(pl.lit(threshold), pl.col("stat").top_k(3).sum() / 3)).alias("score"),
         hot.any().alias("_hot"),
         *(pl.col(name).filter(peak).first() for name in _TOLD),
     )

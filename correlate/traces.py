@@ -18,6 +18,8 @@ _FLOOR_MS = 0.3
 _WANDER = 0.15
 # Earlier non-empty buckets a part needs before it is judged.
 _MIN_BUCKETS = 2
+# After this many of them the spread of the past is trusted as it is.
+_SHORT_PAST = 10.0
 # With n spans in a bucket, n / (n + this) of the deviation counts: latencies have heavy tails.
 _FEW_SPANS = 2.0
 _EXEMPLARS = 3
@@ -64,7 +66,9 @@ def shifts(latencies: pl.LazyFrame) -> pl.LazyFrame:
     usual = 1.4826 * _past("residual", 0.5, keys).fill_null(0.0)
     # A part that jumps now and then must jump further to be odd.
     occasional = _past("residual", 0.9, keys).fill_null(0.0) / 2
-    spread = (pl.max_horizontal(usual, occasional).pow(2) + _WANDER**2).sqrt()
+    # Of a short past nobody knows how far it wanders.
+    wander = _WANDER**2 * (1 + _SHORT_PAST / pl.int_range(pl.len()).over(keys))
+    spread = (pl.max_horizontal(usual, occasional).pow(2) + wander).sqrt()
     shrunk = pl.col("n") / (pl.col("n") + _FEW_SPANS)
     return (
         centred.with_columns(((pl.col("level") - pl.col("centre")) / spread * shrunk).clip(lower_bound=0.0).alias("stat"))

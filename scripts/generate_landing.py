@@ -11,9 +11,25 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
+
+from scripts.otlp_expressions import (
+    DEEPER_ARRAY,
+    DEEPER_MAP,
+    LAST_TIME,
+    attributes,
+    column_type,
+    exemplars,
+    hex_id,
+    named,
+    pairs_hash,
+    parse,
+    text,
+    time,
+    types,
+    utf8,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTO = ROOT / "store" / "proto" / "otlp.proto"
@@ -21,196 +37,10 @@ TARGET = ROOT / "store" / "migrations" / "0004_landing.sql"
 
 ATTRIBUTE_DEPTH = 2
 BODY_DEPTH = 6
-# The key under which a value nested deeper than declared keeps its protobuf bytes, in base64.
-DEEPER = "otlp_protobuf"
-
-_SCALARS = {
-    "string": "String",
-    "bytes": "String",
-    "bool": "Bool",
-    "double": "Float64",
-    "int32": "Int32",
-    "sint32": "Int32",
-    "uint32": "UInt32",
-    "fixed32": "UInt32",
-    "int64": "Int64",
-    "sfixed64": "Int64",
-    "uint64": "UInt64",
-    "fixed64": "UInt64",
-}
-_MESSAGE = re.compile(r"message (\w+) \{")
-_ONEOF = re.compile(r"oneof (\w+) \{([^}]*)\}")
-_FIELD = re.compile(r"(?:(repeated|optional) )?(\w+) (\w+) = (\d+);")
-
-MAP = "Map(LowCardinality(String), String)"
-# Above this a Date, and so a partition's day, wraps round (2149-06-05, in nanoseconds).
-LAST_TIME = 5_662_224_000_000_000_000
-
-
-@dataclass(frozen=True)
-class Field:
-    """One proto field: label is '', 'repeated' or 'optional'."""
-
-    label: str
-    kind: str
-    name: str
-    number: int
-
-
-@dataclass(frozen=True)
-class Message:
-    """Fields of a message and the members of its oneofs, by oneof name."""
-
-    fields: tuple[Field, ...]
-    oneofs: dict[str, tuple[Field, ...]]
-
-
-def parse(text: str) -> dict[str, Message]:
-    """Messages of a proto3 file that has no nested messages."""
-    text = re.sub(r"//.*", "", text)
-    starts = [*_MESSAGE.finditer(text)]
-    ends = [match.start() for match in starts[1:]] + [len(text)]
-    messages = {}
-    for match, end in zip(starts, ends, strict=True):
-        body = text[match.end() : end]
-        oneofs = {name: _fields(members) for name, members in _ONEOF.findall(body)}
-        messages[match.group(1)] = Message(_fields(body), oneofs)
-    return messages
-
-
-def _fields(text: str) -> tuple[Field, ...]:
-    return tuple(Field(label, kind, name, int(number)) for label, kind, name, number in _FIELD.findall(text))
-
-
-def column_type(messages: dict[str, Message], kind: str) -> str:
-    """ClickHouse type of a scalar or message type."""
-    if kind in _SCALARS:
-        return _SCALARS[kind]
-    message = messages[kind]
-    parts = []
-    for name, members in message.oneofs.items():
-        texts = ", ".join(f"'{f.name}' = {f.number}" for f in members)
-        parts.append(f"{name} Enum8('none' = 0, {texts})")
-    for field in message.fields:
-        inner = column_type(messages, field.kind)
-        wrapped = {"repeated": f"Array({inner})", "optional": f"Nullable({inner})"}.get(field.label, inner)
-        parts.append(f"{field.name} {wrapped}")
-    return f"Tuple({', '.join(parts)})"
-
-
-# --- expressions ---------------------------------------------------------------------------------
-
-
-def utf8(expression: str) -> str:
-    """Invalid UTF-8 becomes U+FFFD: ClickHouse would pass it on and break every JSON reader."""
-    return f"toValidUTF8({expression})"
-
-
-def quoted(expression: str) -> str:
-    """A JSON string."""
-    return f"toJSONString({utf8(expression)})"
-
-
-def number(expression: str, quote: str = "") -> str:
-    """A double as text; NaN and the infinities as OTLP's JSON mapping spells them."""
-    return (
-        f"multiIf(isFinite({expression}), toString({expression}), isNaN({expression}), '{quote}NaN{quote}', "
-        f"{expression} > 0, '{quote}Infinity{quote}', '{quote}-Infinity{quote}')"
-    )
-
-
-def containers(value: str, depth: int) -> tuple[str, str]:
-    """JSON of an AnyN's array and of its map, as two expressions."""
-    if depth == 0:
-        def rest(member: str, empty: str) -> str:
-            return f"if({member} = '', '{empty}', concat('{{\"{DEEPER}\":\"', base64Encode({member}), '\"}}'))"
-
-        return rest(f"{value}.array_value", "[]"), rest(f"{value}.kvlist_value", "{}")
-    item = f"v{depth - 1}"
-    inner = json(item, depth - 1)
-    array = f"concat('[', arrayStringConcat(arrayMap({item} -> {inner}, {value}.array_value.values), ','), ']')"
-    pair = f"concat({quoted('k')}, ':', {inner})"
-    pairs = f"{value}.kvlist_value.values"
-    mapping = f"concat('{{', arrayStringConcat(arrayMap((k, {item}) -> {pair}, {pairs}.key, {pairs}.value), ','), '}}')"
-    return array, mapping
-
-
-def json(value: str, depth: int) -> str:
-    """JSON text of an AnyN; bytes become base64 strings, unset becomes null."""
-    array, mapping = containers(value, depth)
-    return _by_member(
-        value,
-        string=quoted(f"{value}.string_value"),
-        double=number(f"{value}.double_value", '"'),
-        blob=f"concat('\"', base64Encode({value}.bytes_value), '\"')",
-        array=array,
-        mapping=mapping,
-        unset="null",
-    )
-
-
-def text(value: str, depth: int) -> str:
-    """The exporter's text of an AnyN: scalars bare, arrays and maps as JSON, unset as ''."""
-    array, mapping = containers(value, depth)
-    return _by_member(
-        value,
-        string=utf8(f"{value}.string_value"),
-        double=number(f"{value}.double_value"),
-        blob=f"base64Encode({value}.bytes_value)",
-        array=array,
-        mapping=mapping,
-        unset="",
-    )
-
-
-def _by_member(value: str, *, string: str, double: str, blob: str, array: str, mapping: str, unset: str) -> str:
-    return (
-        f"multiIf({value}.value = 'string_value', {string}, "
-        f"{value}.value = 'int_value', toString({value}.int_value), "
-        f"{value}.value = 'bool_value', if({value}.bool_value, 'true', 'false'), "
-        f"{value}.value = 'double_value', {double}, "
-        f"{value}.value = 'array_value', {array}, "
-        f"{value}.value = 'kvlist_value', {mapping}, "
-        f"{value}.value = 'bytes_value', {blob}, '{unset}')"
-    )
-
-
-def attributes(pairs: str) -> str:
-    """The exporter's map of a repeated KeyValue."""
-    values = f"arrayMap(v -> {text('v', ATTRIBUTE_DEPTH)}, {pairs}.value)"
-    keys = f"arrayMap(k -> {utf8('k')}, {pairs}.key)"
-    return f"CAST(mapFromArrays({keys}, {values}), '{MAP}')"
-
-
-def types(pairs: str) -> str:
-    """Which AnyValue member each pair of a repeated KeyValue had."""
-    return f"{pairs}.value.value"
-
-
-def hex_id(value: str, size: int) -> str:
-    """A trace or span id in hex, '' for absent and for all zeros, as the exporter does."""
-    return f"if({value} IN ('', unhex('{'00' * size}')), '', lower(hex({value})))"
-
-
-def time(value: str, otherwise: str | None = None) -> str:
-    """Nanoseconds as a time; with `otherwise` for 0 and for what no partition can hold."""
-    if otherwise is not None:
-        value = f"if({value} = 0 OR {value} > {LAST_TIME}, {otherwise}, {value})"
-    return f"fromUnixTimestamp64Nano(toInt64({value}), 'UTC')"
-
-
-def named(value: str, names: tuple[str, ...]) -> str:
-    """The exporter's text of an enum number; a number it does not know stays a number."""
-    numbers = ", ".join(str(index) for index in range(len(names)))
-    texts = ", ".join(f"'{name}'" for name in names)
-    return f"transform({value}, [{numbers}], [{texts}], toString({value}))"
-
 
 SPAN_KINDS = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
 STATUS_CODES = ("Unset", "Ok", "Error")
 
-
-# --- statements ----------------------------------------------------------------------------------
 
 RESOURCE = {
     "ResourceAttributes": attributes("r.resource.attributes"),
@@ -265,12 +95,12 @@ LOGS = {
     "TraceFlags": "toUInt8(bitAnd(s.flags, 255))",
     "SeverityText": utf8("s.severity_text"),
     "SeverityNumber": "toUInt8(bitAnd(s.severity_number, 255))",
-    "Body": text("s.body", BODY_DEPTH),
+    "Body": text("s.body"),
     "LogAttributes": attributes("s.attributes"),
     "EventName": utf8("s.event_name"),
     "ObservedTimestamp": time(f"if(s.observed_time_unix_nano > {LAST_TIME}, 0, s.observed_time_unix_nano)"),
     "Flags": "s.flags",
-    "BodyType": "s.body.value",
+    "BodyType": "toInt8(s.body.t)",
     "LogAttributeTypes": types("s.attributes"),
     "DroppedAttrCount": "s.dropped_attributes_count",
 }
@@ -281,23 +111,6 @@ METRIC = {
     "MetricUnit": utf8("m.unit"),
     "MetricMetadata": attributes("m.metadata"),
 }
-
-
-def pairs_hash(mapping: str) -> str:
-    """Hash of a map that does not depend on the order of its keys."""
-    return f"arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys({mapping}), mapValues({mapping})))"
-
-
-def exemplars(points: str) -> dict[str, str]:
-    """The exporter's Exemplars columns."""
-    return {
-        "`Exemplars.FilteredAttributes`": f"arrayMap(a -> {attributes('a')}, {points}.filtered_attributes)",
-        "`Exemplars.TimeUnix`": f"arrayMap(t -> {time('t')}, {points}.time_unix_nano)",
-        "`Exemplars.Value`": "arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), "
-        f"{points}.value, {points}.as_double, {points}.as_int)",
-        "`Exemplars.SpanId`": f"arrayMap(i -> {hex_id('i', 8)}, {points}.span_id)",
-        "`Exemplars.TraceId`": f"arrayMap(i -> {hex_id('i', 16)}, {points}.trace_id)",
-    }
 
 
 POINT = {
@@ -417,14 +230,14 @@ HEADER = """-- Generated by scripts/generate_landing.py from store/proto/otlp.pr
 --
 -- One insert of length-delimited envelopes into a landing table flattens into the otel_* tables. The landing
 -- tables keep nothing themselves. Attribute values nest to depth {attributes}, log bodies to depth {body}; deeper arrays
--- and maps become {{"{deeper}": base64 of the ArrayValue or KeyValueList message}}.
+-- and maps become {{"{array}": base64 of the ArrayValue}} and {{"{map}": base64 of the KeyValueList}}.
 """
 
 
 def migration() -> str:
     """The text of 0004_landing.sql."""
     messages = parse(PROTO.read_text(encoding="utf-8"))
-    parts = [HEADER.format(attributes=ATTRIBUTE_DEPTH, body=BODY_DEPTH, deeper=DEEPER)]
+    parts = [HEADER.format(attributes=ATTRIBUTE_DEPTH, body=BODY_DEPTH, array=DEEPER_ARRAY, map=DEEPER_MAP)]
     for signal in ("traces", "logs", "metrics"):
         request = column_type(messages, f"{signal.capitalize()}Request")
         parts.append(

@@ -1,1 +1,1 @@
-"""One module per verb; each exports `register(app)`."""
+"""One module per verb; the verb is the function of the module's name."""

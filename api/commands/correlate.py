@@ -11,11 +11,6 @@ from api.client import ApiClient, Job
 from api.commands.options import API_DEFAULT, ApiUrl, End, Start, err
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command("correlate")(correlate)
-
-
 def correlate(start: Start, end: End, api: ApiUrl = API_DEFAULT) -> None:
     """Back-fill: correlate a stretch of time and wait until it is done.
 

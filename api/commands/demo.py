@@ -23,11 +23,6 @@ from api.subsystem import Subsystem
 Watch = Callable[[float, str], None]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command("demo")(demo)
-
-
 def demo(
     keep: Annotated[
         bool, typer.Option("--keep", envvar="CAUSELINE_KEEP", help="Leave the system up and print what to try on it.")

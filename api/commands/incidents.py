@@ -14,17 +14,18 @@ from api.render import incident_detail, incident_list, ranked
 _MOST = 1000
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command("incidents")(incidents)
-
-
 def incidents(
     incident_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Show this incident only.")] = None,
     api: ApiUrl = API_DEFAULT,
-    start: Annotated[str | None, typer.Option("--start", envvar="CAUSELINE_START", help="Only what was going on after this time.")] = None,
-    end: Annotated[str | None, typer.Option("--end", envvar="CAUSELINE_END", help="Only what was going on before this time.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", envvar="CAUSELINE_JSON", help="Print the API's JSON instead.")] = False,
+    start: Annotated[
+        str | None, typer.Option("--start", envvar="CAUSELINE_START", help="Only what was going on after this time.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--end", envvar="CAUSELINE_END", help="Only what was going on before this time.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", envvar="CAUSELINE_JSON", help="Print the API's JSON instead.")
+    ] = False,
 ) -> None:
     """List incidents, worst first, and print the timeline of the first, or of the one with this ID."""
     with ApiClient(api) as client:
@@ -35,7 +36,9 @@ def incidents(
             else:
                 out().print(incident_detail(found))
             return
-        bounds: dict[str, str | int] = {name: text for name, text in (("start", start), ("end", end)) if text is not None}
+        bounds: dict[str, str | int] = {
+            name: text for name, text in (("start", start), ("end", end)) if text is not None
+        }
         listed = ranked(list(client.incidents(limit=_MOST, **bounds)))
         if as_json:
             typer.echo(json.dumps({"incidents": listed}, indent=1))

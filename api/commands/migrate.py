@@ -6,28 +6,27 @@ from typing import Annotated
 
 import typer
 
-from api.commands.up import DataOption
+from api.commands.options import DataOption
 from api.errors import UsageError
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command("migrate")(migrate)
+from api.settings import default_data_directory
+from store import Store, StoreSettings
+from store import migrate as migrations
+from store.errors import StoreError
 
 
 def migrate(
     url: Annotated[
-        str | None, typer.Option("--url", envvar="CAUSELINE_STORE__URL", help="ClickHouse server URL; the embedded store unless given.")
+        str | None,
+        typer.Option(
+            "--url", envvar="CAUSELINE_STORE__URL", help="ClickHouse server URL; the embedded store unless given."
+        ),
     ] = None,
     data: DataOption = None,
-    plan: Annotated[bool, typer.Option("--plan", envvar="CAUSELINE_PLAN", help="Print the SQL that would run, and run nothing.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", envvar="CAUSELINE_PLAN", help="Print the SQL that would run, and run nothing.")
+    ] = False,
 ) -> None:
     """Apply the migrations a store lacks. `causeline up` does this by itself."""
-    # The engine takes a second to load; verbs that only speak HTTP do without it.
-    from api.settings import default_data_directory
-    from store import Store, StoreSettings
-    from store import migrate as migrations
-    from store.errors import StoreError
 
     settings = StoreSettings(url=url) if url else StoreSettings.embedded(data or default_data_directory())
     try:

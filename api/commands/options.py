@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,10 @@ from rich.console import Console
 ApiUrl = Annotated[str, typer.Option("--api", envvar="CAUSELINE_API", help="URL of the running system's API.")]
 Start = Annotated[str, typer.Option("--start", envvar="CAUSELINE_START", help="RFC 3339 time or unix seconds.")]
 End = Annotated[str, typer.Option("--end", envvar="CAUSELINE_END", help="RFC 3339 time or unix seconds.")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="CAUSELINE_DATA", help="Data directory; the user's data directory unless given."),
+]
 API_DEFAULT = "http://127.0.0.1:8080"
 OTLP_DEFAULT = "http://127.0.0.1:4318"
 _PIPE_WIDTH = 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -15,15 +15,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from api.commands.options import OTLP_DEFAULT, err
 from api.replay.reader import Line
 from api.replay.sender import Progress as Watch
-from api.replay.sender import Report
-from api.replay.sender import Replay, Tally
+from api.replay.sender import Replay, Report, Tally
 
 _EVERY_S = 5.0
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command("replay")(replay)
 
 
 def replay(
@@ -32,7 +26,10 @@ def replay(
         str, typer.Option("--endpoint", envvar="CAUSELINE_ENDPOINT", help="Base URL of an OTLP/HTTP receiver.")
     ] = OTLP_DEFAULT,
     concurrency: Annotated[
-        int, typer.Option("--concurrency", envvar="CAUSELINE_CONCURRENCY", min=1, max=64, help="Requests in flight at once.")
+        int,
+        typer.Option(
+            "--concurrency", envvar="CAUSELINE_CONCURRENCY", min=1, max=64, help="Requests in flight at once."
+        ),
     ] = 16,
 ) -> None:
     """Send recorded telemetry to a receiver, as OTLP/HTTP protobuf.
@@ -47,17 +44,27 @@ def replay(
         raise typer.Exit(1)
 
 
-def send(files: list[Path], endpoint: str, concurrency: int) -> Tally:
-    """Replay with progress on standard error: a bar on a terminal, a line every few seconds elsewhere."""
+def send(files: list[Path], endpoint: str, concurrency: int, each: Callable[[Line], None] | None = None) -> Tally:
+    """Replay with progress on standard error: a bar on a terminal, a line every few seconds elsewhere.
+
+    `each` sees every line that was sent.
+    """
     with _watch() as (watch, report):
-        return Replay(endpoint, concurrency, watch, report).run(files)
+
+        def seen(line: Line, tally: Tally) -> None:
+            if each is not None:
+                each(line)
+            watch(line, tally)
+
+        return Replay(endpoint, concurrency, seen, report).run(files)
 
 
 def summary(tally: Tally) -> str:
     """What was accepted, per signal."""
     kinds = ", ".join(f"{tally.accepted[name]:,} {noun}" for name, noun in _NOUNS.items() if tally.accepted[name])
     failed = f"; {len(tally.failures)} lines failed" if tally.failures else ""
-    return f"accepted {kinds or 'nothing'} in {tally.requests:,} requests ({tally.sent_bytes / 1e6:.1f} MB compressed){failed}"
+    size = f"{tally.sent_bytes / 1e6:.1f} MB compressed"
+    return f"accepted {kinds or 'nothing'} in {tally.requests:,} requests ({size}){failed}"
 
 
 _NOUNS = {"traces": "spans", "logs": "log records", "metrics": "data points"}
@@ -89,7 +96,9 @@ def _watch() -> Iterator[tuple[Watch, Report]]:
         nonlocal last
         if time.monotonic() - last >= _EVERY_S:
             last = time.monotonic()
-            typer.echo(f"{line.path.name} {line.share:.0%}  {tally.records:,} records  {_rate(tally, started)}", err=True)
+            typer.echo(
+                f"{line.path.name} {line.share:.0%}  {tally.records:,} records  {_rate(tally, started)}", err=True
+            )
 
     yield say, lambda message: typer.echo(message, err=True)
 

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import inspect
 
-import typer
 from rich import box
 from rich.table import Table
 
 from api.commands.options import out
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command("rules")(rules)
+from correlate.rules import RULES
 
 
 def rules() -> None:
     """List the correlation rules: their evidence family, what they read and what they find."""
-    # Rules are written in polars, which other verbs need not load.
-    from correlate.rules import RULES
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("rule", "family", "reads", "finds"):

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
+from api.commands.options import DataOption
 from api.errors import UsageError
+from api.settings import Settings
+from api.system import System, stop_requested
+from store.errors import StoreError
 
-DataOption = Annotated[
-    Path | None,
-    typer.Option("--data", envvar="CAUSELINE_DATA", help="Data directory; the user's data directory unless given."),
-]
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command("up")(up)
 
 
 def up(
     data: DataOption = None,
     host: Annotated[
-        str | None, typer.Option("--host", envvar="CAUSELINE_HOST", help="Address to listen on; only loopback for now. [127.0.0.1]")
+        str | None,
+        typer.Option(
+            "--host", envvar="CAUSELINE_HOST", help="Address to listen on; only loopback for now. [127.0.0.1]"
+        ),
     ] = None,
     otlp_grpc_port: Annotated[
         int | None,
@@ -37,7 +35,9 @@ def up(
     ] = None,
     otlp_http_port: Annotated[
         int | None,
-        typer.Option("--otlp-http-port", envvar="CAUSELINE_OTLP_HTTP_PORT", help="OTLP/HTTP port; 0 picks a free one. [4318]"),
+        typer.Option(
+            "--otlp-http-port", envvar="CAUSELINE_OTLP_HTTP_PORT", help="OTLP/HTTP port; 0 picks a free one. [4318]"
+        ),
     ] = None,
     api_port: Annotated[
         int | None, typer.Option("--api-port", envvar="CAUSELINE_API_PORT", help="API port; 0 picks a free one. [8080]")
@@ -48,12 +48,6 @@ def up(
     Prints one line that begins with `ready` and names the URLs once everything listens. SIGTERM or
     Ctrl-C stops it cleanly. Further settings are read from CAUSELINE_* variables.
     """
-    # The engine takes a second to load; verbs that only speak HTTP do without it.
-    from pydantic import ValidationError
-
-    from api.settings import Settings
-    from api.system import System, stop_requested
-    from store.errors import StoreError
 
     given: dict[str, Any] = {
         "data": data,

@@ -15,7 +15,7 @@ GPU_NODES = (
 CPU_NODE = "ip-10-42-3-5.eu-central-1.compute.internal"
 NODES = (*GPU_NODES, CPU_NODE)
 _BUSES = ("1b", "43", "9b", "df")
-_random = random.Random(79)
+_random = random.Random(79)  # noqa: S311 - names, not secrets
 
 
 def _uuid() -> str:
@@ -134,10 +134,23 @@ QWEN = (
     _predictor("qwen2-5-72b-predictor-6f8d7c9b5c-k4m2t", GPU_NODES[0], "qwen2-5-72b-predictor", "qwen2.5-72b"),
     _predictor("qwen2-5-72b-predictor-6f8d7c9b5c-9wzrn", GPU_NODES[1], "qwen2-5-72b-predictor", "qwen2.5-72b"),
 )
-MISTRAL = _predictor("mistral-small-predictor-5c7b9d6f4c-tq8vd", GPU_NODES[2], "mistral-small-predictor", "mistral-small-24b")
-TRAINERS = (_trainer("pretrain-moe-worker-0-b7k2n", GPU_NODES[0]), _trainer("pretrain-moe-worker-1-h5x9c", GPU_NODES[1]))
+MISTRAL = _predictor(
+    "mistral-small-predictor-5c7b9d6f4c-tq8vd", GPU_NODES[2], "mistral-small-predictor", "mistral-small-24b"
+)
+TRAINERS = (
+    _trainer("pretrain-moe-worker-0-b7k2n", GPU_NODES[0]),
+    _trainer("pretrain-moe-worker-1-h5x9c", GPU_NODES[1]),
+)
 EXPORTERS = tuple(
-    Pod(f"nvidia-dcgm-exporter-{suffix}", "gpu-operator", node, "dcgm-exporter", "exporter", kind="daemonset", version="4.4.1")
+    Pod(
+        f"nvidia-dcgm-exporter-{suffix}",
+        "gpu-operator",
+        node,
+        "dcgm-exporter",
+        "exporter",
+        kind="daemonset",
+        version="4.4.1",
+    )
     for suffix, node in zip(("4ztqw", "7cfrz", "m2xkd"), GPU_NODES, strict=True)
 )
 PREDICTORS = (*QWEN, MISTRAL)

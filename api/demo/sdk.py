@@ -84,15 +84,21 @@ class Emitter:
         self._pool = ThreadPoolExecutor(3, thread_name_prefix="demo-export")
         self._finished: list[ReadableSpan] = []
         self._records: list[ReadableLogRecord] = []
-        self._points: dict[tuple[Key, str], dict[tuple[str, str, str], list[Any]]] = defaultdict(lambda: defaultdict(list))
+        self._points: dict[tuple[Key, str], dict[tuple[str, str, str], list[Any]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
         self._resources: dict[Key, Resource] = {}
         self._tracers: dict[Key, TracerProvider] = {}
 
-    def gauge(self, resource: Attributes, scope: str, name: str, unit: str, at: int, value: float, labels: Attributes) -> None:
+    def gauge(
+        self, resource: Attributes, scope: str, name: str, unit: str, at: int, value: float, labels: Attributes
+    ) -> None:
         """One point of a gauge; `at` in nanoseconds since the epoch."""
         self._point(resource, scope, name, unit, "gauge", NumberDataPoint(labels, 0, at, value))
 
-    def counter(self, resource: Attributes, scope: str, name: str, unit: str, at: int, value: float, labels: Attributes) -> None:
+    def counter(
+        self, resource: Attributes, scope: str, name: str, unit: str, at: int, value: float, labels: Attributes
+    ) -> None:
         """One point of a cumulative monotonic sum."""
         self._point(resource, scope, name, unit, "counter", NumberDataPoint(labels, 0, at, value))
 
@@ -170,7 +176,8 @@ class Emitter:
             self._pool.submit(lambda: not records or self._logs.export(records) is LogRecordExportResult.SUCCESS),
             self._pool.submit(lambda: self._metrics.export(metrics) is MetricExportResult.SUCCESS),
         )
-        if not all([future.result() for future in taken]):
+        outcomes = [future.result() for future in taken]
+        if not all(outcomes):
             raise SystemUnreachable(f"the receiver at {self.endpoint} did not take the demo's telemetry")
 
     def close(self) -> None:
@@ -188,7 +195,9 @@ class Emitter:
     def _metrics_data(self) -> MetricsData:
         by_resource: dict[Key, list[ScopeMetrics]] = defaultdict(list)
         for (key, scope), metrics in self._points.items():
-            made = [Metric(name, None, unit or None, _data(kind, points)) for (name, unit, kind), points in metrics.items()]
+            made = [
+                Metric(name, None, unit or None, _data(kind, points)) for (name, unit, kind), points in metrics.items()
+            ]
             by_resource[key].append(ScopeMetrics(InstrumentationScope(scope), made, ""))
         return MetricsData([ResourceMetrics(self._resources[key], scopes, "") for key, scopes in by_resource.items()])
 

@@ -33,7 +33,6 @@ TRAINERS_GONE_S = 611.0
 RESTARTS_S = (9.0, 24.0, 51.0, 98.0, 187.0, 355.0, 664.0, 968.0, 1272.0)
 
 
-
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """A line of a node's kernel log."""
@@ -146,7 +145,11 @@ def _kernel() -> Iterator[Kernel]:
     yield Kernel(0.0, BROKEN_NODE, f"NVRM: Xid (PCI:{bdf}): 79, GPU has fallen off the bus.")
     yield Kernel(0.01, BROKEN_NODE, f"NVRM: GPU {bdf}.0: GPU has fallen off the bus.")
     for channel in range(8, 13):
-        yield Kernel(0.8 + channel / 100, BROKEN_NODE, f"NVRM: Xid (PCI:{bdf}): 45, pid=3911872, name=VLLM::Worker_TP1, Ch {channel:08x}")
+        yield Kernel(
+            0.8 + channel / 100,
+            BROKEN_NODE,
+            f"NVRM: Xid (PCI:{bdf}): 45, pid=3911872, name=VLLM::Worker_TP1, Ch {channel:08x}",
+        )
 
 
 def _replica() -> Iterator[Once]:

@@ -33,7 +33,11 @@ from api.demo.sdk import Emitter
 TICK_S = 30.0
 REQUESTS_PER_TICK = 10
 _CONTRIB = "github.com/open-telemetry/opentelemetry-collector-contrib/receiver"
-_PROMETHEUS, _CLUSTER, _EVENTS = f"{_CONTRIB}/prometheusreceiver", f"{_CONTRIB}/k8sclusterreceiver", f"{_CONTRIB}/k8seventsreceiver"
+_PROMETHEUS, _CLUSTER, _EVENTS = (
+    f"{_CONTRIB}/prometheusreceiver",
+    f"{_CONTRIB}/k8sclusterreceiver",
+    f"{_CONTRIB}/k8seventsreceiver",
+)
 _KUBELET = f"{_CONTRIB}/kubeletstatsreceiver"
 _TTFT_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _NOISE = (
@@ -68,7 +72,7 @@ class Stream:
     def __init__(self, emitter: Emitter, fault_ns: int) -> None:
         self._emit = emitter
         self._fault_ns = fault_ns
-        self._random = random.Random(41)
+        self._random = random.Random(41)  # noqa: S311 - jitter, not secrets
         self._running = {pod.name: _Running() for pod in PREDICTORS}
         self._replays = dict.fromkeys(OWNER, 0.0)
         self._step = 81_200
@@ -138,13 +142,19 @@ class Stream:
             crashed = not story.serves(pod, at) or (pod in TRAINERS and at >= story.TRAINERS_GONE_S)
             image, _, tag = pod.image.rpartition(":")
             container = {**pod.as_collector(), "container.image.name": image, "container.image.tag": tag}
-            self._emit.gauge(container, _CLUSTER, "k8s.container.restarts", "{restart}", when, story.restarts(pod, at), {})
+            self._emit.gauge(
+                container, _CLUSTER, "k8s.container.restarts", "{restart}", when, story.restarts(pod, at), {}
+            )
             self._emit.gauge(container, _CLUSTER, "k8s.container.ready", "", when, int(not crashed), {})
             self._emit.gauge(pod.as_collector(), _CLUSTER, "k8s.pod.phase", "", when, 2, {})
             cpu = 0.05 if crashed else 2.4
             self._emit.gauge(pod.as_collector(), _KUBELET, "container.cpu.usage", "{cpu}", when, self._around(cpu), {})
         up = sum(story.serves(pod, at) for pod in QWEN)
-        for workload, available, desired in ((BROKEN_POD.workload, up, 2), (MISTRAL.workload, 1, 1), (GATEWAY.workload, 1, 1)):
+        for workload, available, desired in (
+            (BROKEN_POD.workload, up, 2),
+            (MISTRAL.workload, 1, 1),
+            (GATEWAY.workload, 1, 1),
+        ):
             namespace = "apps" if workload == GATEWAY.workload else "inference"
             deployment = {"k8s.deployment.name": workload, "k8s.namespace.name": namespace, "k8s.cluster.name": CLUSTER}
             self._emit.gauge(deployment, _CLUSTER, "k8s.deployment.available", "{pod}", when, available, {})
@@ -166,7 +176,7 @@ class Stream:
         start, end = self._ns(at), self._ns(at + answer_s + 0.012)
         status = 502 if failed else 504 if timed_out else 200
         route = "/v1/chat/completions"
-        error = f"upstream answered {status}" if status != 200 else None  # noqa: PLR2004 - HTTP OK
+        error = f"upstream answered {status}" if status != 200 else None
         root = self._emit.span(
             GATEWAY.as_sdk(), f"POST {route}", SpanKind.SERVER, start, end,
             {"http.request.method": "POST", "http.route": route, "http.response.status_code": status}, error=error,
@@ -182,7 +192,12 @@ class Stream:
             root, error,
         )  # fmt: skip
         self._emit.log(
-            GATEWAY.as_sdk(), "access", end, f"POST {route} {status} {int(answer_s * 1000)}ms model={pod.model}", "INFO", span=root
+            GATEWAY.as_sdk(),
+            "access",
+            end,
+            f"POST {route} {status} {int(answer_s * 1000)}ms model={pod.model}",
+            "INFO",
+            span=root,
         )
         if failed:
             return
@@ -204,7 +219,7 @@ class Stream:
             {
                 "gen_ai.evaluation.name": "Correctness",
                 "gen_ai.evaluation.score.value": round(score, 3),
-                "gen_ai.evaluation.score.label": "pass" if score >= 0.7 else "fail",  # noqa: PLR2004 - the evaluator's bar
+                "gen_ai.evaluation.score.label": "pass" if score >= 0.7 else "fail",
                 "gen_ai.response.id": response,
                 "gen_ai.request.model": pod.model,
             },
@@ -222,13 +237,26 @@ class Stream:
             ("vllm:kv_cache_usage_perc", min(self._around(0.41 + 0.55 * pressure), 1.0)),
         ):
             self._emit.gauge(scraped, _PROMETHEUS, name, "", when, float(value), labels)
-        self._emit.counter(scraped, _PROMETHEUS, "vllm:request_success_total", "", when, float(running.requests), labels)
-        self._emit.counter(scraped, _PROMETHEUS, "vllm:generation_tokens_total", "", when, float(running.tokens), labels)
+        self._emit.counter(
+            scraped, _PROMETHEUS, "vllm:request_success_total", "", when, float(running.requests), labels
+        )
+        self._emit.counter(
+            scraped, _PROMETHEUS, "vllm:generation_tokens_total", "", when, float(running.tokens), labels
+        )
         point = HistogramDataPoint(
-            {"gen_ai.operation.name": "chat", "gen_ai.request.model": pod.model},
-            self._started_ns, when, running.count, round(running.total, 4), tuple(running.buckets), _TTFT_BOUNDS, 0.05, 20.0,
-        )  # fmt: skip
-        self._emit.histogram(pod.as_sdk(), "opentelemetry.instrumentation.vllm", "gen_ai.server.time_to_first_token", "s", when, point)
+            attributes={"gen_ai.operation.name": "chat", "gen_ai.request.model": pod.model},
+            start_time_unix_nano=self._started_ns,
+            time_unix_nano=when,
+            count=running.count,
+            sum=round(running.total, 4),
+            bucket_counts=tuple(running.buckets),
+            explicit_bounds=_TTFT_BOUNDS,
+            min=0.05,
+            max=20.0,
+        )
+        self._emit.histogram(
+            pod.as_sdk(), "opentelemetry.instrumentation.vllm", "gen_ai.server.time_to_first_token", "s", when, point
+        )
         self._file(
             pod, when,
             f"INFO [loggers.py:123] Engine 000: Avg prompt throughput: {self._around(1410, 0.1):.1f} tokens/s, "
@@ -245,14 +273,21 @@ class Stream:
             ("train/tokens_per_second", self._around(208_000 / seconds)),
         ):
             self._emit.gauge(pod.as_sdk(), "training", name, "", when, value, labels)
-        self._file(pod, when, f" iteration {self._step:8d}/  500000 | elapsed time per iteration (ms): {seconds * 1000:.1f} | lm loss: 2.2714E+00 |")
+        self._file(
+            pod,
+            when,
+            f" iteration {self._step:8d}/  500000 | elapsed time per iteration (ms): {seconds * 1000:.1f} | "
+            "lm loss: 2.2714E+00 |",
+        )
 
     def say(self, line: story.Once) -> None:
         """Emit one line of the story in the shape its collector gives it."""
         if isinstance(line, story.Kernel):
             severity = "err" if line.body.startswith("NVRM") else "INFO"
             attributes = {"log.file.name": "kmsg", "syslog.identifier": "kernel"}
-            self._emit.log(node_resource(line.node), "otelcol/journaldreceiver", self._ns(line.at), line.body, severity, attributes)
+            self._emit.log(
+                node_resource(line.node), "otelcol/journaldreceiver", self._ns(line.at), line.body, severity, attributes
+            )
         elif isinstance(line, story.Said):
             self._file(line.pod, self._ns(line.at), line.body)
         else:

@@ -26,12 +26,8 @@ from api.errors import NotOtlp
 Encode = Callable[[Any], bytes]
 
 SIGNAL_OF = {"resourceSpans": "traces", "resourceLogs": "logs", "resourceMetrics": "metrics"}
-_REQUEST = {
-    "traces": ExportTraceServiceRequest.DESCRIPTOR,
-    "logs": ExportLogsServiceRequest.DESCRIPTOR,
-    "metrics": ExportMetricsServiceRequest.DESCRIPTOR,
-}
 _HEX = frozenset({"traceId", "spanId", "parentSpanId"})
+_KEY_VALUE = "opentelemetry.proto.common.v1.KeyValue"
 _KEY_VALUES_KEPT = 200_000
 _VARINT, _I64, _BYTES, _I32 = 0, 1, 2, 5
 
@@ -60,7 +56,7 @@ def encode_line(line: bytes) -> Encoded:
         raise NotOtlp(f"not an OTLP export request: first key is {first!r}, expected {', '.join(SIGNAL_OF)}")
     signal = SIGNAL_OF[first]
     try:
-        return Encoded(signal, _message(_REQUEST[signal])(document), _records(signal, document[first]))
+        return Encoded(signal, _ENCODERS[signal](document), _records(signal, document[first]))
     except (TypeError, ValueError, AttributeError, KeyError, OverflowError, RecursionError, struct.error) as error:
         raise NotOtlp(f"not an OTLP {signal} request: {error}") from error
 
@@ -101,13 +97,9 @@ def _message(descriptor: Descriptor) -> Encode:
         get = value.get
         return b"".join([write(item) for name, write in writers if (item := get(name)) is not None])
 
-    if descriptor.full_name == "opentelemetry.proto.common.v1.KeyValue":
-        result = _remembered(encode)
-    else:
-        result = encode
+    result = _remembered(encode) if descriptor.full_name == _KEY_VALUE else encode
     _BUILDING[descriptor] = result
-    for field in sorted(descriptor.fields, key=lambda f: f.number):
-        writers.append((field.json_name, _field(field)))
+    writers.extend((field.json_name, _field(field)) for field in sorted(descriptor.fields, key=lambda f: f.number))
     return result
 
 
@@ -250,4 +242,11 @@ _WIRE = {
     FieldDescriptor.TYPE_FIXED64: _I64,
     FieldDescriptor.TYPE_SFIXED64: _I64,
     FieldDescriptor.TYPE_FIXED32: _I32,
+}
+
+# Compiled when the module loads: a thread must never see an encoder that is still being built.
+_ENCODERS: dict[str, Encode] = {
+    "traces": _message(ExportTraceServiceRequest.DESCRIPTOR),
+    "logs": _message(ExportLogsServiceRequest.DESCRIPTOR),
+    "metrics": _message(ExportMetricsServiceRequest.DESCRIPTOR),
 }

@@ -62,7 +62,7 @@ def _planned(frames: Frames) -> pl.LazyFrame:
 def _node_facts(frames: Frames) -> pl.LazyFrame:
     turned = (
         _conditions(frames)
-        .filter(pl.col("bad"), pl.col("was").eq(other=False) | (pl.col("was").eq(other=True)))
+        .filter(pl.col("bad"), pl.col("was").is_not_null())
         # One session lasts as long as the condition does; its onset is the first bad sample after a good one.
         .with_columns(onset=pl.when(~pl.col("was")).then(pl.col("before") + (pl.col("time") - pl.col("before")) / 2).otherwise("time"))
     )
@@ -71,8 +71,8 @@ def _node_facts(frames: Frames) -> pl.LazyFrame:
         tolerance=f"{ANNOUNCED_S}s", check_sortedness=False,
     )  # fmt: skip
     # A cordon that only follows the fault is the response to it: what counts is what was known at the start.
-    first = pl.col("announced").is_not_null().sort_by("time").first().over("node", "kind")
-    planned = first & (pl.col("kind") == "node.not_ready")
+    at_start = pl.when(~pl.col("was")).then(pl.col("announced").is_not_null())
+    planned = at_start.forward_fill().over("node", "kind", order_by="time").fill_null(value=False) & (pl.col("kind") == "node.not_ready")
     return marked.select(
         "time", "onset",
         kind=pl.when(planned).then(pl.lit("node.maintenance")).otherwise("kind"),

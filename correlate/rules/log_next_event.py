@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from correlate.episodes import EVIDENCE, calibrate, episodes
+from correlate.episodes import EVIDENCE, above_calm, episodes
 from correlate.frames import Frames
 from correlate.rule import Rule
 from correlate.templates import WARN, level, readable, template
@@ -93,7 +93,7 @@ def detect(frames: Frames) -> pl.LazyFrame:
     transitions = pl.concat([pairs.select(columns), opened(begins, pairs).select(columns)]).filter(settled)
     states = divergence(transitions.with_columns(pl.lit("service").alias("entity_type")))
     # Branches that depend on what users ask for vary all the time: each state has its own calm.
-    calibrated = calibrate(states, floor=_FLOOR, by=KEYS)
+    calibrated = above_calm(states, floor=_FLOOR, by=KEYS)
     names = pl.concat([lines.select(state="event", text="text"), begins.select("state", "text")])
     return episodes(told(calibrated, names.unique(subset="state", keep="any")), frames)
 

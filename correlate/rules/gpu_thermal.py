@@ -1,0 +1,87 @@
+"""Heat that concerns a whole node: most of its GPUs slow down together, which is cooling and not one GPU's paste.
+
+The slow-down is the proof; the trouble began earlier, when temperatures left their usual range.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from correlate import gpu_series
+from correlate.frames import Frames
+from correlate.rule import Rule
+from correlate.rules.gpu_metrics import readings
+from correlate.sessions import evidence_of, sessions
+
+_BUCKET = "60s"
+_MIN_GPUS = 2
+_MIN_SHARE = 0.5
+# Warm-up looked for this long before the slow-down; usual temperatures come from before that.
+_WARMING_S = 1200
+_RISE_C = 4.0
+# A GPU that cools back to its usual range for this long has ended its warm-up.
+_SLACK_S = 120
+
+
+def _slowed(frames: Frames) -> pl.LazyFrame:
+    """Per node and minute: how many GPUs heat holds back, of how many."""
+    size = gpu_series.devices(frames).group_by("node").agg(pl.col("device").n_unique().alias("gpus"))
+    return (
+        readings(frames)
+        .filter(pl.col("kind") == "gpu.thermal", pl.col("node") != "")
+        .with_columns(bucket=pl.col("time").dt.truncate(_BUCKET))
+        .group_by("node", "bucket")
+        .agg(pl.col("device").n_unique().alias("slow"), pl.col("time").max().alias("time"), pl.col("device").unique().sort().alias("devices"))
+        .join(size, on="node")
+        .filter(pl.col("slow") >= _MIN_GPUS, pl.col("slow") / pl.col("gpus") >= _MIN_SHARE)
+    )
+
+
+def _warming(frames: Frames, slowed: pl.LazyFrame) -> pl.LazyFrame:
+    """`node, start, warm`: since when the node's median temperature has been above its usual one at each start of slowness."""
+    starts = (
+        slowed.sort("node", "time")
+        .with_columns(fresh=(pl.col("time").diff() > pl.duration(seconds=600)).fill_null(value=True).over("node"))
+        .filter("fresh")
+        .select("node", start="time")
+    )
+    temperature = (
+        gpu_series.points(frames, gpu_series.TEMPERATURE)
+        .group_by("node", pl.col("time").dt.truncate("30s"))
+        .agg(pl.col("value").median().alias("celsius"))
+    )
+    near = starts.join(temperature, on="node").with_columns(before_s=(pl.col("start") - pl.col("time")).dt.total_seconds())
+    usual = near.filter(pl.col("before_s") >= _WARMING_S).group_by("node", "start").agg(pl.col("celsius").median().alias("usual"))
+    hot = near.join(usual, on=["node", "start"]).filter(pl.col("before_s").is_between(0, _WARMING_S), pl.col("celsius") > pl.col("usual") + _RISE_C)
+    # Going back in time, the warm-up ends where hot samples are further apart than the slack.
+    runs = hot.sort("node", "start", "before_s").with_columns(
+        broken=(pl.col("before_s").diff() > _SLACK_S).fill_null(pl.col("before_s") > 2 * _SLACK_S).cum_sum().over("node", "start")
+    )
+    return runs.filter(pl.col("broken") == 0).group_by("node", "start").agg(pl.col("time").min().alias("warm"))
+
+
+def detect(frames: Frames) -> pl.LazyFrame:
+    """Nodes whose GPUs slowed down together, seen in the window."""
+    slowed = _slowed(frames)
+    warming = _warming(frames, slowed).sort("start")
+    facts = (
+        slowed.sort("time")
+        .join_asof(warming, left_on="time", right_on="start", by="node", strategy="backward", tolerance="7200s", check_sortedness=False)
+        .select(
+            "time",
+            onset=pl.coalesce("warm", "time"),
+            kind=pl.lit("node.thermal"),
+            entity_type=pl.lit("node"),
+            entity="node",
+            score=7.5 + 2.0 * pl.col("slow") / pl.col("gpus"),
+            direction=pl.lit(1),
+            value=pl.col("slow").cast(pl.Float64),
+            baseline=pl.lit(0.0),
+            explanation=pl.format("{} of {} GPUs of {} slowed down by heat", "slow", "gpus", "node"),
+            evidence=evidence_of(gpus="devices"),
+        )
+    )
+    return sessions(facts, frames)
+
+
+RULE = Rule("gpu_thermal", "gpu", ("metric_series", "metric_points"), detect)

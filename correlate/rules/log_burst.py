@@ -1,0 +1,86 @@
+"""More warnings and errors than usual.
+
+Signal: log.burst on a service, or on a pod where logs name no service or one pod stands out.
+Condition: the severity-weighted count of lines at WARN or above in 30 s is far above the entity's past.
+Counts are compared on a square-root scale, where a Poisson count varies by one whatever its mean.
+Why it matters: most components say so when something breaks; a line that is always there says nothing.
+Source: https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from correlate.episodes import EVIDENCE, bucket_of, calibrate, episodes
+from correlate.frames import Frames
+from correlate.rule import Rule
+from correlate.templates import ERROR, FATAL, WARN, level, readable
+from correlate.traces import standing_out
+
+_WEIGHTS = {WARN: 0.3, ERROR: 1.0, FATAL: 2.0}
+# Standard deviation of twice the square root of a Poisson count.
+_POISSON = 1.0
+_SAMPLES = 3
+
+
+def lines(frames: Frames) -> pl.LazyFrame:
+    """Log lines, each once: service, pod, time, level, text, body."""
+    return (
+        frames["logs"]
+        .unique(subset=["service", "pod", "container", "trace_id", "span_id", "time", "body"], keep="any")
+        .select("service", "pod", "time", "trace_id", "body", level().alias("level"))
+    )
+
+
+def weight() -> pl.Expr:
+    """How much a line of this level counts."""
+    return (
+        pl.when(pl.col("level") >= FATAL)
+        .then(_WEIGHTS[FATAL])
+        .when(pl.col("level") >= ERROR)
+        .then(_WEIGHTS[ERROR])
+        .when(pl.col("level") >= WARN)
+        .then(_WEIGHTS[WARN])
+        .otherwise(0.0)
+    )
+
+
+def counted(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Calibrated evidence per entity and bucket; quiet buckets are part of the past too."""
+    bad = pl.col("level") >= WARN
+    count = (pl.col("weight").sum() + 0.375).sqrt() * 2 - 0.375**0.5 * 2
+    ordered = rows.with_columns(weight().alias("weight")).sort("weight", "time", "body", descending=[True, False, False])
+    buckets = ordered.group_by("entity_type", "entity", bucket_of().alias("bucket")).agg(
+        count.alias("stat"),
+        bad.sum().cast(pl.Float64).alias("value"),
+        pl.col("time").filter(bad).min().alias("first"),
+        pl.col("body").filter(bad).head(_SAMPLES).str.slice(0, 200).alias("samples"),
+        pl.col("trace_id").filter(bad & (pl.col("trace_id") != "")).head(_SAMPLES).alias("traces"),
+    )
+    past = pl.col("value").shift(1).rolling_median(60, min_samples=1).over("entity_type", "entity").fill_null(0.0)
+    sample = readable(pl.col("samples").list.first().fill_null(""), 100)
+    sentence = pl.format(
+        "{} logged {} lines at WARN or above in 30 s, usually {}: {}",
+        "entity", pl.col("value").cast(pl.Int64), pl.col("baseline").round(0).cast(pl.Int64), sample,
+    )  # fmt: skip
+    told = (
+        buckets.sort("entity_type", "entity", "bucket")
+        .with_columns(past.alias("baseline"), pl.lit("log.burst").alias("kind"), pl.lit(1, pl.Int8).alias("direction"))
+        .with_columns(sentence.alias("explanation"), pl.struct("samples", "traces").struct.json_encode().alias("evidence"))
+        .select(*EVIDENCE, "first")
+    )
+    return calibrate(told, floor=_POISSON)
+
+
+def detect(frames: Frames) -> pl.LazyFrame:
+    """Signals log.burst."""
+    rows = lines(frames)
+    named = pl.col("service") != ""
+    services = rows.filter(named).with_columns(pl.lit("service").alias("entity_type"), pl.col("service").alias("entity"))
+    pods = rows.filter(pl.col("pod") != "").with_columns(pl.lit("pod").alias("entity_type"), pl.col("pod").alias("entity"))
+    alone = counted(pods.filter(~named))
+    standing = standing_out(counted(pods.filter(named)), rows.filter(named))
+    return episodes(pl.concat([counted(services), alone, standing], how="diagonal"), frames)
+
+
+RULE = Rule(name="log_burst", family="log", reads=("logs",), detect=detect)
