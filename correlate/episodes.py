@@ -20,7 +20,7 @@ from correlate.signals import SIGNAL, TIME
 BUCKET_S = 30.0
 """Width of an evidence bucket in seconds."""
 
-REFERENCE = 60
+REFERENCE = 120
 """How many earlier non-empty buckets an entity is compared with."""
 
 KEYS = ("kind", "entity_type", "entity")
@@ -86,16 +86,27 @@ def calibrate(
 
 
 def above_calm(
-    evidence: pl.LazyFrame, *, floor: float, by: Sequence[str] = KEYS, reference: int = REFERENCE, calm: float = 0.25
+    evidence: pl.LazyFrame,
+    *,
+    floor: float,
+    by: Sequence[str] = KEYS,
+    reference: int = REFERENCE,
+    harmless: pl.Expr | None = None,
 ) -> pl.LazyFrame:
     """Like `calibrate` for statistics whose own past may be mostly faulty.
 
-    stat becomes max(0, (stat - c) / sqrt(floor^2 + c^2)) with c the past's `calm` quantile: what is odd
-    in three buckets of four is ordinary, what was odd for half of the time is still news. Without
-    four earlier buckets c is 0.
+    stat becomes max(0, (stat - c) / sqrt(floor^2 + c^2)) with c the past's lower quartile: what is odd
+    in three buckets of four is ordinary, what was odd for half of the time is still news. Rows that
+    are `harmless` meet the past's median instead. Without four earlier buckets c is 0.
     """
-    past = pl.col("stat").shift(1).rolling_quantile(calm, "linear", window_size=reference, min_samples=4).over(by)
-    centre = past.fill_null(0.0)
+
+    def past(quantile: float) -> pl.Expr:
+        earlier = pl.col("stat").shift(1)
+        return (
+            earlier.rolling_quantile(quantile, "linear", window_size=reference, min_samples=4).over(by).fill_null(0.0)
+        )
+
+    centre = past(0.25) if harmless is None else pl.when(harmless).then(past(0.5)).otherwise(past(0.25))
     calibrated = ((pl.col("stat") - centre) / (centre.pow(2) + floor**2).sqrt()).clip(lower_bound=0.0)
     return evidence.sort(*by, "bucket").with_columns(calibrated.alias("stat"))
 
@@ -113,27 +124,32 @@ def episodes(
     threshold: float = 3.0,
     release: float | None = None,
     gap: int = 2,
+    fade: int = 10,
 ) -> pl.LazyFrame:
     """Signals (`SIGNAL`), one per run of hot buckets of one (kind, entity_type, entity).
 
-    A run starts at the first bucket whose stat reaches `threshold`, goes on while buckets stay at or
-    above `release` (half the threshold unless given) with at most `gap` cooler or empty buckets in
-    between, and is scored by its two hottest buckets. `onset` is the first hot bucket's start (or
-    `first`), `until` the last one's end (or `last`). `seen` is the last moment of evidence, so a run
-    that goes on is reported again by the next window with the same onset. Only runs seen inside the
-    window are returned; runs that ended before are not.
+    A run starts at the first bucket whose stat reaches `threshold` and goes on while buckets stay at or
+    above `release` (half the threshold unless given), with at most `gap` cooler or empty buckets in
+    between and one that reaches the threshold in every `fade` buckets. Its score comes from its two
+    hottest buckets; a second one that is missing counts as 0, because what lasts is surer than what
+    passes, but no run scores below the threshold's score.
+    `onset` is the first hot bucket's start (or `first`), `until` the last one's end (or `last`). `seen`
+    is the last moment of evidence, so a run that goes on is reported again by the next window with the
+    same onset. Only runs seen inside the window are returned; runs that ended before are not.
     """
     cool = threshold / 2 if release is None else release
     width = pl.duration(nanoseconds=round(bucket_s * 1e9))
     warm = _complete(evidence, width).filter(pl.col("stat") >= cool).sort(*KEYS, "bucket", *_TIES)
-    breaks = pl.col("bucket").diff() > width * (gap + 1)
-    runs = warm.with_columns(breaks.fill_null(True).cum_sum().over(KEYS).alias("_run"))
     hot = pl.col("stat") >= threshold
+    last_hot = pl.when(hot).then("bucket").shift(1).forward_fill()
+    pause = (pl.col("bucket").diff() > width * (gap + 1)).fill_null(True)
+    faded = (pl.col("bucket") - last_hot > width * fade).fill_null(False)
+    runs = warm.with_columns((pause | faded).cum_sum().over(KEYS).alias("_run"))
     peak = pl.col("stat") == pl.col("stat").max()
     found = runs.group_by(*KEYS, "_run").agg(
         pl.col("first").filter(hot).min().alias("onset"),
         pl.col("last").filter(hot).max().alias("until"),
-        score_of(pl.max_horizontal(pl.lit(threshold), pl.col("stat").top_k(3).sum() / 3)).alias("score"),
+        score_of(pl.max_horizontal(pl.lit(threshold), pl.col("stat").top_k(2).sum() / 2)).alias("score"),
         hot.any().alias("_hot"),
         *(pl.col(name).filter(peak).first() for name in _TOLD),
     )
@@ -157,9 +173,8 @@ def _complete(evidence: pl.LazyFrame, width: pl.Expr) -> pl.LazyFrame:
 
 
 def _as_signals(runs: pl.LazyFrame, frames: Frames) -> pl.LazyFrame:
-    severity = (
-        pl.when(pl.col("score") >= 8.0).then(pl.lit("high")).when(pl.col("score") >= 5.0).then(pl.lit("medium")).otherwise(pl.lit("low"))
-    )
+    sure, likely = pl.col("score") >= 8.0, pl.col("score") >= 5.0
+    severity = pl.when(sure).then(pl.lit("high")).when(likely).then(pl.lit("medium")).otherwise(pl.lit("low"))
     # A bucket may reach beyond the window's end; nothing can have been seen there.
     seen = pl.min_horizontal("until", frames.end - pl.duration(nanoseconds=1))
     return (
@@ -167,5 +182,5 @@ def _as_signals(runs: pl.LazyFrame, frames: Frames) -> pl.LazyFrame:
         .with_columns(pl.col("until").alias("seen"))
         .filter(pl.col("seen").is_between(frames.start, frames.end, closed="left"))
         .select(*SIGNAL)
-        .cast(dict(SIGNAL))
+        .cast(pl.Schema(SIGNAL))
     )

@@ -32,6 +32,6 @@ def devices(frames: Frames) -> pl.LazyFrame:
 
 
 def points(frames: Frames, metrics: tuple[str, ...] | None = None) -> pl.LazyFrame:
-    """Points of the named fields (all when None) -> `device, node, pod, metric, time, value`, in time order per device and metric."""
+    """Points of the named fields (all when None) -> `device, node, pod, metric, time, value`, in order of time."""
     wanted = devices(frames) if metrics is None else devices(frames).filter(pl.col("metric").is_in(metrics))
     return frames["metric_points"].join(wanted, on="series").sort("device", "metric", "time")

@@ -12,7 +12,9 @@ import polars as pl
 
 _SAFE = "[bcdfghjklmnpqrstvwxz2456789]"
 _DEPLOYMENT = rf"^(.+)-({_SAFE}{{6,10}})-{_SAFE}{{5}}$"
-_ROLE = r"^(.+?)-(?:worker|workers|master|launcher|ps|chief|server|head|leader|node|trainer)s?(?:-\d+)+(?:-[a-z0-9]{5})?$"
+_ROLE = (
+    r"^(.+?)-(?:worker|workers|master|launcher|ps|chief|server|head|leader|node|trainer)s?(?:-\d+)+(?:-[a-z0-9]{5})?$"
+)
 _STATEFUL = r"^(.+)-\d{1,5}$"
 _GENERATED = rf"^(.+)-{_SAFE}{{5}}$"
 _CRON_RUN = r"^(.+)-\d{8,10}$"
@@ -83,4 +85,8 @@ def image_tag(image: pl.Expr | str) -> pl.Expr:
 
 def bdf(text: pl.Expr | str) -> pl.Expr:
     """PCI address as dddd:bb:dd in lower case, from any of its spellings (8-digit domain, with or without function)."""
-    return _text(text).str.extract(r"([0-9a-fA-F]{4}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2})(?:\.[0-9a-fA-F])?", 1).str.to_lowercase()
+    return (
+        _text(text)
+        .str.extract(r"([0-9a-fA-F]{4}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2})(?:\.[0-9a-fA-F])?", 1)
+        .str.to_lowercase()
+    )

@@ -52,14 +52,15 @@ def severity(score: pl.Expr) -> pl.Expr:
 
 def evidence_of(**columns: str | pl.Expr) -> pl.Expr:
     """JSON text of the named columns, for a fact's `evidence`."""
-    return pl.struct(**{k: pl.col(v) if isinstance(v, str) else v for k, v in columns.items()}).struct.json_encode()
+    fields = [(pl.col(value) if isinstance(value, str) else value).alias(name) for name, value in columns.items()]
+    return pl.struct(fields).struct.json_encode()
 
 
 def as_facts(rows: pl.LazyFrame) -> pl.LazyFrame:
     """`rows` with exactly the FACT columns."""
     have = set(rows.collect_schema().names())
     filled = rows.with_columns(**{name: expr for name, expr in _DEFAULTS.items() if name not in have})
-    return filled.select(*FACT).cast(dict(FACT))
+    return filled.select(*FACT).cast(pl.Schema(FACT))
 
 
 def sessions(rows: pl.LazyFrame, frames: Frames, *, gap_s: float = 600.0) -> pl.LazyFrame:
@@ -67,7 +68,11 @@ def sessions(rows: pl.LazyFrame, frames: Frames, *, gap_s: float = 600.0) -> pl.
 
     Facts after the window's end are ignored. `seen` and `until` are the session's last observation.
     """
-    facts = as_facts(rows).filter(pl.col("entity") != "", pl.col("time") < frames.end).sort(*_KEYS, "time", "explanation", "evidence")
+    facts = (
+        as_facts(rows)
+        .filter(pl.col("entity") != "", pl.col("time") < frames.end)
+        .sort(*_KEYS, "time", "explanation", "evidence")
+    )
     apart = pl.col("time").diff() > pl.duration(microseconds=round(gap_s * 1e6))
     told = pl.col("score") == pl.col("score").max()
     found = (
@@ -77,7 +82,10 @@ def sessions(rows: pl.LazyFrame, frames: Frames, *, gap_s: float = 600.0) -> pl.
             pl.col("onset").min(),
             pl.col("time").max().alias("until"),
             pl.col("score").max(),
-            *(pl.col(name).filter(told).first() for name in ("direction", "value", "baseline", "explanation", "evidence")),
+            *(
+                pl.col(name).filter(told).first()
+                for name in ("direction", "value", "baseline", "explanation", "evidence")
+            ),
             pl.len().alias("_times"),
         )
     )
@@ -88,5 +96,5 @@ def sessions(rows: pl.LazyFrame, frames: Frames, *, gap_s: float = 600.0) -> pl.
         found.with_columns(seen="until", severity=severity(pl.col("score")), explanation=words)
         .filter(pl.col("seen").is_between(frames.start, frames.end, closed="left"))
         .select(*SIGNAL)
-        .cast(dict(SIGNAL))
+        .cast(pl.Schema(SIGNAL))
     )

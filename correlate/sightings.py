@@ -15,9 +15,22 @@ from correlate.signals import TIME
 READS = ("spans", "logs", "kernel_logs", "k8s_events", "metric_series", "metric_points", "histogram_points")
 
 NAMES = (
-    "zone", "node", "gpu", "gpu_bdf", "gpu_index", "pod", "pod_uid", "namespace", "owner", "owner_kind", "owner_type", "replicaset",
-    "service", "version", "model",
-)  # fmt: skip
+    "zone",
+    "node",
+    "gpu",
+    "gpu_bdf",
+    "gpu_index",
+    "pod",
+    "pod_uid",
+    "namespace",
+    "owner",
+    "owner_kind",
+    "owner_type",
+    "replicaset",
+    "service",
+    "version",
+    "model",
+)
 """Name columns of a sighting; `source` says which kind of record it was, `first` and `last` when."""
 
 # Exporters report on others: their own service name says nothing about the objects in the labels.
@@ -42,10 +55,26 @@ def _filled(part: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _metrics(frames: Frames) -> pl.LazyFrame:
-    times = pl.concat([frames["metric_points"].select("series", "time"), frames["histogram_points"].select("series", "time")])
+    times = pl.concat(
+        [frames["metric_points"].select("series", "time"), frames["histogram_points"].select("series", "time")]
+    )
     span = times.group_by("series").agg(pl.col("time").min().alias("first"), pl.col("time").max().alias("last"))
     exported = pl.col("metric").str.contains(EXPORTED)
-    by = ("exported", "node", "zone", "gpu", "gpu_bdf", "gpu_index", "pod", "namespace", "workload", "workload_kind", "service", "version", "model")
+    by = (
+        "exported",
+        "node",
+        "zone",
+        "gpu",
+        "gpu_bdf",
+        "gpu_index",
+        "pod",
+        "namespace",
+        "workload",
+        "workload_kind",
+        "service",
+        "version",
+        "model",
+    )
     return (
         frames["metric_series"]
         .join(span, on="series")
@@ -53,7 +82,9 @@ def _metrics(frames: Frames) -> pl.LazyFrame:
             exported=exported,
             service=pl.when(exported).then(pl.lit("")).otherwise("service"),
             # Evaluators measure models of others; their own pod and service do not serve what they score.
-            model=pl.when(pl.col("metric").str.contains("(?i)eval|quality|drift|score")).then(pl.lit("")).otherwise("model"),
+            model=pl.when(pl.col("metric").str.contains("(?i)eval|quality|drift|score"))
+            .then(pl.lit(""))
+            .otherwise("model"),
         )
         .group_by(by)
         .agg(pl.col("first").min(), pl.col("last").max())
@@ -89,15 +120,27 @@ def _events(frames: Frames) -> pl.LazyFrame:
     kind, reason = pl.col("object_kind"), pl.col("reason")
     assigned = pl.col("message").str.extract(r"^Successfully assigned \S+ to (\S+)", 1).fill_null("")
     created = pl.col("message").str.extract(r"^Created pod: (\S+)", 1).fill_null("")
-    told = events.filter(kind.is_in(["Pod", "Node", "ReplicaSet", "Job", "StatefulSet", "DaemonSet", "Deployment"])).select(
+    told = events.filter(
+        kind.is_in(["Pod", "Node", "ReplicaSet", "Job", "StatefulSet", "DaemonSet", "Deployment"])
+    ).select(
         "namespace",
         first="time",
         last="time",
         source=pl.lit("event"),
-        pod=pl.when(kind == "Pod").then("object").when(reason == "SuccessfulCreate").then(created).otherwise(pl.lit("")),
+        pod=pl.when(kind == "Pod")
+        .then("object")
+        .when(reason == "SuccessfulCreate")
+        .then(created)
+        .otherwise(pl.lit("")),
         pod_uid=pl.when(kind == "Pod").then("object_uid").otherwise(pl.lit("")),
         # The reporting host of a pod's event is its node; a controller's event has no host.
-        node=pl.when(kind == "Node").then("object").when(reason == "Scheduled").then(assigned).when(kind == "Pod").then("node").otherwise(pl.lit("")),
+        node=pl.when(kind == "Node")
+        .then("object")
+        .when(reason == "Scheduled")
+        .then(assigned)
+        .when(kind == "Pod")
+        .then("node")
+        .otherwise(pl.lit("")),
         owner=pl.when(kind.is_in(["Pod", "Node"])).then(pl.lit("")).otherwise("object"),
         owner_kind=pl.when(kind.is_in(["Pod", "Node"])).then(pl.lit("")).otherwise(kind),
     )
@@ -136,8 +179,12 @@ def _with_owner(rows: pl.LazyFrame) -> pl.LazyFrame:
         .select("pod", stated="owner", stated_kind="owner_kind")
     )
     joined = plain.join(stated, on="pod", how="left")
-    owner = pl.when(pl.col("owner") != "").then("owner").when(pl.col("pod") == "").then(pl.lit("")).otherwise(
-        pl.coalesce("stated", names.owner("pod"))
+    owner = (
+        pl.when(pl.col("owner") != "")
+        .then("owner")
+        .when(pl.col("pod") == "")
+        .then(pl.lit(""))
+        .otherwise(pl.coalesce("stated", names.owner("pod")))
     )
     kind = pl.when(pl.col("owner_kind") != "").then("owner_kind").otherwise(pl.col("stated_kind").fill_null(""))
     by_name = pl.when(pl.col("pod") != "").then(names.owner_type("pod")).otherwise(pl.lit("workload"))

@@ -26,7 +26,7 @@ _STEPS: tuple[tuple[str, str], ...] = (
     # Quoted text, and what stands behind key= or "[key: " or "{key is ".
     (r'"[^"]*"', ANY),
     (r"([A-Za-z_]+)=[^\s,;&\])}]*", "${1}=" + ANY),
-    (r"([\[{(][^\[\]{}():=]{1,40}(?::|：| is ) ?)[^\]\[{}()]+", "${1}" + ANY),  # noqa: RUF001
+    (r"([\[{(][^\[\]{}():=]{1,40}(?::|：| is ) ?)[^\]\[{}()]+", "${1}" + ANY),
     # Any word with a digit in it: times, versions, addresses, counters, short ids.
     (r"\S*[0-9]\S*", ANY),
     (r"<\*>(?:[\s,]*<\*>)+", ANY),
@@ -34,17 +34,25 @@ _STEPS: tuple[tuple[str, str], ...] = (
 
 _FIELD = r"""(?i:\b(?:level|severity|lvl)["']?\s*[=:]\s*["']?(?:{}))\b"""
 _FATAL_WORD = _FIELD.format("fatal|critical|panic|emerg") + r"|\b(?:FATAL|CRITICAL|PANIC)\b"
-_ERROR_WORD = _FIELD.format("error|err|severe") + r"|\b(?:ERROR|SEVERE|[A-Z][A-Za-z.]*(?:Exception|Error))\b|^Traceback |^E[0-9]{4} "
+_ERROR_WORD = (
+    _FIELD.format("error|err|severe")
+    + r"|\b(?:ERROR|SEVERE|[A-Z][A-Za-z.]*(?:Exception|Error))\b|^Traceback |^E[0-9]{4} "
+)
 _WARN_WORD = _FIELD.format("warn|warning") + r"|\b(?:WARN|WARNING)\b|^W[0-9]{4} "
 
 # SeverityNumber: https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber
 INFO, WARN, ERROR, FATAL = 9, 13, 17, 21
 
 
+def message(body: str = "body") -> pl.Expr:
+    """What a line says: the sentence inside a JSON line, else the line, at most 400 characters."""
+    start = pl.col(body).str.slice(0, _READ_CHARACTERS)
+    return pl.coalesce(start.str.extract(_JSON_MESSAGE), start)
+
+
 def template(body: str = "body") -> pl.Expr:
     """Template of the named text column, at most 120 characters."""
-    start = pl.col(body).str.slice(0, _READ_CHARACTERS)
-    text = pl.coalesce(start.str.extract(_JSON_MESSAGE), start)
+    text = message(body)
     for pattern, replacement in _STEPS:
         text = text.str.replace_all(pattern, replacement)
     return text.str.slice(0, _KEPT_CHARACTERS)
@@ -70,7 +78,8 @@ def level(severity: str = "severity", body: str = "body") -> pl.Expr:
 
 def readable(text: pl.Expr, characters: int = 80) -> pl.Expr:
     """A template shortened for a sentence: one line, without the times and ids in front."""
-    plain = text.str.replace_all(r"\s+", " ").str.replace(r"^.*(?i:span_?id)\W*<\*> *", "").str.replace(r"^(?:\W*<\*>\W*)+", "")
+    behind_ids = text.str.replace_all(r"\s+", " ").str.replace(r"^.*(?i:span_?id)\W*<\*> *", "")
+    plain = behind_ids.str.replace(r"^(?:\W*<\*>\W*)+", "")
     kept = pl.when(plain.str.strip_chars() == "").then(text).otherwise(plain).str.strip_chars()
     return pl.when(kept.str.len_chars() > characters).then(kept.str.slice(0, characters) + "...").otherwise(kept)
 

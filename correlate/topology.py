@@ -11,18 +11,14 @@ import polars as pl
 
 from correlate import names
 from correlate.frames import Frames
+from correlate.relations import EDGE, calls, label_edges, peers, stated, uses_model
 from correlate.sightings import READS as _SIGHTED
 from correlate.sightings import sightings
-from correlate.signals import TIME
 
 READS = _SIGHTED
 """Frames the topology is read from."""
 
 ENTITY: dict[str, pl.DataType] = {"type": pl.String(), "name": pl.String(), "aliases": pl.List(pl.String())}
-EDGE: dict[str, pl.DataType] = {
-    "kind": pl.String(), "src_type": pl.String(), "src": pl.String(), "dst_type": pl.String(), "dst": pl.String(),
-    "valid_from": TIME, "valid_to": TIME, "weight": pl.Float64(),
-}  # fmt: skip
 
 _SLASHED = "{}/{}"
 
@@ -37,30 +33,36 @@ def entities(frames: Frames) -> pl.LazyFrame:
         *_services(seen),
         _models(seen),
         *_labelled(frames),
-        _peers(frames, seen).filter(pl.col("src_type") == "dependency").select(type="src_type", name="src", alias=pl.lit("")),
+        peers(frames, seen)
+        .filter(pl.col("src_type") == "dependency")
+        .select(type="src_type", name="src", alias=pl.lit("")),
     ]
     return (
         pl.concat([part.select("type", "name", "alias") for part in parts])
         .filter(pl.col("name") != "")
         .group_by("type", "name")
-        .agg(pl.col("alias").filter((pl.col("alias") != "") & (pl.col("alias") != pl.col("name"))).unique().sort().alias("aliases"))
-        .cast(dict(ENTITY))
+        .agg(
+            pl.col("alias")
+            .filter((pl.col("alias") != "") & (pl.col("alias") != pl.col("name")))
+            .unique()
+            .sort()
+            .alias("aliases")
+        )
+        .cast(pl.Schema(ENTITY))
     )
 
 
 def _named(seen: pl.LazyFrame, kind: str, name: str, *aliases: pl.Expr) -> pl.LazyFrame:
-    rows = seen.filter(pl.col(name) != "").select(type=pl.lit(kind), name=name, alias=pl.concat_list(pl.lit(""), *aliases))
+    rows = seen.filter(pl.col(name) != "").select(
+        type=pl.lit(kind), name=name, alias=pl.concat_list(pl.lit(""), *aliases)
+    )
     return rows.explode("alias", empty_as_null=False).unique()
-
-
-def _if(*needed: str) -> pl.Expr:
-    return pl.all_horizontal(pl.col(c) != "" for c in needed)
 
 
 def _alias(pattern: str, *columns: str | pl.Expr) -> pl.Expr:
     """The pattern filled with the columns, '' where one of the plain ones is empty."""
     plain = [c for c in columns if isinstance(c, str)]
-    return pl.when(_if(*plain)).then(pl.format(pattern, *columns)).otherwise(pl.lit(""))
+    return pl.when(stated(*plain)).then(pl.format(pattern, *columns)).otherwise(pl.lit(""))
 
 
 def _hardware(seen: pl.LazyFrame) -> list[pl.LazyFrame]:
@@ -68,9 +70,9 @@ def _hardware(seen: pl.LazyFrame) -> list[pl.LazyFrame]:
     spelled = []
     for node in (pl.col("node"), names.short_node("node")):
         spelled += [
-            pl.when(_if("node", "gpu_bdf")).then(pl.format("{}/{}", node, "gpu_bdf")).otherwise(pl.lit("")),
+            pl.when(stated("node", "gpu_bdf")).then(pl.format("{}/{}", node, "gpu_bdf")).otherwise(pl.lit("")),
             *(
-                pl.when(_if("node", "gpu_index")).then(pl.format(pattern, node, "gpu_index")).otherwise(pl.lit(""))
+                pl.when(stated("node", "gpu_index")).then(pl.format(pattern, node, "gpu_index")).otherwise(pl.lit(""))
                 for pattern in ("{}/gpu{}", "{}:gpu{}", "{}/nvidia{}")
             ),
         ]
@@ -87,22 +89,37 @@ def _pods(seen: pl.LazyFrame) -> list[pl.LazyFrame]:
 
 def _owners(seen: pl.LazyFrame) -> list[pl.LazyFrame]:
     # A pod's row rarely states the namespace; another row of the same pod does.
-    spaces = seen.filter(_if("pod", "namespace")).select("pod", "namespace").unique(subset="pod", keep="any")
+    spaces = seen.filter(stated("pod", "namespace")).select("pod", "namespace").unique(subset="pod", keep="any")
     placed = seen.join(spaces, on="pod", how="left", suffix="_pod").with_columns(
         namespace=pl.when(pl.col("namespace") != "").then("namespace").otherwise(pl.col("namespace_pod").fill_null(""))
     )
-    own = [_alias(_SLASHED, "namespace", "owner"), _alias("{}.{}", "owner", "namespace"), pl.col("replicaset"), names.cron_of("owner")]
+    own = [
+        _alias(_SLASHED, "namespace", "owner"),
+        _alias("{}.{}", "owner", "namespace"),
+        pl.col("replicaset"),
+        names.cron_of("owner"),
+    ]
     return [_named(placed.filter(pl.col("owner_type") == kind), kind, "owner", *own) for kind in ("workload", "job")]
 
 
 def _services(seen: pl.LazyFrame) -> list[pl.LazyFrame]:
-    spaces = seen.filter(_if("pod", "namespace")).select("pod", "namespace").unique(subset="pod", keep="any")
+    spaces = seen.filter(stated("pod", "namespace")).select("pod", "namespace").unique(subset="pod", keep="any")
     served = (
         seen.filter(pl.col("service") != "")
         .join(spaces, on="pod", how="left", suffix="_pod")
-        .with_columns(namespace=pl.coalesce(pl.when(pl.col("namespace") != "").then("namespace"), "namespace_pod", pl.lit("")))
+        .with_columns(
+            namespace=pl.coalesce(pl.when(pl.col("namespace") != "").then("namespace"), "namespace_pod", pl.lit(""))
+        )
     )
-    return [_named(served, "service", "service", _alias(_SLASHED, "namespace", "service"), _alias("{}.{}", "service", "namespace"))]
+    return [
+        _named(
+            served,
+            "service",
+            "service",
+            _alias(_SLASHED, "namespace", "service"),
+            _alias("{}.{}", "service", "namespace"),
+        )
+    ]
 
 
 def _labelled(frames: Frames) -> list[pl.LazyFrame]:
@@ -112,7 +129,9 @@ def _labelled(frames: Frames) -> list[pl.LazyFrame]:
         ingress=pl.col("labels").str.json_path_match("$.ingress").fill_null(""),
     )  # fmt: skip
     feature = [_alias("{}/{}", "model", "feature"), _alias("feature:{}", "feature")]
-    synced = frames["k8s_events"].filter(pl.col("object_kind") == "Ingress").select(ingress="object", namespace="namespace")
+    synced = (
+        frames["k8s_events"].filter(pl.col("object_kind") == "Ingress").select(ingress="object", namespace="namespace")
+    )
     return [
         _named(label, "feature", "feature", *feature),
         _named(label, "ingress", "ingress"),
@@ -121,10 +140,14 @@ def _labelled(frames: Frames) -> list[pl.LazyFrame]:
 
 
 def _spoken(seen: pl.LazyFrame) -> pl.LazyFrame:
-    """(owner, model, spoken): a served model's label in metrics and its name in requests, where a workload serves one."""
-    by = seen.filter(_if("owner", "model")).group_by("owner").agg(
-        pl.col("model").filter(pl.col("source") == "span").unique().alias("spoken"),
-        pl.col("model").unique().alias("model"),
+    """(owner, model, spoken): a model's label in metrics and its name in requests, for workloads that serve one."""
+    by = (
+        seen.filter(stated("owner", "model"))
+        .group_by("owner")
+        .agg(
+            pl.col("model").filter(pl.col("source") == "span").unique().alias("spoken"),
+            pl.col("model").unique().alias("model"),
+        )
     )
     single = by.filter(pl.col("spoken").list.len() == 1, pl.col("model").list.len() <= 3)
     return single.explode("model", empty_as_null=False).with_columns(pl.col("spoken").list.first())
@@ -156,13 +179,13 @@ def edges(frames: Frames) -> pl.LazyFrame:
         _pairs(_own_service(jobs), "runs", "owner", "service", src_type="job"),
         _pairs(workloads, "serves", "owner", "model", src_type="workload"),
         _pairs(_own_service(workloads), "serves", "service", "model"),
-        _calls(frames),
-        _uses_model(frames),
-        _peers(frames, seen),
-        *_label_edges(frames, seen),
+        calls(frames),
+        uses_model(frames),
+        peers(frames, seen),
+        *label_edges(frames, seen),
     ]
     return (
-        pl.concat([part.select(*EDGE).cast(dict(EDGE)) for part in parts])
+        pl.concat([part.select(*EDGE).cast(pl.Schema(EDGE)) for part in parts])
         .filter(pl.col("src") != "", pl.col("dst") != "")
         .group_by("kind", "src_type", "src", "dst_type", "dst")
         .agg(pl.col("valid_from").min(), pl.col("valid_to").max(), pl.col("weight").sum())
@@ -171,11 +194,13 @@ def edges(frames: Frames) -> pl.LazyFrame:
 
 
 def _own_service(seen: pl.LazyFrame) -> pl.LazyFrame:
-    return seen.filter(_if("owner", "service"))
+    return seen.filter(stated("owner", "service"))
 
 
-def _pairs(seen: pl.LazyFrame, kind: str, src: str, dst: str, *, src_type: str = "", dst_type: str = "") -> pl.LazyFrame:
-    return seen.filter(_if(src, dst)).select(
+def _pairs(
+    seen: pl.LazyFrame, kind: str, src: str, dst: str, *, src_type: str = "", dst_type: str = ""
+) -> pl.LazyFrame:
+    return seen.filter(stated(src, dst)).select(
         kind=pl.lit(kind),
         src_type=pl.lit(src_type or src),
         src=src,
@@ -185,84 +210,3 @@ def _pairs(seen: pl.LazyFrame, kind: str, src: str, dst: str, *, src_type: str =
         valid_to="last",
         weight=pl.lit(1.0),
     )
-
-
-def _calls(frames: Frames) -> pl.LazyFrame:
-    """Callee -> caller, from spans whose parent belongs to another service; weight is the number of calls."""
-    spans = frames["spans"].filter(pl.col("service") != "")
-    parents = spans.select("trace_id", parent_id="span_id", caller="service")
-    return (
-        spans.select("trace_id", "parent_id", "service", "time")
-        .filter(pl.col("parent_id") != "")
-        .join(parents, on=["trace_id", "parent_id"])
-        .filter(pl.col("service") != pl.col("caller"))
-        .group_by("service", "caller")
-        .agg(pl.col("time").min().alias("valid_from"), pl.col("time").max().alias("valid_to"), pl.len().cast(pl.Float64).alias("weight"))
-        .with_columns(kind=pl.lit("calls"), src_type=pl.lit("service"), dst_type=pl.lit("service"))
-        .rename({"service": "src", "caller": "dst"})
-    )
-
-
-def _uses_model(frames: Frames) -> pl.LazyFrame:
-    """Caller -> model: who builds a model's prompts decides what its answers are worth."""
-    return (
-        frames["spans"]
-        .filter(_if("service", "model"), pl.col("kind") == "Client")
-        .group_by("service", "model")
-        .agg(pl.col("time").min().alias("valid_from"), pl.col("time").max().alias("valid_to"), pl.len().cast(pl.Float64).alias("weight"))
-        .with_columns(kind=pl.lit("prompts"), src_type=pl.lit("service"), dst_type=pl.lit("model"))
-        .rename({"service": "src", "model": "dst"})
-    )
-
-
-def _peers(frames: Frames, seen: pl.LazyFrame) -> pl.LazyFrame:
-    """What a client span names as its server: a service or workload of ours, else a dependency outside."""
-    host = pl.col("peer").str.replace(r":\d+$", "")
-    address = host.str.contains(r"^[\d.]+$|^\[?[0-9a-fA-F:]+\]?$")
-    first = host.str.split(".").list.first()
-    calls = (
-        frames["spans"]
-        .filter(_if("service", "peer"), pl.col("kind").is_in(["Client", "Producer"]))
-        .select("service", "time", host=host, label=pl.when(address).then(host).otherwise(first))
-        .group_by("service", "host", "label")
-        .agg(pl.col("time").min().alias("valid_from"), pl.col("time").max().alias("valid_to"), pl.len().cast(pl.Float64).alias("weight"))
-    )
-    services = seen.filter(pl.col("service") != "").select(label="service", is_service=pl.lit(value=True)).unique()
-    workloads = (
-        seen.filter(pl.col("owner") != "", pl.col("owner_type") == "workload").select(label="owner", is_workload=pl.lit(value=True)).unique()
-    )
-    found = calls.join(services, on="label", how="left").join(workloads, on="label", how="left")
-    return (
-        found.with_columns(
-            src_type=pl.when(pl.col("is_service")).then(pl.lit("service")).when(pl.col("is_workload")).then(pl.lit("workload"))
-            .otherwise(pl.lit("dependency")),
-            src=pl.when(pl.col("is_service").fill_null(value=False) | pl.col("is_workload").fill_null(value=False)).then("label").otherwise("host"),
-            kind=pl.lit("calls"), dst_type=pl.lit("service"), dst="service",
-        )  # fmt: skip
-        .filter(~((pl.col("src_type") == "service") & (pl.col("src") == pl.col("dst"))))
-        .select(*EDGE)
-    )
-
-
-def _label_edges(frames: Frames, seen: pl.LazyFrame) -> list[pl.LazyFrame]:
-    """Features feed models; an ingress controller serves ingresses, which lead to services."""
-    span = seen.select(valid_from=pl.col("first").min(), valid_to=pl.col("last").max())
-    series = frames["metric_series"].select(
-        "model", "pod",
-        feature=pl.col("labels").str.json_path_match("$.feature").fill_null(""),
-        ingress=pl.col("labels").str.json_path_match("$.ingress").fill_null(""),
-        backend=pl.col("labels").str.json_path_match("$.service").fill_null(""),
-    ).unique()  # fmt: skip
-    series = series.with_columns(controller=names.owner("pod")).join(span, how="cross").with_columns(weight=pl.lit(1.0))
-    wanted = (("feeds", "feature", "feature", "model", "model"), ("serves", "workload", "controller", "ingress", "ingress"),
-              ("routes", "ingress", "ingress", "service", "backend"))  # fmt: skip
-    parts = []
-    for kind, src_type, src, dst_type, dst in wanted:
-        needed = [src, dst, "ingress"] if src == "controller" else [src, dst]
-        parts.append(
-            series.filter(_if(*needed)).select(
-                "valid_from", "valid_to", "weight",
-                kind=pl.lit(kind), src_type=pl.lit(src_type), src=src, dst_type=pl.lit(dst_type), dst=dst,
-            )  # fmt: skip
-        )
-    return parts

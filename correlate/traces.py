@@ -19,7 +19,7 @@ _WANDER = 0.15
 # Earlier non-empty buckets a part needs before it is judged.
 _MIN_BUCKETS = 2
 # After this many of them the spread of the past is trusted as it is.
-_SHORT_PAST = 10.0
+_SHORT_PAST = 6.0
 # With n spans in a bucket, n / (n + this) of the deviation counts: latencies have heavy tails.
 _FEW_SPANS = 2.0
 _EXEMPLARS = 3
@@ -28,6 +28,11 @@ _EXEMPLARS = 3
 def spans(frames: Frames) -> pl.LazyFrame:
     """The spans that name a service, each once however often it was delivered."""
     return frames["spans"].filter(pl.col("service") != "").unique(subset=["trace_id", "span_id"], keep="any")
+
+
+def peer_service() -> pl.Expr:
+    """The service a client span went to, by the first label of its peer's host name; null for addresses."""
+    return pl.col("peer").str.extract(r"^([A-Za-z][A-Za-z0-9_-]*)(?:[.:]|$)")
 
 
 def parents(distinct: pl.LazyFrame) -> pl.LazyFrame:
@@ -65,13 +70,14 @@ def shifts(latencies: pl.LazyFrame) -> pl.LazyFrame:
     )
     usual = 1.4826 * _past("residual", 0.5, keys).fill_null(0.0)
     # A part that jumps now and then must jump further to be odd.
-    occasional = _past("residual", 0.9, keys).fill_null(0.0) / 2
+    occasional = _past("residual", 0.75, keys).fill_null(0.0)
     # Of a short past nobody knows how far it wanders.
     wander = _WANDER**2 * (1 + _SHORT_PAST / pl.int_range(pl.len()).over(keys))
     spread = (pl.max_horizontal(usual, occasional).pow(2) + wander).sqrt()
     shrunk = pl.col("n") / (pl.col("n") + _FEW_SPANS)
+    stat = ((pl.col("level") - pl.col("centre")) / spread * shrunk).clip(lower_bound=0.0)
     return (
-        centred.with_columns(((pl.col("level") - pl.col("centre")) / spread * shrunk).clip(lower_bound=0.0).alias("stat"))
+        centred.with_columns(stat.alias("stat"))
         .filter(pl.int_range(pl.len()).over(keys) >= _MIN_BUCKETS)
         .with_columns(_ms("level").alias("value"), _ms("centre").alias("baseline"))
         .select(*keys, "bucket", "stat", "n", "value", "baseline", "traces")
@@ -130,5 +136,3 @@ def standing_out(pods: pl.LazyFrame, siblings: pl.LazyFrame, threshold: float = 
         .filter(several & (pl.col("stat") - beside >= pl.max_horizontal(pl.lit(threshold), pl.col("stat") / 2)))
         .select(*EVIDENCE)
     )
-
-

@@ -32,18 +32,22 @@ def divergence(transitions: pl.LazyFrame) -> pl.LazyFrame:
 
     `transitions` has entity_type, entity, state, next (UInt64 each), bad (the next event is a failure
     or an early end), time and trace_id, a row per pair of events. Adds `gained` (its next event),
-    `share` and `past_share` (of `gained`, now and before), `seen` (observations now), `first` (when
-    `gained` was first seen) and `traces`.
+    `share` and `past_share` (of `gained`, now and before), `seen` (observations now), `worse` (by how
+    much the share of failures grew), `first` (when `gained` was first seen) and `traces`.
     """
+    # What one request does ten times is one observation: its steps depend on each other.
+    weighted = transitions.with_columns(bucket_of().alias("bucket")).with_columns(
+        (1.0 / pl.len().over([*KEYS, "bucket", "trace_id"])).alias("weight")
+    )
     counts = (
-        transitions.sort("time", "trace_id")
-        .group_by(*KEYS, "next", "bad", bucket_of().alias("bucket"))
+        weighted.sort("time", "trace_id")
+        .group_by(*KEYS, "next", "bad", "bucket")
         .agg(
-            pl.len().cast(pl.Float64).alias("count"),
+            pl.col("weight").sum().alias("count"),
             pl.col("time").first().alias("first"),
             pl.col("trace_id").head(_EXEMPLARS).alias("traces"),
         )
-    )
+    ).cache()
     return _compared(_judged(counts), *_references(counts))
 
 
@@ -58,7 +62,7 @@ def _references(counts: pl.LazyFrame) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     # fail no more often than the better quarter of what came before them.
     failing = pl.col("failed") / pl.col("total")
     usual = failing.shift(1).rolling_quantile(0.25, "linear", window_size=REFERENCE, min_samples=1).over(KEYS)
-    good = buckets.filter(failing <= usual.fill_null(1.0) + 0.25)
+    good = buckets.filter(failing <= usual.fill_null(1.0) + 0.25).cache()
     totals = good.select(
         *KEYS,
         pl.col("bucket").alias("past"),
@@ -96,11 +100,10 @@ def _judged(counts: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _compared(now: pl.LazyFrame, totals: pl.LazyFrame, each: pl.LazyFrame) -> pl.LazyFrame:
-    before = {"left_on": "before", "strategy": "backward", "check_sortedness": False}
     joined = (
-        now.join_asof(totals, right_on="past", by=KEYS, **before)
+        now.join_asof(totals, left_on="before", right_on="past", by=KEYS, check_sortedness=False)
         .filter(pl.col("past_total") >= _MIN_PAST)
-        .join_asof(each, right_on="past_next", by=[*KEYS, "next"], **before)
+        .join_asof(each, left_on="before", right_on="past_next", by=[*KEYS, "next"], check_sortedness=False)
     )
     # The past is scaled down to what it may count for at most.
     weight = pl.min_horizontal(pl.lit(1.0), _MAX_PAST / pl.col("past_total"))
@@ -111,7 +114,7 @@ def _compared(now: pl.LazyFrame, totals: pl.LazyFrame, each: pl.LazyFrame) -> pl
         pl.col("count").alias("n"),
     )
     share, past_share = pl.col("n") / pl.col("seen"), pl.col("r") / pl.col("total")
-    ranked = scaled.with_columns(share.alias("share"), past_share.alias("past_share"), (share - past_share).alias("gain"))
+    ranked = scaled.with_columns(share=share, past_share=past_share, gain=share - past_share)
     n, r = pl.col("n"), pl.col("r")
     return (
         ranked.sort("gain", "next", descending=[True, False])
@@ -128,7 +131,7 @@ def _compared(now: pl.LazyFrame, totals: pl.LazyFrame, each: pl.LazyFrame) -> pl
             pl.col("share", "past_share", "first", "traces").first(),
         )
         .with_columns(_statistic().alias("stat"))
-        .select(*KEYS, "bucket", "stat", "gained", "share", "past_share", "seen", "first", "traces")
+        .select(*KEYS, "bucket", "stat", "gained", "share", "past_share", "seen", "worse", "first", "traces")
     )
 
 

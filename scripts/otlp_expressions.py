@@ -124,8 +124,8 @@ def _with_base64(raw: str) -> str:
     Every second piece between quotes is a string's content; a member's name and a colon precede it.
     """
     piece = f"if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode({_unescaped('p')}), p)"
-    shifted = "arrayShiftRight(w, 2, ''), arrayShiftRight(w, 1, '')"
-    pieces = f"arrayMap(w -> arrayMap((p, n, c) -> {piece}, w, {shifted}), [splitByChar('\"', {raw})])"
+    shifted = "arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')"
+    pieces = f"arrayMap(q -> arrayMap((p, n, c) -> {piece}, q, {shifted}), [splitByChar('\"', {raw})])"
     return f"arrayStringConcat({pieces}[1], '\"')"
 
 
@@ -180,6 +180,11 @@ def attributes(pairs: str) -> str:
     return f"CAST(mapFromArrays({keys}, arrayMap(v -> {text('v')}, {pairs}.v)), '{MAP}')"
 
 
+def attribute_maps(pairs: str) -> str:
+    """The exporter's maps of a repeated message's repeated KeyValue."""
+    return f"arrayMap(a -> {attributes('a')}, {pairs})"
+
+
 def types(pairs: str) -> str:
     """Which AnyValue member each pair of a repeated KeyValue had, by its field number."""
     return f"CAST({pairs}.v.t, 'Array(Int8)')"
@@ -190,11 +195,14 @@ def hex_id(value: str, size: int) -> str:
     return f"if({value} IN ('', unhex('{'00' * size}')), '', lower(hex({value})))"
 
 
-def time(value: str, otherwise: str | None = None) -> str:
-    """Nanoseconds as a time; with `otherwise` in place of 0 and of what no partition can hold."""
-    if otherwise is not None:
-        value = f"if({value} = 0 OR {value} > {LAST_TIME}, {otherwise}, {value})"
-    return f"fromUnixTimestamp64Nano(toInt64({value}), 'UTC')"
+def usable(nanoseconds: str) -> str:
+    """The time, or 0 (OTLP's "unknown") for one that no partition can hold."""
+    return f"if({nanoseconds} > {LAST_TIME}, 0, {nanoseconds})"
+
+
+def time(nanoseconds: str) -> str:
+    """Nanoseconds since the epoch as a DateTime64(9)."""
+    return f"fromUnixTimestamp64Nano(toInt64({nanoseconds}), 'UTC')"
 
 
 def named(value: str, names: tuple[str, ...]) -> str:
@@ -211,7 +219,7 @@ def pairs_hash(mapping: str) -> str:
 def exemplars(points: str) -> dict[str, str]:
     """The exporter's Exemplars columns."""
     return {
-        "`Exemplars.FilteredAttributes`": f"arrayMap(a -> {attributes('a')}, {points}.filtered_attributes)",
+        "`Exemplars.FilteredAttributes`": attribute_maps(f"{points}.filtered_attributes"),
         "`Exemplars.TimeUnix`": f"arrayMap(t -> {time('t')}, {points}.time_unix_nano)",
         "`Exemplars.Value`": "arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), "
         f"{points}.value, {points}.as_double, {points}.as_int)",

@@ -3,6 +3,7 @@
 StoreError
 ├── StoreUnavailable      the engine does not answer; the caller may retry
 ├── StoreOverloaded       too many parts, out of memory, disk full; retry after a pause
+│   └── TooManyParts      parts of a partition, or partitions of one insert: smaller inserts may work
 ├── DataDirectoryInUse    another process holds the embedded data directory
 ├── DataRejected          the engine could not parse what was sent; retrying cannot help
 ├── QueryFailed           a query was refused or broke
@@ -24,6 +25,10 @@ class StoreUnavailable(StoreError):
 
 class StoreOverloaded(StoreUnavailable):
     """The engine refuses work for want of memory, disk or merges."""
+
+
+class TooManyParts(StoreOverloaded):
+    """A partition has too many parts, or one insert touches too many partitions; the engine tells no difference."""
 
 
 class DataDirectoryInUse(StoreError):
@@ -51,7 +56,8 @@ class SchemaDrift(StoreError):
 
 
 # ClickHouse error codes, https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
-OVERLOADED_CODES = frozenset({202, 241, 243, 252, 999})
+TOO_MANY_PARTS = 252
+OVERLOADED_CODES = frozenset({202, 241, 243, 999})
 UNAVAILABLE_CODES = frozenset({159, 209, 210, 279})
 REJECTED_CODES = frozenset({6, 25, 26, 27, 32, 33, 36, 38, 41, 53, 69, 70, 72, 117, 130, 131, 407, 434, 444, 547})
 
@@ -59,6 +65,8 @@ REJECTED_CODES = frozenset({6, 25, 26, 27, 32, 33, 36, 38, 41, 53, 69, 70, 72, 1
 def from_engine(code: int | None, what: str) -> StoreError:
     """The error class for an engine error code; `what` says what was being done."""
     message = f"{what}: engine error {code}" if code else f"{what}: the engine gave no reason"
+    if code == TOO_MANY_PARTS:
+        return TooManyParts(message)
     if code in OVERLOADED_CODES:
         return StoreOverloaded(message)
     if code in UNAVAILABLE_CODES:

@@ -16,12 +16,33 @@ from correlate.errors import CatalogError
 
 ACTIONS = frozenset(
     {
-        "none", "inspect", "restart_app", "reset_gpu", "reset_gpu_when_idle", "reboot_node", "drain_node", "replace_hardware",
-        "restart_fabric_manager", "check_power", "check_cooling", "check_network", "check_storage", "check_dependency", "check_data",
-        "roll_back", "fix_image", "fix_config", "free_disk", "raise_memory_limit", "add_capacity", "update_software", "report_to_vendor",
-        "fix_monitoring", "move_load",
+        "none",
+        "inspect",
+        "restart_app",
+        "reset_gpu",
+        "reset_gpu_when_idle",
+        "reboot_node",
+        "drain_node",
+        "replace_hardware",
+        "restart_fabric_manager",
+        "check_power",
+        "check_cooling",
+        "check_network",
+        "check_storage",
+        "check_dependency",
+        "check_data",
+        "roll_back",
+        "fix_image",
+        "fix_config",
+        "free_disk",
+        "raise_memory_limit",
+        "add_capacity",
+        "update_software",
+        "report_to_vendor",
+        "fix_monitoring",
+        "move_load",
     }
-)  # fmt: skip
+)
 """Recommended actions a catalogue may name."""
 
 ROLES = frozenset({"cause", "symptom", "context"})

@@ -35,25 +35,33 @@ def _silences(frames: Frames) -> pl.LazyFrame:
     ).filter(pl.col("nth") >= _MIN_SAMPLES, pl.col("every").is_not_null())
     every = pl.max_horizontal("every", pl.duration(seconds=10))
     until = pl.coalesce("next", frames.end)
-    return timed.with_columns(every=every).filter(until - pl.col("time") > MISSED * pl.col("every") + pl.duration(seconds=5)).select(
-        "node", "device", "next", "every", last="time"
+    return (
+        timed.with_columns(every=every)
+        .filter(until - pl.col("time") > MISSED * pl.col("every") + pl.duration(seconds=5))
+        .select("node", "device", "next", "every", last="time")
     )
 
 
 def detect(frames: Frames) -> pl.LazyFrame:
     """GPUs found missing in the window; onset is their last sample."""
     silences = _silences(frames).with_columns(noticed=pl.col("last") + MISSED * pl.col("every"))
-    alive = (
-        gpu_series.points(frames).select("node", other="device", time=pl.col("time").dt.truncate("5s")).unique()
-    )
+    alive = gpu_series.points(frames).select("node", other="device", time=pl.col("time").dt.truncate("5s")).unique()
     beside = (
         silences.join(alive, on="node")
-        .filter(pl.col("other") != pl.col("device"), pl.col("time") > pl.col("last") + pl.col("every") * 1.5, pl.col("time") <= pl.col("noticed"))
+        .filter(
+            pl.col("other") != pl.col("device"),
+            pl.col("time") > pl.col("last") + pl.col("every") * 1.5,
+            pl.col("time") <= pl.col("noticed"),
+        )
         .group_by("device", "last")
         .agg(pl.col("other").n_unique().alias("others"))
     )
     elsewhere = alive.group_by("node").agg(pl.col("other").n_unique().alias("gpus"))
-    judged = silences.join(beside, on=["device", "last"], how="left").join(elsewhere, on="node").with_columns(pl.col("others").fill_null(0))
+    judged = (
+        silences.join(beside, on=["device", "last"], how="left")
+        .join(elsewhere, on="node")
+        .with_columns(pl.col("others").fill_null(0))
+    )
     still = pl.coalesce(pl.col("next"), frames.end - pl.duration(nanoseconds=1)).cast(TIME)
     alone = judged.filter(pl.col("others") > 0).select(
         time=pl.max_horizontal("noticed", still),
@@ -69,7 +77,12 @@ def detect(frames: Frames) -> pl.LazyFrame:
     outage = (
         judged.filter(pl.col("others") == 0, pl.col("gpus") > 1)
         .group_by("node", pl.col("last").dt.truncate("60s").alias("minute"))
-        .agg(pl.col("last").min(), pl.col("noticed").max(), still.max().alias("still"), pl.col("device").n_unique().alias("silent"))
+        .agg(
+            pl.col("last").min(),
+            pl.col("noticed").max(),
+            still.max().alias("still"),
+            pl.col("device").n_unique().alias("silent"),
+        )
         .select(
             time=pl.max_horizontal("noticed", "still"),
             onset="last",

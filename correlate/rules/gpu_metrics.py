@@ -18,7 +18,12 @@ WITHIN = "300s"
 def readings(frames: Frames) -> pl.LazyFrame:
     """DCGM points that say something is wrong: `device, node, time, kind, score, text, amount, value, was`."""
     facts = catalog.table("dcgm").with_columns(pl.col("score", "threshold").cast(pl.Float64))
-    named = pl.concat([facts.drop("metric_4_6"), facts.drop("metric").rename({"metric_4_6": "metric"}).select(facts.drop("metric_4_6").columns)])
+    named = pl.concat(
+        [
+            facts.drop("metric_4_6"),
+            facts.drop("metric").rename({"metric_4_6": "metric"}).select(facts.drop("metric_4_6").columns),
+        ]
+    )
     rows = (
         gpu_series.points(frames)
         .join(named.unique().lazy(), on="metric")
@@ -34,14 +39,19 @@ def readings(frames: Frames) -> pl.LazyFrame:
     within = pl.col("grown").rolling_sum_by("time", window_size=WITHIN).over("device", "metric", "kind")
     widest = pl.col("value").cum_max().over("device", "metric", "kind")
     mode = pl.col("mode")
+    masked = pl.col("value").cast(pl.Int64) & pl.col("threshold").cast(pl.Int64)
     amount = (
         pl.when(mode == "counter").then(within)
         .when(mode == "rate").then(pl.col("grown") / pl.col("step_s"))
-        .when(mode == "bits").then((pl.col("value").cast(pl.Int64) & pl.col("threshold").cast(pl.Int64)).cast(pl.Float64))
+        .when(mode == "bits").then(masked.cast(pl.Float64))
         .when(mode == "width").then(widest - pl.col("value"))
         .otherwise("value")
     )  # fmt: skip
-    enough = pl.when(mode.is_in(["bits", "width"])).then(pl.col("amount") > 0).otherwise(pl.col("amount") >= pl.col("threshold"))
+    enough = (
+        pl.when(mode.is_in(["bits", "width"]))
+        .then(pl.col("amount") > 0)
+        .otherwise(pl.col("amount") >= pl.col("threshold"))
+    )
     growing = pl.when(mode.is_in(["counter", "rate"])).then(pl.col("grown") > 0).otherwise(pl.lit(value=True))
     # A flag that was already up when the history begins is old news.
     raised = pl.when(mode == "flag").then(pl.col("was").eq(0.0)).otherwise(pl.lit(value=True))
@@ -50,9 +60,10 @@ def readings(frames: Frames) -> pl.LazyFrame:
 
 def detect(frames: Frames) -> pl.LazyFrame:
     """Unhealthy readings seen in the window, one signal per GPU and kind; onset is the sample before the first."""
+    half_ms = pl.min_horizontal(pl.col("step_s").fill_null(0.0), pl.lit(60.0)) * 500
     facts = readings(frames).select(
         "time", "kind", "score",
-        onset=pl.col("time") - pl.duration(milliseconds=(pl.min_horizontal(pl.col("step_s").fill_null(0.0), pl.lit(60.0)) * 500).cast(pl.Int64)),
+        onset=pl.col("time") - pl.duration(milliseconds=half_ms.cast(pl.Int64)),
         entity_type=pl.lit("gpu"),
         entity="device",
         direction=pl.lit(1),

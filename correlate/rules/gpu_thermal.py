@@ -31,14 +31,18 @@ def _slowed(frames: Frames) -> pl.LazyFrame:
         .filter(pl.col("kind") == "gpu.thermal", pl.col("node") != "")
         .with_columns(bucket=pl.col("time").dt.truncate(_BUCKET))
         .group_by("node", "bucket")
-        .agg(pl.col("device").n_unique().alias("slow"), pl.col("time").max().alias("time"), pl.col("device").unique().sort().alias("devices"))
+        .agg(
+            pl.col("device").n_unique().alias("slow"),
+            pl.col("time").max().alias("time"),
+            pl.col("device").unique().sort().alias("devices"),
+        )
         .join(size, on="node")
         .filter(pl.col("slow") >= _MIN_GPUS, pl.col("slow") / pl.col("gpus") >= _MIN_SHARE)
     )
 
 
 def _warming(frames: Frames, slowed: pl.LazyFrame) -> pl.LazyFrame:
-    """`node, start, warm`: since when the node's median temperature has been above its usual one at each start of slowness."""
+    """`node, start, warm`: since when the node had been warmer than usual at each start of slowness."""
     starts = (
         slowed.sort("node", "time")
         .with_columns(fresh=(pl.col("time").diff() > pl.duration(seconds=600)).fill_null(value=True).over("node"))
@@ -50,12 +54,23 @@ def _warming(frames: Frames, slowed: pl.LazyFrame) -> pl.LazyFrame:
         .group_by("node", pl.col("time").dt.truncate("30s"))
         .agg(pl.col("value").median().alias("celsius"))
     )
-    near = starts.join(temperature, on="node").with_columns(before_s=(pl.col("start") - pl.col("time")).dt.total_seconds())
-    usual = near.filter(pl.col("before_s") >= _WARMING_S).group_by("node", "start").agg(pl.col("celsius").median().alias("usual"))
-    hot = near.join(usual, on=["node", "start"]).filter(pl.col("before_s").is_between(0, _WARMING_S), pl.col("celsius") > pl.col("usual") + _RISE_C)
+    near = starts.join(temperature, on="node").with_columns(
+        before_s=(pl.col("start") - pl.col("time")).dt.total_seconds()
+    )
+    usual = (
+        near.filter(pl.col("before_s") >= _WARMING_S)
+        .group_by("node", "start")
+        .agg(pl.col("celsius").median().alias("usual"))
+    )
+    hot = near.join(usual, on=["node", "start"]).filter(
+        pl.col("before_s").is_between(0, _WARMING_S), pl.col("celsius") > pl.col("usual") + _RISE_C
+    )
     # Going back in time, the warm-up ends where hot samples are further apart than the slack.
     runs = hot.sort("node", "start", "before_s").with_columns(
-        broken=(pl.col("before_s").diff() > _SLACK_S).fill_null(pl.col("before_s") > 2 * _SLACK_S).cum_sum().over("node", "start")
+        broken=(pl.col("before_s").diff() > _SLACK_S)
+        .fill_null(pl.col("before_s") > 2 * _SLACK_S)
+        .cum_sum()
+        .over("node", "start")
     )
     return runs.filter(pl.col("broken") == 0).group_by("node", "start").agg(pl.col("time").min().alias("warm"))
 
@@ -66,7 +81,15 @@ def detect(frames: Frames) -> pl.LazyFrame:
     warming = _warming(frames, slowed).sort("start")
     facts = (
         slowed.sort("time")
-        .join_asof(warming, left_on="time", right_on="start", by="node", strategy="backward", tolerance="7200s", check_sortedness=False)
+        .join_asof(
+            warming,
+            left_on="time",
+            right_on="start",
+            by="node",
+            strategy="backward",
+            tolerance="7200s",
+            check_sortedness=False,
+        )
         .select(
             "time",
             onset=pl.coalesce("warm", "time"),

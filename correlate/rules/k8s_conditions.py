@@ -15,15 +15,41 @@ _PREFIX = "k8s.node.condition_"
 _KSM = "kube_node_status_condition"
 _KINDS = pl.DataFrame(
     {
-        "condition": ["ready", "diskpressure", "memorypressure", "pidpressure", "networkunavailable", "kerneldeadlock", "readonlyfilesystem"],
-        "kind": ["node.not_ready", "node.disk_pressure", "node.memory_pressure", "node.pid_pressure", "node.condition", "node.kernel", "node.storage"],
+        "condition": [
+            "ready",
+            "diskpressure",
+            "memorypressure",
+            "pidpressure",
+            "networkunavailable",
+            "kerneldeadlock",
+            "readonlyfilesystem",
+        ],
+        "kind": [
+            "node.not_ready",
+            "node.disk_pressure",
+            "node.memory_pressure",
+            "node.pid_pressure",
+            "node.condition",
+            "node.kernel",
+            "node.storage",
+        ],
         "good": [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
         "score": [8.5, 8.5, 8.5, 8.0, 8.0, 8.0, 8.0],
     }
-)  # fmt: skip
+)
 
-_WANTED = ("k8s.deployment.desired", "kube_deployment_spec_replicas", "k8s.statefulset.desired_pods", "kube_statefulset_replicas")
-_THERE = ("k8s.deployment.available", "kube_deployment_status_replicas_available", "k8s.statefulset.ready_pods", "kube_statefulset_status_replicas_ready")  # fmt: skip
+_WANTED = (
+    "k8s.deployment.desired",
+    "kube_deployment_spec_replicas",
+    "k8s.statefulset.desired_pods",
+    "kube_statefulset_replicas",
+)
+_THERE = (
+    "k8s.deployment.available",
+    "kube_deployment_status_replicas_available",
+    "k8s.statefulset.ready_pods",
+    "kube_statefulset_status_replicas_ready",
+)
 _SUSTAINED = 2
 ANNOUNCED_S = 3600
 
@@ -50,13 +76,20 @@ def _conditions(frames: Frames) -> pl.LazyFrame:
 
 
 def _planned(frames: Frames) -> pl.LazyFrame:
-    notices = frames["k8s_events"].filter(pl.col("reason").is_in(["NodeNotSchedulable", "MaintenanceWindow"]), pl.col("object_kind") == "Node")
+    notices = frames["k8s_events"].filter(
+        pl.col("reason").is_in(["NodeNotSchedulable", "MaintenanceWindow"]), pl.col("object_kind") == "Node"
+    )
     gauges = (
         frames["metric_points"]
-        .join(frames["metric_series"].filter(pl.col("metric") == "kube_node_spec_unschedulable").select("series", "node"), on="series")
+        .join(
+            frames["metric_series"].filter(pl.col("metric") == "kube_node_spec_unschedulable").select("series", "node"),
+            on="series",
+        )
         .filter(pl.col("value") > 0)
     )
-    return pl.concat([notices.select(node="object", announced="time"), gauges.select("node", announced="time")]).sort("announced")
+    return pl.concat([notices.select(node="object", announced="time"), gauges.select("node", announced="time")]).sort(
+        "announced"
+    )
 
 
 def _node_facts(frames: Frames) -> pl.LazyFrame:
@@ -64,7 +97,11 @@ def _node_facts(frames: Frames) -> pl.LazyFrame:
         _conditions(frames)
         .filter(pl.col("bad"), pl.col("was").is_not_null())
         # One session lasts as long as the condition does; its onset is the first bad sample after a good one.
-        .with_columns(onset=pl.when(~pl.col("was")).then(pl.col("before") + (pl.col("time") - pl.col("before")) / 2).otherwise("time"))
+        .with_columns(
+            onset=pl.when(~pl.col("was"))
+            .then(pl.col("before") + (pl.col("time") - pl.col("before")) / 2)
+            .otherwise("time")
+        )
     )
     marked = turned.sort("time").join_asof(
         _planned(frames), left_on="time", right_on="announced", by="node", strategy="backward",
@@ -72,7 +109,9 @@ def _node_facts(frames: Frames) -> pl.LazyFrame:
     )  # fmt: skip
     # A cordon that only follows the fault is the response to it: what counts is what was known at the start.
     at_start = pl.when(~pl.col("was")).then(pl.col("announced").is_not_null())
-    planned = at_start.forward_fill().over("node", "kind", order_by="time").fill_null(value=False) & (pl.col("kind") == "node.not_ready")
+    planned = at_start.forward_fill().over("node", "kind", order_by="time").fill_null(value=False) & (
+        pl.col("kind") == "node.not_ready"
+    )
     return marked.select(
         "time", "onset",
         kind=pl.when(planned).then(pl.lit("node.maintenance")).otherwise("kind"),
@@ -106,10 +145,14 @@ def _shortfall(frames: Frames) -> pl.LazyFrame:
         .with_columns(short=pl.col("available") < pl.col("desired"))
     )
     sustained = both.with_columns(
-        streak=pl.col("short").cast(pl.Int64).rolling_sum(_SUSTAINED, min_samples=_SUSTAINED).over("workload", "namespace"),
+        streak=pl.col("short")
+        .cast(pl.Int64)
+        .rolling_sum(_SUSTAINED, min_samples=_SUSTAINED)
+        .over("workload", "namespace"),
         since=pl.col("time").shift(_SUSTAINED - 1).over("workload", "namespace"),
     ).filter(pl.col("streak") == _SUSTAINED)
     lost = 1.0 - pl.col("available") / pl.col("desired")
+    counts = (pl.col("available").cast(pl.Int64), pl.col("desired").cast(pl.Int64))
     return sustained.select(
         "time",
         onset="since",
@@ -118,14 +161,16 @@ def _shortfall(frames: Frames) -> pl.LazyFrame:
         entity="workload",
         score=4.0 + 4.0 * lost,
         value="available", baseline="desired", direction=pl.lit(-1),
-        explanation=pl.format("{} has {} of {} replicas", "workload", pl.col("available").cast(pl.Int64), pl.col("desired").cast(pl.Int64)),
+        explanation=pl.format("{} has {} of {} replicas", "workload", *counts),
         evidence=evidence_of(available="available", desired="desired"),
     )  # fmt: skip
 
 
 def detect(frames: Frames) -> pl.LazyFrame:
     """Bad conditions and missing replicas seen in the window."""
-    return pl.concat([sessions(_node_facts(frames), frames, gap_s=300.0), sessions(_shortfall(frames), frames, gap_s=120.0)])
+    return pl.concat(
+        [sessions(_node_facts(frames), frames, gap_s=300.0), sessions(_shortfall(frames), frames, gap_s=120.0)]
+    )
 
 
 RULE = Rule("k8s_conditions", "kubernetes", ("metric_series", "metric_points", "k8s_events"), detect)

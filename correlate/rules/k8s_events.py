@@ -23,7 +23,12 @@ _XID_REASON = r"(?i)xid(\d+)"
 
 def parse(events: pl.LazyFrame) -> pl.LazyFrame:
     """Events -> rows with `kind, score, lead_s, entity_type, entity` by the first catalogue row that fits."""
-    reasons = catalog.table("k8s_reasons").lazy().with_columns(pl.col("score", "lead_s").cast(pl.Float64)).with_row_index("rank")
+    reasons = (
+        catalog.table("k8s_reasons")
+        .lazy()
+        .with_columns(pl.col("score", "lead_s").cast(pl.Float64))
+        .with_row_index("rank")
+    )
     fitting = (
         events.with_row_index("event")
         .join(reasons, on="reason", suffix="_rule")
@@ -38,16 +43,34 @@ def parse(events: pl.LazyFrame) -> pl.LazyFrame:
     return _with_entity(known)
 
 
-_PARSED = ("time", "reason", "object_kind", "object", "namespace", "node", "message", "count", "kind", "score", "min_count", "lead_s")
+_PARSED = (
+    "time",
+    "reason",
+    "object_kind",
+    "object",
+    "namespace",
+    "node",
+    "message",
+    "count",
+    "kind",
+    "score",
+    "min_count",
+    "lead_s",
+)
 
 
 def _gpu_agents(events: pl.LazyFrame) -> pl.LazyFrame:
     """Events of GPU health agents, whose reasons are their own: `NvidiaXID79Error`, `GPUDegraded`, ..."""
-    texts = catalog.table("gpu_health_texts").lazy().with_columns(pl.col("score").cast(pl.Float64)).with_row_index("rank")
+    texts = (
+        catalog.table("gpu_health_texts").lazy().with_columns(pl.col("score").cast(pl.Float64)).with_row_index("rank")
+    )
     xids = catalog.table("xid").lazy().select("code", xid_score=pl.col("score").cast(pl.Float64))
     known = catalog.table("k8s_reasons").lazy().select("reason").unique()
     mine = (
-        events.filter(pl.col("object_kind") == "Node", pl.col("reason").str.contains(_GPU_AGENT) | pl.col("message").str.contains(r"^\[[A-Z_]+\] .*GPU"))
+        events.filter(
+            pl.col("object_kind") == "Node",
+            pl.col("reason").str.contains(_GPU_AGENT) | pl.col("message").str.contains(r"^\[[A-Z_]+\] .*GPU"),
+        )
         .join(known, on="reason", how="anti")
         .with_row_index("event")
         .with_columns(code=pl.col("reason").str.extract(_XID_REASON, 1).cast(pl.Int64))
@@ -62,8 +85,14 @@ def _gpu_agents(events: pl.LazyFrame) -> pl.LazyFrame:
     # An agent that recommends nothing reports state, not trouble.
     idle = pl.col("message").str.contains("RecommendedAction: NONE", literal=True)
     return told.with_columns(
-        kind=pl.when(pl.col("code").is_not_null()).then(pl.format("xid.{}", pl.col("code").fill_null(0))).otherwise("kind"),
-        score=pl.when(idle).then(2.0).when(pl.col("code").is_not_null()).then(pl.col("xid_score").fill_null(4.0)).otherwise("score"),
+        kind=pl.when(pl.col("code").is_not_null())
+        .then(pl.format("xid.{}", pl.col("code").fill_null(0)))
+        .otherwise("kind"),
+        score=pl.when(idle)
+        .then(2.0)
+        .when(pl.col("code").is_not_null())
+        .then(pl.col("xid_score").fill_null(4.0))
+        .otherwise("score"),
         min_count=pl.lit(1, pl.Int64),
         lead_s=pl.lit(30.0),
     )
@@ -73,7 +102,11 @@ def _with_entity(rows: pl.LazyFrame) -> pl.LazyFrame:
     kind, name = pl.col("object_kind"), pl.col("object")
     address = names.bdf("message")
     index = pl.col("message").str.extract(r"GPU (\d+)\b", 1)
-    gpu = pl.col("kind").str.contains(r"^(?:gpu\.|xid\.)") & (kind == "Node") & (address.is_not_null() | index.is_not_null())
+    gpu = (
+        pl.col("kind").str.contains(r"^(?:gpu\.|xid\.)")
+        & (kind == "Node")
+        & (address.is_not_null() | index.is_not_null())
+    )
     reload = pl.col("kind") == "change.config"
     return rows.with_columns(
         entity_type=pl.when(gpu).then(pl.lit("gpu")).when(kind == "Node").then(pl.lit("node"))
@@ -111,12 +144,13 @@ def detect(frames: Frames) -> pl.LazyFrame:
     rows = _unless_announced(parse(frames["k8s_events"]))
     near = pl.col("time").dt.truncate(f"{_COUNTING_S}s")
     repeats = pl.max_horizontal(pl.len().over("kind", "entity", near).cast(pl.Int64), pl.col("count"))
+    message = pl.col("message").str.slice(0, 300)
     facts = rows.select(
         "time", "kind", "entity_type", "entity",
         onset=pl.col("time") - pl.duration(milliseconds=(pl.col("lead_s") * 1000).cast(pl.Int64)),
         score=pl.when(repeats >= pl.col("min_count")).then("score").otherwise(pl.col("score") / 2),
-        explanation=pl.format("{} {}: {}", pl.col("object_kind"), pl.col("object"), pl.col("message").str.slice(0, 200)),
-        evidence=evidence_of(reason="reason", object="object", namespace="namespace", node="node", message=pl.col("message").str.slice(0, 300)),
+        explanation=pl.format("{} {}: {}", "object_kind", "object", pl.col("message").str.slice(0, 200)),
+        evidence=evidence_of(reason="reason", object="object", namespace="namespace", node="node", message=message),
     )  # fmt: skip
     return sessions(facts, frames)
 

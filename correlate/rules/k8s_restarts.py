@@ -12,31 +12,61 @@ from correlate.frames import Frames
 from correlate.rule import Rule
 from correlate.sessions import evidence_of, sessions
 
-RESTARTS = ("k8s.container.restarts", "kube_pod_container_status_restarts_total", "kube_pod_init_container_status_restarts_total")
+RESTARTS = (
+    "k8s.container.restarts",
+    "kube_pod_container_status_restarts_total",
+    "kube_pod_init_container_status_restarts_total",
+)
 _TERMINATED = "kube_pod_container_status_last_terminated_reason"
 _WAITING = "kube_pod_container_status_waiting_reason"
 
 # reason label -> kind, score. https://github.com/kubernetes/kube-state-metrics/blob/main/docs/metrics/workload/pod-metrics.md
 _STATES = pl.DataFrame(
     {
-        "reason": ["OOMKilled", "CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError",
-                   "CreateContainerError", "ContainerCannotRun", "StartError", "RunContainerError"],
-        "kind": ["pod.oom_killed", "pod.crash_loop", "pod.image_pull", "pod.image_pull", "pod.image_pull", "pod.config_error",
-                 "pod.start_failed", "pod.start_failed", "pod.start_failed", "pod.start_failed"],
+        "reason": [
+            "OOMKilled",
+            "CrashLoopBackOff",
+            "ImagePullBackOff",
+            "ErrImagePull",
+            "InvalidImageName",
+            "CreateContainerConfigError",
+            "CreateContainerError",
+            "ContainerCannotRun",
+            "StartError",
+            "RunContainerError",
+        ],
+        "kind": [
+            "pod.oom_killed",
+            "pod.crash_loop",
+            "pod.image_pull",
+            "pod.image_pull",
+            "pod.image_pull",
+            "pod.config_error",
+            "pod.start_failed",
+            "pod.start_failed",
+            "pod.start_failed",
+            "pod.start_failed",
+        ],
         "score": [8.5, 6.5, 8.0, 8.0, 8.0, 8.0, 7.0, 7.0, 7.0, 7.0],
     }
-)  # fmt: skip
+)
 _LATE_S = 60
 
 
 def _between() -> pl.Expr:
     """Half-way back to the sample before: when, at best guess, the step happened."""
-    back = pl.min_horizontal(pl.col("time") - pl.col("before"), pl.duration(seconds=2 * _LATE_S)).fill_null(pl.duration(seconds=_LATE_S))
+    back = pl.min_horizontal(pl.col("time") - pl.col("before"), pl.duration(seconds=2 * _LATE_S)).fill_null(
+        pl.duration(seconds=_LATE_S)
+    )
     return pl.col("time") - back / 2
 
 
 def _restarts(frames: Frames) -> pl.LazyFrame:
-    series = frames["metric_series"].filter(pl.col("metric").is_in(RESTARTS), pl.col("pod") != "").select("series", "pod", "container", "labels")
+    series = (
+        frames["metric_series"]
+        .filter(pl.col("metric").is_in(RESTARTS), pl.col("pod") != "")
+        .select("series", "pod", "container", "labels")
+    )
     steps = (
         frames["metric_points"]
         .join(series, on="series")
@@ -58,7 +88,13 @@ def _restarts(frames: Frames) -> pl.LazyFrame:
         score=pl.when(killed).then(8.5).otherwise(5.0),
         direction=pl.lit(1),
         baseline="was",
-        explanation=pl.format("container {} of {} restarted ({} -> {})", "container", "pod", pl.col("was").cast(pl.Int64), pl.col("value").cast(pl.Int64)),
+        explanation=pl.format(
+            "container {} of {} restarted ({} -> {})",
+            "container",
+            "pod",
+            pl.col("was").cast(pl.Int64),
+            pl.col("value").cast(pl.Int64),
+        ),
         evidence=evidence_of(container="container", restarts="value"),
     )
 
@@ -80,7 +116,11 @@ def _states(frames: Frames) -> pl.LazyFrame:
         .sort("series", "time")
         .with_columns(before=pl.col("time").shift(1).over("series"), was=pl.col("value").shift(1).over("series"))
         .with_columns(gap=(pl.col("time") - pl.col("before")) > pl.duration(seconds=5 * _LATE_S))
-        .filter(pl.col("value") > 0, (pl.col("was").fill_null(0.0) == 0) | ((pl.col("metric") == _WAITING) & pl.col("gap")), pl.col("time") > known)
+        .filter(
+            pl.col("value") > 0,
+            (pl.col("was").fill_null(0.0) == 0) | ((pl.col("metric") == _WAITING) & pl.col("gap")),
+            pl.col("time") > known,
+        )
     )
     return edges.select(
         "time", "kind", "score",

@@ -14,7 +14,10 @@ from correlate.rule import Rule
 from correlate.sessions import evidence_of, sessions
 
 SXID = r"nvidia-nvswitch(?P<switch>\d+): SXid \(PCI:(?P<bdf>[0-9a-fA-F:]+)\.[0-9a-fA-F]\): (?P<code>\d+), (?P<text>.*)$"
-FABRIC_MANAGER = r"detected NVSwitch (?P<severity>fatal|non-fatal) error (?P<code>\d+) on fid \d+ on NVSwitch pci bus id (?P<bdf>[0-9a-fA-F:.]+)"
+FABRIC_MANAGER = (
+    r"detected NVSwitch (?P<severity>fatal|non-fatal) error (?P<code>\d+) on fid \d+ "
+    r"on NVSwitch pci bus id (?P<bdf>[0-9a-fA-F:.]+)"
+)
 # `SXid (...): 20034, Data {...}` and `..., Severity 1 Engine instance ...` continue the line before.
 _CONTINUED = r"^(?:Data \{|Severity \d+ Engine)"
 
@@ -25,7 +28,9 @@ def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
     """Kernel lines -> `time, node, switch, bdf, code, text, fatal` (null when the line does not say)."""
     kernel = pl.col("body").str.extract_groups(SXID)
     manager = pl.col("body").str.extract_groups(FABRIC_MANAGER)
-    word = pl.coalesce(kernel.struct.field("text").str.extract(r"^(Fatal|Non-fatal)\b", 1), manager.struct.field("severity")).str.to_lowercase()
+    word = pl.coalesce(
+        kernel.struct.field("text").str.extract(r"^(Fatal|Non-fatal)\b", 1), manager.struct.field("severity")
+    ).str.to_lowercase()
     return (
         lines.filter(pl.col("body").str.contains(r"SXid \(PCI:|detected NVSwitch"))
         .with_columns(
@@ -48,18 +53,26 @@ def detect(frames: Frames) -> pl.LazyFrame:
         .join(facts, on="code", how="left")
         .select(
             "time",
-            score=pl.when(pl.col("fatal")).then(pl.max_horizontal(pl.col("rated").fill_null(0.0), pl.lit(_FATAL)))
-            .when(pl.col("fatal").not_()).then(_NONFATAL).otherwise(pl.col("rated").fill_null(3.0)),
+            score=pl.when(pl.col("fatal"))
+            .then(pl.max_horizontal(pl.col("rated").fill_null(0.0), pl.lit(_FATAL)))
+            .when(pl.col("fatal").not_())
+            .then(_NONFATAL)
+            .otherwise(pl.col("rated").fill_null(3.0)),
             kind=pl.format("sxid.{}", "code"),
             entity_type=pl.lit("node"),
             entity="node",
             explanation=pl.format(
-                "SXid {} on {} (NVSwitch {}): {}", "code", "node", "bdf",
+                "SXid {} on {} (NVSwitch {}): {}",
+                "code",
+                "node",
+                "bdf",
                 pl.when(pl.col("text") != "").then("text").otherwise(pl.col("description").fill_null("not documented")),
             ),
-            evidence=evidence_of(node="node", switch="switch", bdf="bdf", line="text", action=pl.col("action").fill_null("")),
+            evidence=evidence_of(
+                node="node", switch="switch", bdf="bdf", line="text", action=pl.col("action").fill_null("")
+            ),
         )
-    )  # fmt: skip
+    )
     return sessions(rows, frames, gap_s=300.0)
 
 

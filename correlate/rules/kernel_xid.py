@@ -18,7 +18,10 @@ XID = (
     r"(?: GPU-I:(?P<gi>\d+))?(?: GPU-CI:(?P<ci>\d+))?\): (?P<code>\d+)(?:, (?P<text>.*))?$"
 )
 # `NVRM: GPU 0000:29:00.0: GPU has fallen off the bus.` accompanies Xid 79, or comes alone with old drivers.
-OFF_BUS = r"NVRM: (?:The NVIDIA )?GPU (?P<bdf>[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2})\.[0-9a-fA-F](?:: GPU has fallen off the bus\.?)?$"
+OFF_BUS = (
+    r"NVRM: (?:The NVIDIA )?GPU (?P<bdf>[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2})\.[0-9a-fA-F]"
+    r"(?:: GPU has fallen off the bus\.?)?$"
+)
 
 BURST_S = 300.0
 """Repeats of one code on one GPU within this many seconds are one episode."""
@@ -37,7 +40,9 @@ def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         .with_columns(
             bdf=names.bdf(pl.coalesce(found.struct.field("bdf"), off)),
             mig=found.struct.field("gi").fill_null(""),
-            code=pl.coalesce(found.struct.field("code"), pl.when(off.is_not_null()).then(pl.lit("79"))).cast(pl.Int64, strict=False),
+            code=pl.coalesce(found.struct.field("code"), pl.when(off.is_not_null()).then(pl.lit("79"))).cast(
+                pl.Int64, strict=False
+            ),
             text=text,
             caused_by=text.str.extract(r"caused by previous Xid (\d+)", 1).cast(pl.Int64),
             timeout_s=text.str.extract(r"Timeout after (\d+)s of waiting", 1).cast(pl.Float64),
@@ -49,9 +54,7 @@ def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
 
 def _without_followers(events: pl.LazyFrame) -> pl.LazyFrame:
     """Drop Xid 45 (channels torn down) where another Xid on the same GPU came before it: it is that one's echo."""
-    others = (
-        events.filter(~pl.col("code").is_in([45, 154])).select("node", "bdf", cause_at="time").sort("cause_at")
-    )
+    others = events.filter(~pl.col("code").is_in([45, 154])).select("node", "bdf", cause_at="time").sort("cause_at")
     marked = events.sort("time").join_asof(
         others, left_on="time", right_on="cause_at", by=["node", "bdf"], strategy="backward",
         tolerance=f"{round(_CAUSE_S * 1e9)}ns", check_sortedness=False,
@@ -62,7 +65,11 @@ def _without_followers(events: pl.LazyFrame) -> pl.LazyFrame:
 
 def detect(frames: Frames) -> pl.LazyFrame:
     """Xids seen in the window. Onset is the line's time less the timeout it states (GSP, Xid 119)."""
-    facts = catalog.table("xid").lazy().select("code", "name", "description", "action", rated=pl.col("score").cast(pl.Float64))
+    facts = (
+        catalog.table("xid")
+        .lazy()
+        .select("code", "name", "description", "action", rated=pl.col("score").cast(pl.Float64))
+    )
     nonfatal = pl.col("text").str.contains(r"(?i)\bnon-?fatal\b") & pl.col("code").is_between(144, 150)
     rows = (
         _without_followers(parse(frames["kernel_logs"]))
@@ -78,8 +85,16 @@ def detect(frames: Frames) -> pl.LazyFrame:
             entity_type=pl.lit("gpu"),
             entity="device",
             onset=pl.col("time") - pl.duration(milliseconds=(pl.col("timeout_s").fill_null(0.0) * 1000).cast(pl.Int64)),
-            explanation=pl.format("Xid {} on {}: {}", "code", "device", pl.col("description").fill_null("not documented")),
-            evidence=evidence_of(line=pl.col("text").str.slice(0, 300), node="node", bdf="bdf", mig="mig", action=pl.col("action").fill_null("")),
+            explanation=pl.format(
+                "Xid {} on {}: {}", "code", "device", pl.col("description").fill_null("not documented")
+            ),
+            evidence=evidence_of(
+                line=pl.col("text").str.slice(0, 300),
+                node="node",
+                bdf="bdf",
+                mig="mig",
+                action=pl.col("action").fill_null(""),
+            ),
         )
     )
     return sessions(rows, frames, gap_s=BURST_S)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from correlate.episodes import EVIDENCE, bucket_of, calibrate, episodes
+from correlate.episodes import EVIDENCE, REFERENCE, bucket_of, calibrate, episodes
 from correlate.frames import Frames
 from correlate.rule import Rule
-from correlate.templates import ERROR, FATAL, WARN, level, readable
+from correlate.templates import ERROR, FATAL, WARN, level, message, readable
 from correlate.traces import standing_out
 
 _WEIGHTS = {WARN: 0.3, ERROR: 1.0, FATAL: 2.0}
@@ -49,15 +49,17 @@ def counted(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Calibrated evidence per entity and bucket; quiet buckets are part of the past too."""
     bad = pl.col("level") >= WARN
     count = (pl.col("weight").sum() + 0.375).sqrt() * 2 - 0.375**0.5 * 2
-    ordered = rows.with_columns(weight().alias("weight")).sort("weight", "time", "body", descending=[True, False, False])
+    ordered = rows.with_columns(weight=weight()).sort("weight", "time", "body", descending=[True, False, False])
     buckets = ordered.group_by("entity_type", "entity", bucket_of().alias("bucket")).agg(
         count.alias("stat"),
         bad.sum().cast(pl.Float64).alias("value"),
         pl.col("time").filter(bad).min().alias("first"),
-        pl.col("body").filter(bad).head(_SAMPLES).str.slice(0, 200).alias("samples"),
+        message().filter(bad).head(_SAMPLES).str.slice(0, 200).alias("samples"),
         pl.col("trace_id").filter(bad & (pl.col("trace_id") != "")).head(_SAMPLES).alias("traces"),
     )
-    past = pl.col("value").shift(1).rolling_median(60, min_samples=1).over("entity_type", "entity").fill_null(0.0)
+    past = (
+        pl.col("value").shift(1).rolling_median(REFERENCE, min_samples=1).over("entity_type", "entity").fill_null(0.0)
+    )
     sample = readable(pl.col("samples").list.first().fill_null(""), 100)
     sentence = pl.format(
         "{} logged {} lines at WARN or above in 30 s, usually {}: {}",
@@ -65,8 +67,8 @@ def counted(rows: pl.LazyFrame) -> pl.LazyFrame:
     )  # fmt: skip
     told = (
         buckets.sort("entity_type", "entity", "bucket")
-        .with_columns(past.alias("baseline"), pl.lit("log.burst").alias("kind"), pl.lit(1, pl.Int8).alias("direction"))
-        .with_columns(sentence.alias("explanation"), pl.struct("samples", "traces").struct.json_encode().alias("evidence"))
+        .with_columns(baseline=past, kind=pl.lit("log.burst"), direction=pl.lit(1, pl.Int8))
+        .with_columns(explanation=sentence, evidence=pl.struct("samples", "traces").struct.json_encode())
         .select(*EVIDENCE, "first")
     )
     return calibrate(told, floor=_POISSON)
@@ -74,10 +76,10 @@ def counted(rows: pl.LazyFrame) -> pl.LazyFrame:
 
 def detect(frames: Frames) -> pl.LazyFrame:
     """Signals log.burst."""
-    rows = lines(frames)
+    rows = lines(frames).cache()
     named = pl.col("service") != ""
-    services = rows.filter(named).with_columns(pl.lit("service").alias("entity_type"), pl.col("service").alias("entity"))
-    pods = rows.filter(pl.col("pod") != "").with_columns(pl.lit("pod").alias("entity_type"), pl.col("pod").alias("entity"))
+    services = rows.filter(named).with_columns(entity_type=pl.lit("service"), entity="service")
+    pods = rows.filter(pl.col("pod") != "").with_columns(entity_type=pl.lit("pod"), entity="pod")
     alone = counted(pods.filter(~named))
     standing = standing_out(counted(pods.filter(named)), rows.filter(named))
     return episodes(pl.concat([counted(services), alone, standing], how="diagonal"), frames)

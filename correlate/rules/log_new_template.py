@@ -14,7 +14,7 @@ import polars as pl
 from correlate.episodes import EVIDENCE, bucket_of, episodes
 from correlate.frames import Frames
 from correlate.rule import Rule
-from correlate.templates import ERROR, FATAL, WARN, level, readable, template
+from correlate.templates import ERROR, FATAL, WARN, level, message, readable, template
 
 # How long a template is new, and how long an entity must have been logging before anything can be.
 _NEW_NS = 300_000_000_000
@@ -44,7 +44,7 @@ def lines(frames: Frames) -> pl.LazyFrame:
 def detect(frames: Frames) -> pl.LazyFrame:
     """Signals log.new_template."""
     rows = lines(frames)
-    known = rows.sort("time").with_columns(
+    known = rows.sort("time", "body").with_columns(
         pl.col("time").first().over(_ENTITY).alias("began"), pl.int_range(pl.len()).over(_ENTITY).alias("earlier")
     )
     bad = known.filter(pl.col("level") >= WARN).with_columns(template().alias("text"))
@@ -69,7 +69,7 @@ def told(fresh: pl.LazyFrame) -> pl.LazyFrame:
             (strength.max() * (1 + pl.len().log())).alias("stat"),
             pl.len().cast(pl.Float64).alias("value"),
             pl.col("time").min().alias("first"),
-            pl.col("body").head(_SAMPLES).str.slice(0, 200).alias("samples"),
+            message().head(_SAMPLES).str.slice(0, 200).alias("samples"),
             pl.col("trace_id").filter(pl.col("trace_id") != "").head(_SAMPLES).alias("traces"),
         )
     )

@@ -25,6 +25,8 @@ _END = 0
 # Lines of a span keep arriving for this long; its last line is not known before.
 _SETTLE_NS = 10_000_000_000
 _FLOOR = 1.0
+# Growth of the share of failures and early ends up to which a change is taken for another mix of requests.
+_HARMLESS = 0.05
 _SPAN = ["entity", "trace_id", "span_id"]
 
 
@@ -74,7 +76,7 @@ def operations(frames: Frames) -> pl.LazyFrame:
 
 def opened(begins: pl.LazyFrame, pairs: pl.LazyFrame) -> pl.LazyFrame:
     """Each span with the first line it logged, for operations that log at all."""
-    first = pairs.filter(pl.col("opens")).select(*_SPAN, pl.col("state").alias("next"), pl.col("opens_bad").alias("bad"))
+    first = pairs.filter(pl.col("opens")).select(*_SPAN, next="state", bad="opens_bad")
     speaking = begins.join(first, on=_SPAN, how="semi").select("state").unique()
     return (
         begins.join(speaking, on="state", how="semi")
@@ -85,24 +87,25 @@ def opened(begins: pl.LazyFrame, pairs: pl.LazyFrame) -> pl.LazyFrame:
 
 def detect(frames: Frames) -> pl.LazyFrame:
     """Signals log.next_event."""
-    lines = events(frames)
-    begins = operations(frames)
-    pairs = followed(lines)
+    # Read more than once each: polars does not always see that by itself.
+    lines = events(frames).cache()
+    begins = operations(frames).cache()
+    pairs = followed(lines).cache()
     columns = [*_SPAN, "time", "state", "next", "bad"]
     settled = (pl.col("next") != _END) | (pl.col("time") < frames.end - pl.duration(nanoseconds=_SETTLE_NS))
     transitions = pl.concat([pairs.select(columns), opened(begins, pairs).select(columns)]).filter(settled)
     states = divergence(transitions.with_columns(pl.lit("service").alias("entity_type")))
-    # Branches that depend on what users ask for vary all the time: each state has its own calm.
-    calibrated = above_calm(states, floor=_FLOOR, by=KEYS)
+    # Branches that depend on what users ask for vary all the time: each state has its own calm, and
+    # what brings no failures must be more than the usual to and fro.
+    calibrated = above_calm(states, floor=_FLOOR, by=KEYS, harmless=pl.col("worse") <= _HARMLESS)
     names = pl.concat([lines.select(state="event", text="text"), begins.select("state", "text")])
     return episodes(told(calibrated, names.unique(subset="state", keep="any")), frames)
 
 
 def told(states: pl.LazyFrame, names: pl.LazyFrame) -> pl.LazyFrame:
     """Evidence per entity and bucket: its oddest state, in words."""
-    oddest = (
-        states.sort("stat", "state", descending=[True, False]).group_by("entity_type", "entity", "bucket").agg(pl.all().first())
-    )
+    ranked = states.sort("stat", "state", descending=[True, False])
+    oddest = ranked.group_by("entity_type", "entity", "bucket").agg(pl.all().first())
     worded = oddest.join(names, on="state", how="left").join(
         names.rename({"state": "gained", "text": "gained_text"}), on="gained", how="left"
     )

@@ -11,8 +11,8 @@ from correlate.frames import Frames
 from correlate.rule import Rule
 from correlate.sessions import evidence_of, sessions
 
-PEER = r"NCCL WARN .*?(?:Connect to|completion from peer|connection closed by remote peer|connect to peer|from peer) (\d+\.\d+\.\d+\.\d+)"
-_GONE = r"(?:remote process exited or there was a network error|unhandled system error|Connection (?:refused|reset) by peer)"
+PEER = r"NCCL WARN .*?(?:Connect to|connect to peer|from peer|closed by remote peer) (\d+\.\d+\.\d+\.\d+)"
+_GONE = r"remote process exited or there was a network error|unhandled system error|Connection reset by peer"
 
 
 def detect(frames: Frames) -> pl.LazyFrame:
@@ -26,7 +26,10 @@ def detect(frames: Frames) -> pl.LazyFrame:
     )
     rows = (
         frames["logs"]
-        .filter(pl.col("body").str.contains("NCCL", literal=True), pl.col("body").str.contains(PEER) | pl.col("body").str.contains(_GONE))
+        .filter(
+            pl.col("body").str.contains("NCCL", literal=True),
+            pl.col("body").str.contains(PEER) | pl.col("body").str.contains(_GONE),
+        )
         .with_columns(peer=pl.col("body").str.extract(PEER, 1))
         .join(address, on="peer", how="left")
     )
@@ -37,7 +40,9 @@ def detect(frames: Frames) -> pl.LazyFrame:
         entity_type=pl.lit("pod"),
         entity=pl.when(named).then("peer_pod").otherwise("pod"),
         score=pl.when(named).then(5.0).otherwise(4.0),
-        explanation=pl.format("{} cannot reach its NCCL peer {}", "pod", pl.coalesce("peer_pod", "peer", pl.lit("(not named)"))),
+        explanation=pl.format(
+            "{} cannot reach its NCCL peer {}", "pod", pl.coalesce("peer_pod", "peer", pl.lit("(not named)"))
+        ),
         evidence=evidence_of(pod="pod", peer=pl.col("peer").fill_null(""), line=pl.col("body").str.slice(0, 300)),
     )
     return sessions(facts, frames)

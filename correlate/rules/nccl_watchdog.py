@@ -14,7 +14,8 @@ from correlate.rule import Rule
 from correlate.sessions import evidence_of, sessions
 
 WATCHDOG = (
-    r"Rank (?P<rank>\d+)\]\s+Watchdog caught collective operation timeout: WorkNCCL\(SeqNum=(?P<seq>\d+), OpType=(?P<op>\w+),"
+    r"Rank (?P<rank>\d+)\]\s+Watchdog caught collective operation timeout: "
+    r"WorkNCCL\(SeqNum=(?P<seq>\d+), OpType=(?P<op>\w+),"
     r".*?Timeout\(ms\)=(?P<timeout>\d+)\) ran for (?P<ran>\d+) milliseconds"
 )
 STATUS = r"Rank (?P<rank>\d+)\] .*last enqueued work: (?P<enqueued>\d+), last completed work: (?P<completed>\d+)"
@@ -63,7 +64,9 @@ def detect(frames: Frames) -> pl.LazyFrame:
 def _behind(frames: Frames) -> pl.LazyFrame:
     """Pods whose rank had completed less than the others of the job when the watchdog spoke."""
     found = pl.col("body").str.extract_groups(STATUS)
-    status = _job(frames["logs"].filter(pl.col("body").str.contains("last completed work:", literal=True))).with_columns(
+    status = _job(
+        frames["logs"].filter(pl.col("body").str.contains("last completed work:", literal=True))
+    ).with_columns(
         rank=found.struct.field("rank").cast(pl.Int64),
         completed=found.struct.field("completed").cast(pl.Int64),
         near=pl.col("time").dt.truncate("600s"),

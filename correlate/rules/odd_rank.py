@@ -55,18 +55,26 @@ def detect(frames: Frames) -> pl.LazyFrame:
     idle = (pl.col("util") <= _IDLE).sum().over(group)
     gpus = pl.len().over(group)
     # A new power level becomes usual in half an hour: a hang must have begun within that.
-    fell = pl.col("job_power").is_null() | pl.col("past_power").is_null() | (pl.col("job_power") <= _POWER_FALL * pl.col("past_power"))
+    fell = (
+        pl.col("job_power").is_null()
+        | pl.col("past_power").is_null()
+        | (pl.col("job_power") <= _POWER_FALL * pl.col("past_power"))
+    )
+    odd_one = (
+        (pl.col("gpus") >= _MIN_GPUS)
+        & (pl.col("util") <= _IDLE)
+        & (pl.col("busy") + pl.col("idle") >= 0.9 * pl.col("gpus"))
+        & (pl.col("idle") / pl.col("gpus") <= _MINORITY)
+    )
+    streak = pl.col("odd").cast(pl.Int64).rolling_sum(_SUSTAINED, min_samples=_SUSTAINED).over("job", "device")
     odd = (
         samples.join(usual, on=["job", "bucket"])
         .with_columns(gpus=gpus, idle=idle, busy=busy)
-        .with_columns(
-            odd=(pl.col("gpus") >= _MIN_GPUS) & (pl.col("util") <= _IDLE) & (pl.col("busy") + pl.col("idle") >= 0.9 * pl.col("gpus"))
-            & (pl.col("idle") / pl.col("gpus") <= _MINORITY) & fell
-        )
+        .with_columns(odd=odd_one & fell)
         .sort("device", "bucket")
-        .with_columns(streak=pl.col("odd").cast(pl.Int64).rolling_sum(_SUSTAINED, min_samples=_SUSTAINED).over("job", "device"))
+        .with_columns(streak=streak)
         .filter(pl.col("streak") == _SUSTAINED)
-    )  # fmt: skip
+    )
     width = pl.duration(seconds=30)
     parts = [
         odd.select(
@@ -79,7 +87,12 @@ def detect(frames: Frames) -> pl.LazyFrame:
             direction=pl.lit(-1),
             value="util",
             baseline=pl.lit(100.0),
-            explanation=pl.format("{} of {} is idle while the job's other {} GPUs wait in a collective", "device", "pod", pl.col("gpus") - pl.col("idle")),
+            explanation=pl.format(
+                "{} of {} is idle while the job's other {} GPUs wait in a collective",
+                "device",
+                "pod",
+                pl.col("gpus") - pl.col("idle"),
+            ),
             evidence=evidence_of(job="job", pod="pod", node="node", device="device"),
         )
         for kind, column, score in (("gpu", "device", 8.5), ("pod", "pod", 9.0))

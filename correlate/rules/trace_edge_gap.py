@@ -16,7 +16,7 @@ from correlate.episodes import calibrate, episodes
 from correlate.frames import Frames
 from correlate.rule import Rule
 from correlate.templates import ms
-from correlate.traces import by_entity, parents, shifts, spans
+from correlate.traces import by_entity, parents, peer_service, shifts, spans
 
 # Deviations that an entity's own evidence may vary by in an ordinary bucket.
 _FLOOR = 1.0
@@ -24,6 +24,21 @@ _FLOOR = 1.0
 
 def gaps(distinct: pl.LazyFrame) -> pl.LazyFrame:
     """One row per call between two services: caller, callee, operation, time and the gap in ms."""
+    answered = _answered(distinct)
+    # A call that nothing answered is all gap: a dead or silent callee is waited for.
+    calls = distinct.filter((pl.col("kind") == "Client") & peer_service().is_not_null())
+    unanswered = calls.join(answered, on=["trace_id", "span_id"], how="anti").select(
+        "trace_id",
+        pl.col("service").alias("caller"),
+        peer_service().alias("callee"),
+        pl.concat_str("service", pl.lit(" -> "), peer_service(), pl.lit(" (unanswered) "), "name").alias("part"),
+        "time",
+        pl.col("duration_ms").alias("ms"),
+    )
+    return pl.concat([answered.drop("span_id"), unanswered.filter(pl.col("caller") != pl.col("callee"))])
+
+
+def _answered(distinct: pl.LazyFrame) -> pl.LazyFrame:
     # A consumer runs after its producer has returned; there is no waiting to measure.
     children = distinct.filter((pl.col("parent_id") != "") & (pl.col("kind") != "Consumer"))
     return (
@@ -31,6 +46,7 @@ def gaps(distinct: pl.LazyFrame) -> pl.LazyFrame:
         .filter(pl.col("caller") != pl.col("service"))
         .select(
             "trace_id",
+            pl.col("parent_id").alias("span_id"),
             "caller",
             pl.col("service").alias("callee"),
             pl.concat_str("caller", pl.lit(" -> "), "service", pl.lit(" "), "name").alias("part"),
@@ -42,7 +58,7 @@ def gaps(distinct: pl.LazyFrame) -> pl.LazyFrame:
 
 def detect(frames: Frames) -> pl.LazyFrame:
     """Signals trace.edge_gap."""
-    calls = gaps(spans(frames))
+    calls = gaps(spans(frames).cache()).cache()
     # Either end can lose the time, so both are accused; their other edges tell them apart.
     ends = pl.concat([calls.with_columns(pl.col(end).alias("entity")) for end in ("caller", "callee")])
     parts = shifts(ends.with_columns(pl.lit("service").alias("entity_type")))

@@ -15,7 +15,7 @@ from correlate.episodes import calibrate, episodes
 from correlate.frames import Frames
 from correlate.rule import Rule
 from correlate.templates import ms
-from correlate.traces import by_entity, parents, shifts, spans, standing_out
+from correlate.traces import by_entity, parents, peer_service, shifts, spans, standing_out
 
 _FLOOR = 1.0
 
@@ -37,12 +37,13 @@ def self_times(distinct: pl.LazyFrame) -> pl.LazyFrame:
     children = inside.group_by("trace_id", "span_id").agg(
         pl.min_horizontal(length.sum(), reach).alias("covered"), pl.col("remote").any()
     )
+    waiting = (pl.col("kind") == "Client") & peer_service().is_not_null()
     own = pl.col("duration_ms") - pl.col("covered").fill_null(0.0)
     return (
         distinct.join(children, on=["trace_id", "span_id"], how="left")
-        # What a span with a child elsewhere spends outside of it is the edge's gap, judged by another rule.
-        .filter(~pl.col("remote").fill_null(False))
-        .select("service", "pod", "trace_id", "time", pl.col("name").alias("part"), own.clip(lower_bound=0.0).alias("ms"))
+        # Waiting for another service is judged by the rule of edges.
+        .filter(~pl.col("remote").fill_null(False) & ~waiting)
+        .select("service", "pod", "trace_id", "time", part="name", ms=own.clip(lower_bound=0.0))
     )
 
 
@@ -52,7 +53,7 @@ def _end(time: str, duration_ms: str) -> pl.Expr:
 
 def detect(frames: Frames) -> pl.LazyFrame:
     """Signals trace.self_time."""
-    times = self_times(spans(frames))
+    times = self_times(spans(frames).cache()).cache()
     replicated = pl.col("pod").n_unique().over("service") > 1
     sentence = pl.format(
         "{} takes {} by itself in {}, usually {} ({} spans; {} of {} operations slower)",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from store import Store, StoreSettings, migrate
@@ -28,12 +30,14 @@ def test_apply_runs_what_was_planned_and_then_nothing(bare_backend_store: Store)
     assert (migrate.plan(store), migrate.apply(store)) == ([], [])
 
 
-def test_every_statement_may_run_again(backend_store: Store) -> None:
+def test_every_statement_may_run_again(bare_backend_store: Store) -> None:
     """A crash may come between a statement and its ledger row."""
-    before = tables(backend_store)
-    backend_store.command("TRUNCATE TABLE schema_migrations")
-    assert len(migrate.apply(backend_store)) == len(migrate.migrations())
-    assert tables(backend_store) == before
+    store = bare_backend_store
+    migrate.apply(store)
+    before = tables(store)
+    store.command("TRUNCATE TABLE schema_migrations")
+    assert len(migrate.apply(store)) == len(migrate.migrations())
+    assert tables(store) == before
 
 
 def test_planning_creates_nothing_but_the_ledger(empty_store: Store) -> None:
@@ -80,11 +84,15 @@ def test_one_text_serves_a_cluster_too() -> None:
     )
 
 
-def test_every_migration_is_durable_and_says_its_tenant() -> None:
-    """Tables that keep data name the fsync settings and carry the tenant."""
+# A request's hash covers its tenant already, and batches are the receiver's own bookkeeping.
+WITHOUT_TENANT = {"ingest_ledger"}
+
+
+def test_tables_are_durable_and_say_their_tenant() -> None:
+    """Every table that keeps data names the fsync settings and carries the tenant."""
     for migration in migrate.migrations():
         for statement in migrate.strip_comments(migration.text).split(";\n"):
-            if "MergeTree" in statement and "CREATE TABLE" in statement:
-                head = statement.strip().split("\n", 1)[0]
-                assert "${durable}" in statement, f"{migration.name}: {head}"
-                assert "Tenant" in statement, f"{migration.name}: {head}"
+            created = re.search(r"CREATE TABLE IF NOT EXISTS (\w+)", statement)
+            if created and "MergeTree" in statement:
+                assert "${durable}" in statement, created[1]
+                assert "Tenant" in statement or created[1] in WITHOUT_TENANT, created[1]

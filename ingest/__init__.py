@@ -1,0 +1,1 @@
+"""OTLP in: HTTP endpoint, admission, group commit. ClickHouse decodes; Python never touches a row."""

@@ -1,0 +1,74 @@
+"""Everything ingest answers a request with instead of success.
+
+IngestError
+├── MalformedBody      400  not OTLP protobuf, or broken or truncated compression
+├── UnknownPath        404  nothing is received at this path
+├── MethodNotAllowed   405  telemetry is POSTed
+├── BodyTimeout        408  the body did not arrive in time
+├── BodyTooLarge       413  larger than the limit, before or after decompression
+├── UnsupportedMedia   415  a content type or encoding that is not spoken here
+└── Overloaded         503  no room, or the store does not answer; the same request may work later
+
+Only Overloaded may be retried (https://opentelemetry.io/docs/specs/otlp/#otlphttp-response). It is 503 and
+never 429, which Python exporters up to 1.44 take for permanent.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class IngestError(Exception):
+    """Base of all ingest errors: an HTTP status and a gRPC code (google.rpc.Code)."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[int] = 13
+
+
+class MalformedBody(IngestError):
+    """The body cannot be decoded; sending it again cannot help."""
+
+    status = 400
+    code = 3
+
+
+class UnknownPath(IngestError):
+    """Nothing is received at this path."""
+
+    status = 404
+    code = 12
+
+
+class MethodNotAllowed(IngestError):
+    """Telemetry is POSTed."""
+
+    status = 405
+    code = 12
+
+
+class BodyTimeout(IngestError):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = 4
+
+
+class BodyTooLarge(IngestError):
+    """The body is larger than the limit, before or after decompression."""
+
+    status = 413
+    code = 8
+
+
+class UnsupportedMedia(IngestError):
+    """The content type or encoding is not spoken here."""
+
+    status = 415
+    code = 3
+
+
+class Overloaded(IngestError):
+    """There is no room, or the store does not answer; the same request may work later."""
+
+    status = 503
+    code = 14

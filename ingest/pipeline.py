@@ -1,0 +1,117 @@
+"""Admission and group commit: a request goes in, and comes back when it is on disk.
+
+Concurrent requests join the group that is being filled while earlier ones are written. A body sent
+again while it is being written waits for that write; one already stored returns at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from typing import Any
+
+from ingest.budget import Budget, Hold
+from ingest.committer import Committer
+from ingest.envelope import Signal, request_key
+from ingest.errors import Overloaded
+from ingest.groups import Groups, Request
+from ingest.ledger import Ledger
+from ingest.settings import MIB, IngestSettings
+from store import Store
+from store.errors import StoreError
+from store.settings import DEFAULT_TENANT
+
+_log = logging.getLogger(__name__)
+
+
+class Pipeline:
+    """The way into the store. `start` it before the first request and `stop` it after the last."""
+
+    def __init__(self, store: Store, settings: IngestSettings, tenant: str = DEFAULT_TENANT) -> None:
+        self.settings = settings
+        self.tenant = tenant
+        self.budget = Budget(settings.max_inflight_bytes)
+        self._ledger = Ledger(store, settings)
+        self._stopping = threading.Event()
+        self._committer = Committer(store, self._ledger, self._stopping)
+        self._groups = Groups(settings.max_batch_bytes)
+        self._under_way: dict[bytes, Request] = {}
+        self._lock = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"ingest-writer-{n}", daemon=True) for n in range(settings.writers)
+        ]
+        self._accepting = False
+
+    def start(self) -> None:
+        """Undo what a killed process left unfinished, then accept. Raises StoreError."""
+        deleted = self._ledger.recover()
+        if deleted:
+            _log.warning("deleted %d unfinished batches of telemetry that was never acknowledged", deleted)
+        self._accepting = True
+        for thread in self._threads:
+            thread.start()
+
+    async def submit(self, signal: Signal, body: bytes, hold: Hold) -> None:
+        """Return when the request is stored for good; `hold` is given up then, however it ends.
+
+        Raises MalformedBody when it cannot be decoded, Overloaded when it may be sent again: what is still
+        being written then is written all the same, and the same body sent again joins it.
+        """
+        if len(body) > MIB:
+            key = await asyncio.to_thread(request_key, self.tenant, signal, body)
+        else:
+            key = request_key(self.tenant, signal, body)
+        request = self._admit(key, signal, body, hold)
+        if request is None:
+            return
+        try:
+            async with asyncio.timeout(self.settings.commit_timeout_s):
+                await asyncio.wrap_future(request.done)
+        except TimeoutError:
+            raise Overloaded("the request is still being stored; ask again soon") from None
+
+    def _admit(self, key: bytes, signal: Signal, body: bytes, hold: Hold) -> Request | None:
+        """The request to wait for, or None when it is stored already."""
+        with self._lock:
+            request = self._under_way.get(key)
+            if request is None and not self._ledger.remembers(key):
+                if not self._accepting:
+                    hold.release()
+                    raise Overloaded("the receiver is stopping")
+                request = Request(key, self.tenant, signal, body, time.time_ns(), hold)
+                self._under_way[key] = request
+                self._groups.put(request)
+                request.done.add_done_callback(lambda _: self._under_way.pop(key, None))
+                return request
+            self._committer.stats.duplicates += 1
+        hold.release()
+        return request
+
+    def _work(self) -> None:
+        while (group := self._groups.take()) is not None:
+            signal, started = group[0].signal, time.monotonic()
+            try:
+                self._committer.write(group)
+            finally:
+                self._groups.written(signal, time.monotonic() - started)
+            del group
+            try:
+                self._ledger.forget()
+            except StoreError as error:
+                _log.warning("old days of the ledger stay for now: %s", error)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts since the start, and the bytes in flight."""
+        return {**self._committer.stats.snapshot(), "inflight_bytes": self.budget.used}
+
+    def stop(self) -> None:
+        """Store what was accepted, accept nothing more, end the writers. Safe to call twice."""
+        with self._lock:
+            self._accepting = False
+        self._groups.close()
+        self._stopping.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()

@@ -1,0 +1,176 @@
+"""The columns of the otel_* tables as expressions over OTLP messages.
+
+Levels are named r resource, c scope, m metric and s span, log record or data point.
+"""
+
+from __future__ import annotations
+
+from scripts.otlp_expressions import (
+    MAP,
+    attribute_maps,
+    attributes,
+    exemplars,
+    hex_id,
+    named,
+    text,
+    time,
+    types,
+    usable,
+    utf8,
+)
+
+SPAN_KINDS = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
+STATUS_CODES = ("Unset", "Ok", "Error")
+
+
+RESOURCE = {
+    "ResourceAttributes": attributes("r.resource.attributes"),
+    "ResourceAttributeTypes": types("r.resource.attributes"),
+    "ResourceDroppedAttrCount": "r.resource.dropped_attributes_count",
+    "ResourceSchemaUrl": utf8("r.schema_url"),
+    "ServiceName": "ResourceAttributes['service.name']",
+}
+SCOPE = {
+    "ScopeName": utf8("c.scope.name"),
+    "ScopeVersion": utf8("c.scope.version"),
+    "ScopeAttributes": attributes("c.scope.attributes"),
+    "ScopeDroppedAttrCount": "c.scope.dropped_attributes_count",
+    "ScopeSchemaUrl": utf8("c.schema_url"),
+}
+ENVELOPE = ["tenant AS Tenant", "batch AS Batch", "received AS Received"]
+
+START, END = usable("s.start_time_unix_nano"), usable("s.end_time_unix_nano")
+TRACES = {
+    "Timestamp": time(f"multiIf({START} > 0, {START}, {END} > 0, {END}, Received)"),
+    "TraceId": hex_id("s.trace_id", 16),
+    "SpanId": hex_id("s.span_id", 8),
+    "ParentSpanId": hex_id("s.parent_span_id", 8),
+    "TraceState": utf8("s.trace_state"),
+    "SpanName": utf8("s.name"),
+    "SpanKind": named("s.kind", SPAN_KINDS),
+    "SpanAttributes": attributes("s.attributes"),
+    "Duration": f"if({START} = 0 OR {END} < {START}, 0, {END} - {START})",
+    "StatusCode": named("s.status.code", STATUS_CODES),
+    "StatusMessage": utf8("s.status.message"),
+    "`Events.Timestamp`": f"arrayMap(t -> {time('t')}, s.events.time_unix_nano)",
+    "`Events.Name`": f"arrayMap(n -> {utf8('n')}, s.events.name)",
+    "`Events.Attributes`": attribute_maps("s.events.attributes"),
+    "`Events.DroppedAttrCount`": "s.events.dropped_attributes_count",
+    "`Links.TraceId`": f"arrayMap(i -> {hex_id('i', 16)}, s.links.trace_id)",
+    "`Links.SpanId`": f"arrayMap(i -> {hex_id('i', 8)}, s.links.span_id)",
+    "`Links.TraceState`": f"arrayMap(n -> {utf8('n')}, s.links.trace_state)",
+    "`Links.Attributes`": attribute_maps("s.links.attributes"),
+    "`Links.DroppedAttrCount`": "s.links.dropped_attributes_count",
+    "`Links.Flags`": "s.links.flags",
+    "Flags": "s.flags",
+    "SpanAttributeTypes": types("s.attributes"),
+    "DroppedAttrCount": "s.dropped_attributes_count",
+    "DroppedEventsCount": "s.dropped_events_count",
+    "DroppedLinksCount": "s.dropped_links_count",
+}
+
+AT, OBSERVED = usable("s.time_unix_nano"), usable("s.observed_time_unix_nano")
+LOGS = {
+    "Timestamp": time(f"multiIf({AT} > 0, {AT}, {OBSERVED} > 0, {OBSERVED}, Received)"),
+    "TraceId": hex_id("s.trace_id", 16),
+    "SpanId": hex_id("s.span_id", 8),
+    "TraceFlags": "toUInt8(bitAnd(s.flags, 255))",
+    "SeverityText": utf8("s.severity_text"),
+    "SeverityNumber": "toUInt8(bitAnd(s.severity_number, 255))",
+    "Body": text("s.body"),
+    "LogAttributes": attributes("s.attributes"),
+    "EventName": utf8("s.event_name"),
+    "ObservedTimestamp": time(OBSERVED),
+    "Flags": "s.flags",
+    "BodyType": "toInt8(s.body.t)",
+    "LogAttributeTypes": types("s.attributes"),
+    "DroppedAttrCount": "s.dropped_attributes_count",
+}
+
+METRIC = {
+    "MetricName": utf8("m.name"),
+    "MetricDescription": utf8("m.description"),
+    "MetricUnit": utf8("m.unit"),
+    "MetricMetadata": attributes("m.metadata"),
+    # Only the kind that was sent has a temporality; the others read 0.
+    "AggregationTemporality": "m.sum.aggregation_temporality + m.histogram.aggregation_temporality"
+    " + m.exponential_histogram.aggregation_temporality",
+    "IsMonotonic": "m.sum.is_monotonic",
+}
+# What landing_points carries for every metric: name -> type.
+STAGED = {
+    "ResourceAttributes": MAP,
+    "ResourceAttributeTypes": "Array(Int8)",
+    "ResourceDroppedAttrCount": "UInt32",
+    "ResourceSchemaUrl": "String",
+    "ServiceName": "LowCardinality(String)",
+    "ScopeName": "String",
+    "ScopeVersion": "String",
+    "ScopeAttributes": MAP,
+    "ScopeDroppedAttrCount": "UInt32",
+    "ScopeSchemaUrl": "String",
+    "ResourceHash": "UInt64",
+    "MetricName": "LowCardinality(String)",
+    "MetricDescription": "String",
+    "MetricUnit": "String",
+    "MetricMetadata": MAP,
+    "AggregationTemporality": "Int32",
+    "IsMonotonic": "Bool",
+}
+SHARED = {
+    "sum": ("AggregationTemporality", "IsMonotonic"),
+    "histogram": ("AggregationTemporality",),
+    "exponential_histogram": ("AggregationTemporality",),
+}
+
+
+POINT = {
+    "Attributes": attributes("s.attributes"),
+    "StartTimeUnix": time(usable("s.start_time_unix_nano")),
+    "TimeUnix": time(f"if({AT} > 0, {AT}, Received)"),
+    "Flags": "s.flags",
+    "AttributeTypes": types("s.attributes"),
+}
+NUMBER = {
+    "Value": "if(s.value = 'as_int', toFloat64(s.as_int), s.as_double)",
+    "ValueType": "s.value",
+    # Beyond 2^53 a Float64 skips integers.
+    "ValueInt": "if(s.as_int > 9007199254740992 OR s.as_int < -9007199254740992, s.as_int, 0)",
+}
+PRESENCE = {
+    name: expression
+    for member in ("Sum", "Min", "Max")
+    for name, expression in (
+        (member, f"ifNull(s.{member.lower()}, 0)"),
+        (f"Has{member}", f"isNotNull(s.{member.lower()})"),
+    )
+}
+KINDS: dict[str, dict[str, str]] = {
+    "gauge": {**NUMBER, **exemplars("s.exemplars")},
+    "sum": {**NUMBER, **exemplars("s.exemplars")},
+    "histogram": {
+        "Count": "s.count",
+        "BucketCounts": "s.bucket_counts",
+        "ExplicitBounds": "s.explicit_bounds",
+        **PRESENCE,
+        **exemplars("s.exemplars"),
+    },
+    "exponential_histogram": {
+        "Count": "s.count",
+        "Scale": "s.scale",
+        "ZeroCount": "s.zero_count",
+        "PositiveOffset": "s.positive.offset",
+        "PositiveBucketCounts": "s.positive.bucket_counts",
+        "NegativeOffset": "s.negative.offset",
+        "NegativeBucketCounts": "s.negative.bucket_counts",
+        "ZeroThreshold": "s.zero_threshold",
+        **PRESENCE,
+        **exemplars("s.exemplars"),
+    },
+    "summary": {
+        "Count": "s.count",
+        "Sum": "s.sum",
+        "`ValueAtQuantiles.Quantile`": "s.quantile_values.quantile",
+        "`ValueAtQuantiles.Value`": "s.quantile_values.value",
+    },
+}

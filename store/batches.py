@@ -1,0 +1,96 @@
+"""Batches of telemetry in the engine: deleting one, and the ledger that says which requests it holds.
+
+The ledger's meaning is described in migrations/0005_ledger.sql; who writes what and when is ingest's
+business.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+
+from store.client import Store
+
+# Every table that landing tables flatten into.
+TABLES = (
+    "otel_traces",
+    "otel_traces_trace_id_ts",
+    "otel_logs",
+    "otel_metrics_gauge",
+    "otel_metrics_sum",
+    "otel_metrics_histogram",
+    "otel_metrics_exponential_histogram",
+    "otel_metrics_summary",
+)
+KEY_BYTES = 16
+_NO_REQUEST = bytes(KEY_BYTES)
+
+
+class State(IntEnum):
+    """What is known of a batch."""
+
+    BEGUN = 1
+    COMMITTED = 2
+    DISCARDED = 3
+
+
+def record(store: Store, state: State, batches: Iterable[int], receiver: str, keys: Iterable[bytes] = ()) -> None:
+    """Write a state of batches to the ledger, with the requests that one committed batch holds.
+
+    All or nothing, and on disk when it returns. Raises StoreError.
+    """
+    name = receiver.encode()
+    # RowBinary: FixedString(16), UInt64, Enum8, String, DateTime64(3).
+    # https://clickhouse.com/docs/interfaces/formats/RowBinary
+    tail = struct.pack("<bB", state, len(name)) + name + struct.pack("<q", time.time_ns() // 1_000_000)
+    rows = [part for batch in batches for key in (_NO_REQUEST, *keys) for part in (key, struct.pack("<Q", batch), tail)]
+    store.insert_bytes("ingest_ledger", rows, "RowBinary", {"async_insert": 0})
+
+
+def begun(store: Store, receiver: str, orphaned_ms: int) -> list[int]:
+    """Batches never finished: `receiver`'s, and anyone's begun before `orphaned_ms`."""
+    return [row["Batch"] for row in store.rows("ledger_begun", {"receiver": receiver, "orphaned": orphaned_ms})]
+
+
+def recent(store: Store, since_ms: int, limit: int) -> list[bytes]:
+    """Keys of the newest `limit` requests committed since `since_ms`, newest first."""
+    return _keys(store.rows("ledger_recent", {"since": since_ms, "limit": limit})[0]["Keys"])
+
+
+def known(store: Store, keys: Sequence[bytes], since_ms: int) -> set[bytes]:
+    """Those of `keys` that were committed since `since_ms`."""
+    params = {"keys": [key.hex() for key in keys], "since": since_ms}
+    return set(_keys(store.rows("ledger_known", params)[0]["Keys"]))
+
+
+def _keys(text: str) -> list[bytes]:
+    data = bytes.fromhex(text)
+    return [data[at : at + KEY_BYTES] for at in range(0, len(data), KEY_BYTES)]
+
+
+def discard(store: Store, batches: Sequence[int]) -> None:
+    """Delete all rows of `batches`, in every table; returns when they are gone.
+
+    Only day partitions that hold such rows are rewritten. Raises StoreError.
+    """
+    for row in store.rows("batch_partitions", {"batches": list(batches)}):
+        store.command(
+            f"ALTER TABLE {_known(row['TableName'])} DELETE IN PARTITION ID {{day:String}}"
+            " WHERE Batch IN {batches:Array(UInt64)}",
+            {"day": row["Day"], "batches": list(batches)},
+            {"mutations_sync": 2},
+        )
+
+
+def _known(table: str) -> str:
+    if table not in TABLES:
+        raise ValueError(f"{table!r} holds no batches")
+    return table
+
+
+def forget(store: Store, since_ms: int) -> None:
+    """Drop the days of the ledger that lie wholly before `since_ms`."""
+    for row in store.rows("ledger_partitions", {"since": since_ms}):
+        store.command("ALTER TABLE ingest_ledger DROP PARTITION ID {day:String}", {"day": row["Day"]})

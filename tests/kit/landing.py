@@ -1,0 +1,30 @@
+"""Putting OTLP messages into a store and reading rows back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.message import Message
+
+from ingest.envelope import Signal, envelope, insert_settings
+from store import Store
+from tests.kit.otlp import T0
+
+RECEIVED = T0 + 3_600_000_000_000
+
+
+def insert(store: Store, signal: Signal, *requests: Message | bytes, batch: int = 1, tenant: str = "default") -> None:
+    """Insert requests as one batch, without the pipeline."""
+    bodies = [r if isinstance(r, bytes) else r.SerializeToString(deterministic=True) for r in requests]
+    pieces = [piece for body in bodies for piece in envelope(tenant, batch, RECEIVED, body)]
+    store.insert_bytes(signal.landing, pieces, "Protobuf", insert_settings(signal))
+
+
+def rows(store: Store, text: str) -> list[dict[str, Any]]:
+    """Result of SQL as dicts."""
+    return store.arrow_text(text).to_pylist()  # type: ignore[no-any-return]
+
+
+def count(store: Store, table: str) -> int:
+    """Rows of a table."""
+    return int(rows(store, f"SELECT count() AS n FROM {table}")[0]["n"])
