@@ -20,6 +20,8 @@ _SKEW_S = 30.0
 # An order of events that contradicts a link makes it less likely, it does not forbid it.
 _EARLY_TAU_S = 60.0
 _EARLY_MAX_S = 300.0
+# A link's weight falls to 1/e when the effect began this many times the cause's hold later.
+_LATE_HOLDS = 1.5
 
 LINK = {
     "cause_id": pl.String(),
@@ -139,5 +141,6 @@ def _edge_held() -> pl.Expr:
 def _time_factor() -> pl.Expr:
     slack = _SKEW_S + pl.col("source_delay_s")
     early = (-(pl.col("lag_s")) - slack).clip(lower_bound=0.0)
-    late = pl.col("lag_s").clip(lower_bound=0.0) / (pl.col("reach_s") + 60.0)
-    return (-early / _EARLY_TAU_S).exp() * (1.0 - 0.5 * late)
+    # Counted from the onset: a symptom that goes on for long is no reason for what begins much later.
+    late = pl.col("lag_s").clip(lower_bound=0.0) / (_LATE_HOLDS * pl.col("hold_s") + 1.0)
+    return (-early / _EARLY_TAU_S - late).exp()

@@ -1,7 +1,7 @@
 """Ranking root causes inside incidents, with every term of every score kept.
 
 For each entity of an incident: how strongly its own evidence speaks for a root (families fused as
-best + 0.1 x the others), how much of that another entity explains away along causal links, how
+best + 0.2 x the others), how much of that another entity explains away along causal links, how
 much of the rest of the incident its fault would explain, and how late it began. The sum of the
 terms' logarithms, soft-maxed against "unknown", is the confidence.
 """
@@ -13,12 +13,14 @@ import polars as pl
 from correlate.links import entity_key
 from correlate.settings import CorrelateSettings
 
-_FUSE_OTHERS = 0.1
+_FUSE_OTHERS = 0.2
 _EXPLAIN_SWEEPS = 4
 _EXPLAIN_SHARE = 0.9
+# A cause looks at least about as bad as what it broke; a faint one explains nothing away.
+_EXPLAIN_RATIO = 0.8
 _CHAIN_SWEEPS = 2
 _COVERAGE_FLOOR = 0.3
-_LATE_PER_MINUTE = 0.35
+_LATE_PER_MINUTE = 0.1
 _LATE_MAX = 2.5
 _LATE_SLACK_S = 60.0
 # Log-weight of "something that left no evidence did it".
@@ -69,7 +71,9 @@ def explained_away(candidates: pl.DataFrame, links: pl.DataFrame) -> pl.DataFram
         taken = (
             pairs.join(causes, on=["component", "cause"])
             .join(effects, on=["component", "effect"])
-            .with_columns(share=pl.col("weight") * (pl.col("cause_residual") / pl.col("own").clip(0.01)).clip(0.0, 1.0))
+            .with_columns(ratio=pl.col("cause_residual") / pl.col("own").clip(0.01))
+            .filter(pl.col("ratio") >= _EXPLAIN_RATIO)
+            .with_columns(share=pl.col("weight") * pl.col("ratio").clip(0.0, 1.0))
             .sort("share", "cause", descending=[True, False])
             .group_by("component", "effect", maintain_order=True)
             .agg(pl.first("share", "cause"))

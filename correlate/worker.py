@@ -46,7 +46,8 @@ class EmbeddedWorker:
         )
         self._thread = threading.Thread(target=self._controller.start, name="correlate-worker", daemon=True)
         self._thread.start()
-        self._beat = beat.EmbeddedService(app, max_interval=1.0, thread=True)
+        # The default scheduler keeps a file in the working directory.
+        self._beat = beat.EmbeddedService(app, max_interval=1.0, thread=True, scheduler_cls=beat.Scheduler)
         self._beat.daemon = True
         self._beat.start()
         for tenant, identifier in jobs.unfinished(self._store):

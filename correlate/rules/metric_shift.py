@@ -27,6 +27,8 @@ _MIN_REFERENCE = 10
 _RELATIVE_FLOOR = 0.1
 _FROM_NOTHING, _OF_NOW = 0.05, 0.01
 _NOTABLE = 4.0
+# Metrics of one entity move together, and often: about two that moved far are one notable fact.
+_ONE_FACT = 2.5
 THRESHOLD = 3.0
 
 
@@ -99,7 +101,7 @@ def evidence(frames: Frames) -> pl.LazyFrame:
     return (
         per_metric.group_by("entity_type", "entity", "bucket")
         .agg(
-            pl.col("stat").log1p().sum().alias("stat"),
+            (pl.col("stat").log1p().sum() / _ONE_FACT).alias("stat"),
             pl.col("now").first().alias("value"),
             pl.col("usual").first().alias("baseline"),
             top.str.join(", ").alias("names"),
