@@ -116,41 +116,34 @@ EXPORT_NEW = Pod(
 )  # fmt: skip
 
 
-def _predictor(name: str, node: str, workload: str, model: str) -> Pod:
+def _predictor(workload: str, suffix: str, model: str, gpus: tuple[Gpu, ...]) -> Pod:
     return Pod(
-        name, "inference", node, workload, "vllm",
-        version="v0.11.0", image="vllm/vllm-openai:v0.11.0", gpus=GPUS[node][2:], model=model,
+        f"{workload}-{suffix}", "inference", gpus[0].node, workload, "vllm",
+        version="v0.11.0", image="vllm/vllm-openai:v0.11.0", gpus=gpus, model=model,
     )  # fmt: skip
 
 
 def _trainer(name: str, node: str) -> Pod:
     return Pod(
         name, "train", node, "pretrain-moe", "trainer", kind="job",
-        version="25.08", image="nvcr.io/nvidia/pytorch:25.08-py3", gpus=GPUS[node][:2],
+        version="25.08", image="nvcr.io/nvidia/pytorch:25.08-py3", gpus=GPUS[node][:2] if node else (),
     )  # fmt: skip
 
 
 QWEN = (
-    _predictor("qwen2-5-72b-predictor-6f8d7c9b5c-k4m2t", GPU_NODES[0], "qwen2-5-72b-predictor", "qwen2.5-72b"),
-    _predictor("qwen2-5-72b-predictor-6f8d7c9b5c-9wzrn", GPU_NODES[1], "qwen2-5-72b-predictor", "qwen2.5-72b"),
+    _predictor("qwen2-5-72b-predictor", "6f8d7c9b5c-k4m2t", "qwen2.5-72b", GPUS[GPU_NODES[0]][2:]),
+    _predictor("qwen2-5-72b-predictor", "6f8d7c9b5c-9wzrn", "qwen2.5-72b", GPUS[GPU_NODES[1]][2:]),
 )
-MISTRAL = _predictor(
-    "mistral-small-predictor-5c7b9d6f4c-tq8vd", GPU_NODES[2], "mistral-small-predictor", "mistral-small-24b"
-)
+# Takes a whole node, so that nothing is free when the training job looks for two GPUs.
+MISTRAL = _predictor("mistral-small-predictor", "5c7b9d6f4c-tq8vd", "mistral-small-24b", GPUS[GPU_NODES[2]])
 TRAINERS = (
     _trainer("pretrain-moe-worker-0-b7k2n", GPU_NODES[0]),
     _trainer("pretrain-moe-worker-1-h5x9c", GPU_NODES[1]),
 )
+EVICTED = TRAINERS[1]
+REPLACEMENT = _trainer("pretrain-moe-worker-1-r6d8s", "")
 EXPORTERS = tuple(
-    Pod(
-        f"nvidia-dcgm-exporter-{suffix}",
-        "gpu-operator",
-        node,
-        "dcgm-exporter",
-        "exporter",
-        kind="daemonset",
-        version="4.4.1",
-    )
+    Pod(f"nvidia-dcgm-exporter-{suffix}", "gpu-operator", node, "dcgm-exporter", "exporter", kind="daemonset")
     for suffix, node in zip(("4ztqw", "7cfrz", "m2xkd"), GPU_NODES, strict=True)
 )
 PREDICTORS = (*QWEN, MISTRAL)

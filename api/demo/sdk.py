@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
+from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
@@ -40,7 +42,18 @@ from api.errors import SystemUnreachable
 
 Attributes = Mapping[str, Any]
 Key = tuple[tuple[str, Any], ...]
+Data = Gauge | Sum | Histogram
+# (resource, scope) -> (metric, kind) -> points
+Points = dict[tuple[Key, str], dict[tuple[str, type[Data]], list[Any]]]
 
+# Units as the Collector's receivers and the semantic conventions state them; Prometheus series carry none.
+_UNITS = {
+    "k8s.container.restarts": "{restart}",
+    "container.cpu.usage": "{cpu}",
+    "k8s.deployment.available": "{pod}",
+    "k8s.deployment.desired": "{pod}",
+    "gen_ai.server.time_to_first_token": "s",
+}
 _SEVERITY = {
     "INFO": SeverityNumber.INFO,
     "Normal": SeverityNumber.INFO,
@@ -48,6 +61,23 @@ _SEVERITY = {
     "err": SeverityNumber.ERROR,
     "": SeverityNumber.UNSPECIFIED,
 }
+
+
+# Exporters retry a 503 until then; a machine busy with other things is no reason to give up.
+_PATIENCE_S = 60.0
+
+
+class _SameIds(IdGenerator):
+    """Trace and span ids that are the same in every run, so that playing the same hour again sends the same bytes."""
+
+    def __init__(self) -> None:
+        self._random = random.Random(43)  # noqa: S311 - ids, not secrets
+
+    def generate_span_id(self) -> int:
+        return self._random.getrandbits(64) | 1
+
+    def generate_trace_id(self) -> int:
+        return self._random.getrandbits(128) | 1
 
 
 class _Finished(SpanProcessor):
@@ -78,39 +108,39 @@ class Emitter:
 
     def __post_init__(self) -> None:
         base = self.endpoint.rstrip("/")
-        self._spans = OTLPSpanExporter(endpoint=f"{base}/v1/traces", compression=Compression.Gzip)
-        self._logs = OTLPLogExporter(endpoint=f"{base}/v1/logs", compression=Compression.Gzip)
-        self._metrics = OTLPMetricExporter(endpoint=f"{base}/v1/metrics", compression=Compression.Gzip)
+        self._spans = OTLPSpanExporter(endpoint=f"{base}/v1/traces", compression=Compression.Gzip, timeout=_PATIENCE_S)
+        self._logs = OTLPLogExporter(endpoint=f"{base}/v1/logs", compression=Compression.Gzip, timeout=_PATIENCE_S)
+        self._metrics = OTLPMetricExporter(
+            endpoint=f"{base}/v1/metrics", compression=Compression.Gzip, timeout=_PATIENCE_S
+        )
         self._pool = ThreadPoolExecutor(3, thread_name_prefix="demo-export")
         self._finished: list[ReadableSpan] = []
         self._records: list[ReadableLogRecord] = []
-        self._points: dict[tuple[Key, str], dict[tuple[str, str, str], list[Any]]] = defaultdict(
-            lambda: defaultdict(list)
-        )
+        self._points: Points = defaultdict(lambda: defaultdict(list))
         self._resources: dict[Key, Resource] = {}
         self._tracers: dict[Key, TracerProvider] = {}
+        self._ids = _SameIds()
 
-    def gauge(
-        self, resource: Attributes, scope: str, name: str, unit: str, at: int, value: float, labels: Attributes
+    def gauges(
+        self, resource: Attributes, scope: str, at: int, values: Mapping[str, float], labels: Attributes | None = None
     ) -> None:
-        """One point of a gauge; `at` in nanoseconds since the epoch."""
-        self._point(resource, scope, name, unit, "gauge", NumberDataPoint(labels, 0, at, value))
+        """One point of each named gauge, all with the same labels; `at` in nanoseconds since the epoch."""
+        for name, value in values.items():
+            self._point(resource, scope, name, Gauge, NumberDataPoint(labels or {}, 0, at, value))
 
-    def counter(
-        self, resource: Attributes, scope: str, name: str, unit: str, at: int, value: float, labels: Attributes
+    def counters(
+        self, resource: Attributes, scope: str, at: int, values: Mapping[str, float], labels: Attributes
     ) -> None:
-        """One point of a cumulative monotonic sum."""
-        self._point(resource, scope, name, unit, "counter", NumberDataPoint(labels, 0, at, value))
+        """One point of each named cumulative monotonic sum."""
+        for name, value in values.items():
+            self._point(resource, scope, name, Sum, NumberDataPoint(labels, 0, at, value))
 
-    def histogram(
-        self, resource: Attributes, scope: str, name: str, unit: str, at: int, point: HistogramDataPoint
-    ) -> None:
-        """One point of a cumulative histogram, made by the caller for time `at`."""
-        assert point.time_unix_nano == at
-        self._point(resource, scope, name, unit, "histogram", point)
+    def histogram(self, resource: Attributes, scope: str, name: str, point: HistogramDataPoint) -> None:
+        """One point of a cumulative histogram."""
+        self._point(resource, scope, name, Histogram, point)
 
-    def _point(self, resource: Attributes, scope: str, name: str, unit: str, kind: str, point: Any) -> None:
-        self._points[self._key(resource), scope][name, unit, kind].append(point)
+    def _point(self, resource: Attributes, scope: str, name: str, kind: type[Data], point: Any) -> None:
+        self._points[self._key(resource), scope][name, kind].append(point)
         self.sent.data_points += 1
 
     def log(
@@ -153,7 +183,8 @@ class Emitter:
         """One finished span; `error` is the status message of a failed one."""
         key = self._key(resource)
         if key not in self._tracers:
-            provider = TracerProvider(resource=self._resources[key], shutdown_on_exit=False)
+            resource = self._resources[key]
+            provider = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=self._ids)
             provider.add_span_processor(_Finished(self._finished))
             self._tracers[key] = provider
         context = trace.set_span_in_context(parent) if parent is not None else Context()
@@ -195,16 +226,14 @@ class Emitter:
     def _metrics_data(self) -> MetricsData:
         by_resource: dict[Key, list[ScopeMetrics]] = defaultdict(list)
         for (key, scope), metrics in self._points.items():
-            made = [
-                Metric(name, None, unit or None, _data(kind, points)) for (name, unit, kind), points in metrics.items()
-            ]
+            made = [Metric(name, None, _UNITS.get(name), _data(kind, found)) for (name, kind), found in metrics.items()]
             by_resource[key].append(ScopeMetrics(InstrumentationScope(scope), made, ""))
         return MetricsData([ResourceMetrics(self._resources[key], scopes, "") for key, scopes in by_resource.items()])
 
 
-def _data(kind: str, points: Sequence[Any]) -> Gauge | Sum | Histogram:
-    if kind == "gauge":
+def _data(kind: type[Data], points: Sequence[Any]) -> Data:
+    if kind is Gauge:
         return Gauge(points)
-    if kind == "counter":
+    if kind is Sum:
         return Sum(points, AggregationTemporality.CUMULATIVE, is_monotonic=True)
     return Histogram(points, AggregationTemporality.CUMULATIVE)

@@ -2,9 +2,10 @@
 
 All times are seconds from the fault: GPU 3 of one node falls off the bus at 0. The serving process
 on it dies and crash-loops, the other replica takes all requests and queues, evaluation scores of
-that model sink; the training job that spans two nodes hangs on a collective and gives up when
-NCCL's watchdog fires after 600 s. Five minutes before, somebody deployed something unrelated.
-The order and lags are those of a GPU lost in production (docs/goals.md names the sources).
+that model sink. A node agent sees the driver's error, closes the node and evicts the training pod
+there; its peer loses the connection and restarts, and the job waits for two GPUs that nobody has.
+Five minutes before, somebody deployed something unrelated. Order and lags are typical of a lost
+GPU: kernel line first, DCGM series gone within a scrape or two, agents after a minute.
 """
 
 from __future__ import annotations
@@ -15,22 +16,26 @@ from dataclasses import dataclass
 from api.demo.cluster import (
     BROKEN_NODE,
     BROKEN_POD,
+    EVICTED,
     EXPORT_NEW,
     EXPORT_OLD,
     LOST_GPU,
     MISTRAL,
+    REPLACEMENT,
     TRAINERS,
     Pod,
 )
 
-BEFORE_S = 53 * 60.0
-AFTER_S = 22 * 60.0
+BEFORE_S = 40 * 60.0
+AFTER_S = 16 * 60.0
 DEPLOY_S = -300.0
 SERIES_GONE_S = 20.0
-WATCHDOG_S = 600.0
-TRAINERS_GONE_S = 611.0
+AGENT_S = 62.0
+EVICTION_S = 66.0
+# The pod's grace period: then its process is killed and the peer's socket closes.
+TRAINING_ENDS_S = EVICTION_S + 30.0
 # Container starts of the crash-looping replica: kubelet doubles its back-off from 10 s.
-RESTARTS_S = (9.0, 24.0, 51.0, 98.0, 187.0, 355.0, 664.0, 968.0, 1272.0)
+RESTARTS_S = (9.0, 24.0, 51.0, 98.0, 187.0, 355.0, 664.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,22 @@ def restarts(pod: Pod, at: float) -> int:
     """Container restarts so far."""
     if pod is BROKEN_POD:
         return sum(at >= start for start in RESTARTS_S)
-    return int(pod in TRAINERS and at >= TRAINERS_GONE_S)
+    return int(pod in TRAINERS and at >= TRAINING_ENDS_S)
+
+
+def hardware_ready(node: str, at: float) -> bool:
+    """What the node agent says about a node's GPUs."""
+    return node != BROKEN_NODE or at < AGENT_S
+
+
+def runs(pod: Pod, at: float) -> bool:
+    """Whether a pod is there and its container does its work."""
+    return serves(pod, at) and (pod not in TRAINERS or trains(at))
+
+
+def is_gone(pod: Pod, at: float) -> bool:
+    """Whether a pod no longer exists."""
+    return pod is EVICTED and at >= TRAINING_ENDS_S
 
 
 def pressure(pod: Pod, at: float) -> float:
@@ -115,7 +135,7 @@ def quality(model: str, at: float) -> float:
 
 def trains(at: float) -> bool:
     """Whether the training job makes steps."""
-    return at < 3.0
+    return at < TRAINING_ENDS_S
 
 
 def once() -> list[Once]:
@@ -168,25 +188,21 @@ def _replica() -> Iterator[Once]:
         yield Event(start + 6.0, "BackOff", back_off, About.container(pod), warning=True)
     node = About("Node", BROKEN_NODE, "default")
     lost = f"GPU {LOST_GPU.index} ({LOST_GPU.bdf}) has fallen off the bus"
-    yield Event(176.0, "NvidiaXID79Error", lost, node, warning=True)
+    yield Event(AGENT_S, "NvidiaXID79Error", lost, node, warning=True)
+    closed = f"Node {BROKEN_NODE} status is now: NodeNotSchedulable"
+    yield Event(AGENT_S + 2.5, "NodeNotSchedulable", closed, node)
 
 
 def _training() -> Iterator[Once]:
-    first, second = TRAINERS
-    peer = f"misc/socket.cc:71 NCCL WARN socketProgress: Connection closed by remote peer {first.name}"
-    yield Said(18.2, second, f"{second.name}:812:1207 [1] {peer}")
-    work = "WorkNCCL(SeqNum=418823, OpType=ALLREDUCE, NumelIn=131072000, NumelOut=131072000, Timeout(ms)=600000)"
-    for rank, pod in enumerate((first, first, second, second)):
-        yield Said(
-            WATCHDOG_S + 2.1 + rank / 10,
-            pod,
-            f"[rank{rank}]:[E ProcessGroupNCCL.cpp:629] [Rank {rank}] Watchdog caught collective operation timeout: "
-            f"{work} ran for 600{rank}87 milliseconds before timing out.",
-        )
-    for pod in TRAINERS:
-        about = About.container(pod)
-        back_off = f"Back-off restarting failed container trainer in pod {pod.name}_{pod.namespace}({pod.uid})"
-        aborted = "torch.distributed.DistBackendError: NCCL communicator was aborted on rank 0."
-        yield Said(WATCHDOG_S + 3.4, pod, aborted)
-        yield Event(TRAINERS_GONE_S, "Started", "Started container trainer", about)
-        yield Event(TRAINERS_GONE_S + 4.0, "BackOff", back_off, about, warning=True)
+    peer, waiting = TRAINERS[0], About("Pod", REPLACEMENT.name, REPLACEMENT.namespace, REPLACEMENT.uid)
+    marked = f"Marking for deletion Pod {EVICTED.namespace}/{EVICTED.name}"
+    yield Event(EVICTION_S, "TaintManagerEviction", marked, About.container(EVICTED))
+    yield Event(EVICTION_S + 0.3, "Killing", "Stopping container trainer", About.container(EVICTED))
+    closed = f"misc/socket.cc:71 NCCL WARN socketProgress: Connection closed by remote peer {EVICTED.name}"
+    yield Said(TRAINING_ENDS_S + 0.2, peer, f"{peer.name}:812:1207 [1] {closed}")
+    aborted = "torch.distributed.DistBackendError: NCCL error: remote process exited or there was a network error"
+    yield Said(TRAINING_ENDS_S + 0.9, peer, aborted)
+    yield Event(TRAINING_ENDS_S + 4.0, "Started", "Started container trainer", About.container(peer))
+    full = "0/4 nodes are available: 1 node(s) were unschedulable, 3 Insufficient nvidia.com/gpu."
+    for repeat in range(3):
+        yield Event(TRAINING_ENDS_S + 6.0 + 300.0 * repeat, "FailedScheduling", full, waiting, warning=True)

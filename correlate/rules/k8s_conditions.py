@@ -1,4 +1,15 @@
-"""Node conditions and replica shortfalls from metrics of both Kubernetes vocabularies."""
+"""Node conditions and replica shortfalls, from metrics of both Kubernetes vocabularies.
+
+Signal: node.not_ready, node.disk_pressure, node.memory_pressure, node.pid_pressure, node.kernel, node.storage,
+node.gpu_driver or node.condition on a node; workload.unavailable on a workload.
+Condition: a condition is bad that has been seen before, for as long as it is; two samples in a row with fewer
+replicas than wanted. A node that was cordoned or under a maintenance notice when it became not ready is
+node.maintenance.
+Why it matters: a condition is what the scheduler acts on: pods leave the node because of it. The shortfall says
+which workload has been hurt.
+Source: https://github.com/kubernetes/kube-state-metrics/blob/main/docs/metrics/cluster/node-metrics.md and
+https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/receiver/k8sclusterreceiver
+"""
 
 from __future__ import annotations
 
@@ -23,6 +34,8 @@ _KINDS = pl.DataFrame(
             "networkunavailable",
             "kerneldeadlock",
             "readonlyfilesystem",
+            # The EKS node monitoring agent's verdict on GPUs.
+            "acceleratedhardwareready",
         ],
         "kind": [
             "node.not_ready",
@@ -32,9 +45,10 @@ _KINDS = pl.DataFrame(
             "node.condition",
             "node.kernel",
             "node.storage",
+            "node.gpu_driver",
         ],
-        "good": [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-        "score": [8.5, 8.5, 8.5, 8.0, 8.0, 8.0, 8.0],
+        "good": [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
+        "score": [8.5, 8.5, 8.5, 8.0, 8.0, 8.0, 8.0, 8.0],
     }
 )
 
