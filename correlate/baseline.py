@@ -18,7 +18,9 @@ READS = ("spans", "logs", "metric_series", "metric_points")
 def _identity() -> list[pl.Expr]:
     """entity_type and entity of a series: the most specific name its labels give."""
     order = ["gpu", "pod", "workload", "service", "model", "node"]
-    kind = pl.coalesce(*[pl.when(pl.col(name) != "").then(pl.lit(name)) for name in order], pl.lit("")).alias("entity_type")
+    kind = pl.coalesce(*[pl.when(pl.col(name) != "").then(pl.lit(name)) for name in order], pl.lit("")).alias(
+        "entity_type"
+    )
     name = pl.coalesce(*[pl.when(pl.col(name) != "").then(pl.col(name)) for name in order], pl.lit("")).alias("entity")
     return [kind, name]
 
@@ -28,7 +30,9 @@ def _by_service(frame: pl.LazyFrame, features: dict[str, pl.Expr]) -> pl.LazyFra
     return (
         buckets.agg(**features)
         .unpivot(index=["service", "bucket"], variable_name="feature", value_name="value")
-        .select(pl.lit("service").alias("entity_type"), entity="service", feature="feature", bucket="bucket", value="value")
+        .select(
+            pl.lit("service").alias("entity_type"), entity="service", feature="feature", bucket="bucket", value="value"
+        )
     )
 
 
@@ -38,7 +42,12 @@ def features(frames: Frames) -> pl.LazyFrame:
         frames["metric_points"]
         .join(frames["metric_series"].with_columns(_identity()), on="series")
         .filter(pl.col("entity") != "")
-        .group_by("entity_type", "entity", feature=pl.col("series").cast(pl.String), bucket=pl.col("time").dt.truncate(_BUCKET))
+        .group_by(
+            "entity_type",
+            "entity",
+            feature=pl.col("series").cast(pl.String),
+            bucket=pl.col("time").dt.truncate(_BUCKET),
+        )
         .agg(value=pl.col("value").mean())
     )
     spans = _by_service(

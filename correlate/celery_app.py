@@ -9,7 +9,7 @@ from __future__ import annotations
 from celery import Celery
 
 RUN_JOB = "correlate.run_job"
-LIVE_PASS = "correlate.live_pass"
+LIVE_PASS = "correlate.live_pass"  # noqa: S105 - a task's name
 
 app = Celery("causeline")
 app.conf.update(

@@ -76,7 +76,7 @@ def _signals_of(rule: Rule, frames: Frames, settings: CorrelateSettings) -> pl.D
     return (
         rule.detect(frames)
         .select(*SIGNAL)
-        .cast(dict(SIGNAL))
+        .cast(pl.Schema(SIGNAL))
         .filter(pl.col("seen").is_between(frames.start, frames.end, closed="left"))
         .filter(pl.col("score") >= settings.min_score, pl.col("entity") != "", pl.col("onset").is_not_null())
         .with_columns(

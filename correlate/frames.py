@@ -22,7 +22,8 @@ FRAMES: dict[str, dict[str, pl.DataType]] = {
     # peer is server.address / peer.service; model is gen_ai.request.model.
     "spans": {
         "time": TIME, "trace_id": S, "span_id": S, "parent_id": S, "service": S, "version": S, "pod": S, "node": S,
-        "workload": S, "name": S, "kind": S, "duration_ms": F, "error": pl.Boolean(), "error_type": S, "peer": S, "model": S,
+        "workload": S, "name": S, "kind": S, "duration_ms": F, "error": pl.Boolean(), "error_type": S, "peer": S,
+        "model": S,
     },
     # Application and container logs: everything but kernel lines, Kubernetes events and evaluations.
     "logs": {
@@ -44,14 +45,14 @@ FRAMES: dict[str, dict[str, pl.DataType]] = {
     # One row per metric series with its identity in every vocabulary we join (OTel, Prometheus, DCGM).
     "metric_series": {
         "series": pl.UInt64(), "metric": S, "unit": S, "type": S, "monotonic": pl.Boolean(), "service": S, "node": S,
-        "pod": S, "namespace": S, "workload": S, "workload_kind": S, "container": S, "gpu": S, "gpu_bdf": S, "gpu_index": S,
-        "model": S, "version": S, "zone": S, "image": S, "labels": S,
+        "pod": S, "namespace": S, "workload": S, "workload_kind": S, "container": S, "gpu": S, "gpu_bdf": S,
+        "gpu_index": S, "model": S, "version": S, "zone": S, "image": S, "labels": S,
     },
     # Points of gauges and sums (raw value; cumulative sums are not yet rates).
     "metric_points": {"series": pl.UInt64(), "time": TIME, "value": F},
     # Points of histograms, exponential histograms and summaries (cumulative unless delta is true).
     "histogram_points": {"series": pl.UInt64(), "time": TIME, "count": F, "sum": F, "delta": pl.Boolean()},
-}
+}  # fmt: skip
 """Frame name -> columns and types. The .sql file of that name must return exactly these."""
 
 
@@ -85,5 +86,5 @@ def load(store: Store, tenant: str, window: Window, history_s: float, names: Ite
     """Read the named frames for `window` and `history_s` seconds before it, each table once."""
     since = window.start - int(history_s * 1e9)
     params = {"tenant": tenant, "start": since, "end": window.end}
-    tables = {name: store.frame(name, params).select(*FRAMES[name]).cast(dict(FRAMES[name])) for name in names}
+    tables = {name: store.frame(name, params).select(*FRAMES[name]).cast(pl.Schema(FRAMES[name])) for name in names}
     return Frames(window=window, since=since, tables=tables)

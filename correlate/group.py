@@ -18,7 +18,12 @@ def components(signals: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
     strong = links.filter(pl.col("weight") >= JOIN_WEIGHT).select("cause_id", "effect_id")
     inner = strong.filter(pl.col("cause_id").is_in(core.implode()), pl.col("effect_id").is_in(core.implode()))
     labels = _smallest_connected(core, inner)
-    context = signals.filter(pl.col("context")).select("id")
+    return with_context(labels, signals, links)
+
+
+def with_context(labels: pl.DataFrame, signals: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
+    """`labels` (id, component) and the context signals beside the components they have a link with."""
+    strong = links.filter(pl.col("weight") >= JOIN_WEIGHT)
     touched = pl.concat(
         [
             strong.select(id="cause_id", other="effect_id"),
@@ -26,7 +31,9 @@ def components(signals: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
         ]
     )
     joined = (
-        context.join(touched, on="id")
+        signals.filter(pl.col("context"))
+        .select("id")
+        .join(touched, on="id")
         .join(labels.rename({"id": "other"}), on="other")
         .select("id", "component")
         .unique()

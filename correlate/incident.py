@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import polars as pl
 
 from correlate import catalog
-from correlate.group import components
+from correlate.group import components, with_context
 from correlate.kinds import with_facts
 from correlate.links import LINK, entity_key, links
 from correlate.rank import ranked
 from correlate.render import blast_radius_json, graph_json, root_causes_json, titles
 from correlate.sameness import other_names, representatives
+from correlate.separate import enough, separated
 from correlate.settings import CorrelateSettings
 
 _SEVERITIES = ["info", "low", "medium", "high", "critical"]
@@ -45,9 +46,11 @@ def assemble(
     same = representatives(edges)
     known = with_facts(signals).unique(subset="id").sort("onset", "id")
     causal = links(known, edges, catalog.mechanisms(), settings)
-    members = components(known, causal).join(known, on="id").pipe(_opened, settings)
+    members = components(known, causal).join(known, on="id").pipe(enough, settings)
     if members.is_empty():
         return Incidents(pl.DataFrame(), pl.DataFrame())
+    parts = separated(*_merge_same(members, causal, same), settings).filter(~pl.col("context"))
+    members = with_context(parts.select("id", "component"), known, causal).join(known, on="id")
     members = members.join(_names(members, tenant), on="component").sort("component", "onset", "id")
     inside = _inside(causal, members)
     merged, merged_links = _merge_same(members, inside, same)
@@ -55,18 +58,6 @@ def assemble(
     top = candidates.filter(pl.col("rank") == 1).select("component", root="key", root_ids="signal_ids")
     members = _with_roles(members, inside, top)
     return Incidents(_rows(members, inside, candidates, entities, same, now_ns, settings), members)
-
-
-def _opened(members: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
-    """Only components with enough evidence: one sure fact, or several weaker ones that agree."""
-    core = members.filter(~pl.col("context"))
-    facts = core.group_by("component", "entity_type", "entity", "family").agg(pl.max("score"))
-    enough = facts.group_by("component").agg(best=pl.max("score"), total=pl.sum("score"))
-    return members.join(
-        enough.filter((pl.col("best") >= settings.open_score) | (pl.col("total") >= 2 * settings.open_score)),
-        on="component",
-        how="semi",
-    )
 
 
 def _names(members: pl.DataFrame, tenant: str) -> pl.DataFrame:

@@ -46,12 +46,22 @@ def save(store: Store, job: Job) -> None:
     now = time.time_ns()
     row = pl.DataFrame(
         {
-            "Tenant": [job.tenant], "JobId": [job.id], "WindowStart": [job.window.start], "WindowEnd": [job.window.end],
-            "State": [job.state], "Attempts": [job.attempts], "StepsDone": [job.steps_done], "StepsTotal": [job.steps_total],
-            "Signals": [job.signals], "Incidents": [job.incidents], "Error": [job.error],
-            "CreatedAt": [job.created_ns or now], "UpdatedAt": [now], "Version": [now],
+            "Tenant": [job.tenant],
+            "JobId": [job.id],
+            "WindowStart": [job.window.start],
+            "WindowEnd": [job.window.end],
+            "State": [job.state],
+            "Attempts": [job.attempts],
+            "StepsDone": [job.steps_done],
+            "StepsTotal": [job.steps_total],
+            "Signals": [job.signals],
+            "Incidents": [job.incidents],
+            "Error": [job.error],
+            "CreatedAt": [job.created_ns or now],
+            "UpdatedAt": [now],
+            "Version": [now],
         }
-    ).with_columns(  # fmt: skip
+    ).with_columns(
         pl.col("WindowStart", "WindowEnd").cast(TIME),
         pl.col("CreatedAt", "UpdatedAt").cast(TIME).dt.cast_time_unit("ms"),
         pl.col("Attempts").cast(pl.UInt16),

@@ -42,9 +42,7 @@ def correlate_range(
     return signals, rebuild_incidents(store, tenant, judged, settings, now_ns=min(judged.end, time.time_ns()))
 
 
-def _detections(
-    store: Store, tenant: str, steps: list[Window], settings: CorrelateSettings
-) -> Iterator[Detection]:
+def _detections(store: Store, tenant: str, steps: list[Window], settings: CorrelateSettings) -> Iterator[Detection]:
     for step in steps:
         detection = detect(store, tenant, step, settings)
         save_detection(store, tenant, detection, version=time.time_ns())

@@ -16,7 +16,8 @@ from store import Store, Window
 _SIGNAL_COLUMNS = {
     "id": "SignalId", "rule": "Rule", "family": "Family", "kind": "Kind", "entity_type": "EntityType",
     "entity": "EntityName", "onset": "Onset", "until": "Until", "score": "Score", "direction": "Direction",
-    "value": "Value", "baseline": "Baseline", "severity": "Severity", "explanation": "Explanation", "evidence": "Evidence",
+    "value": "Value", "baseline": "Baseline", "severity": "Severity", "explanation": "Explanation",
+    "evidence": "Evidence",
 }  # fmt: skip
 _INCIDENT_COLUMNS = {
     "incident_id": "IncidentId", "title": "Title", "state": "State", "severity": "Severity", "started_at": "StartedAt",
@@ -42,8 +43,10 @@ def _window(window: Window, tenant: str) -> dict[str, str | int]:
 def save_detection(store: Store, tenant: str, detection: Detection, version: int) -> None:
     """Store one pass: its signals (withdrawing those of the window it no longer finds), topology and failures."""
     window = detection.window
-    rows = detection.signals.rename(_SIGNAL_COLUMNS).select(*_SIGNAL_COLUMNS.values()).with_columns(
-        WindowStart=_time(window.start), WindowEnd=_time(window.end)
+    rows = (
+        detection.signals.rename(_SIGNAL_COLUMNS)
+        .select(*_SIGNAL_COLUMNS.values())
+        .with_columns(WindowStart=_time(window.start), WindowEnd=_time(window.end))
     )
     before = store.frame("correlate_window_signals", _window(window, tenant)).collect()
     gone = before.join(rows, on="SignalId", how="anti").drop("Tenant", "Version", "IsDeleted")
@@ -137,19 +140,22 @@ def save_incidents(store: Store, tenant: str, found: Incidents, judged: Window, 
 
 def _touching(found: Incidents, judged: Window) -> tuple[pl.DataFrame, pl.DataFrame]:
     if found.incidents.is_empty():
-        empty = dict.fromkeys([*_INCIDENT_COLUMNS], pl.String)
-        times = dict.fromkeys(["started_at", "ended_at", "updated_at"], TIME)
-        more = {"score": pl.Float64, "entities": pl.List(pl.String), "signal_count": pl.UInt32}
-        members = {"incident_id": pl.String, "id": pl.String, "role": pl.String}
-        return pl.DataFrame(schema={**empty, **times, **more}), pl.DataFrame(schema=members)
-    touching = found.incidents.filter(pl.col("started_at") < _time(judged.end), pl.col("updated_at") >= _time(judged.start))
+        columns: dict[str, pl.DataType] = dict.fromkeys(_INCIDENT_COLUMNS, pl.String())
+        columns |= dict.fromkeys(("started_at", "ended_at", "updated_at"), TIME)
+        columns |= {"score": pl.Float64(), "entities": pl.List(pl.String()), "signal_count": pl.UInt32()}
+        members = dict.fromkeys(("incident_id", "id", "role"), pl.String())
+        return pl.DataFrame(schema=columns), pl.DataFrame(schema=members)
+    touching = found.incidents.filter(
+        pl.col("started_at") < _time(judged.end), pl.col("updated_at") >= _time(judged.start)
+    )
     return touching, found.members.join(touching, on="incident_id", how="semi")
 
 
 def _kept_ids(members: pl.DataFrame, existing: pl.DataFrame) -> pl.DataFrame:
     """(incident_id, kept): the known incident each new one continues, by most signals shared, one to one."""
     shared = (
-        members.select("incident_id", "id").join(existing.rename({"incident_id": "kept"}), on="id")
+        members.select("incident_id", "id")
+        .join(existing.rename({"incident_id": "kept"}), on="id")
         .group_by("incident_id", "kept")
         .agg(shared=pl.len(), started_at=pl.min("started_at"))
         .sort("shared", "started_at", "kept", descending=[True, False, False])

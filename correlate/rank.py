@@ -63,7 +63,7 @@ def _entity_links(links: pl.DataFrame) -> pl.DataFrame:
 
 def explained_away(candidates: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
     """Add `residual`: the part of `own` that no other entity's fault accounts for, and `explained_by`."""
-    pairs = _entity_links(links)
+    pairs = closure(links)
     state = candidates.with_columns(residual=pl.col("own"))
     for _ in range(_EXPLAIN_SWEEPS):
         causes = state.select("component", cause="key", cause_residual="residual")

@@ -38,9 +38,8 @@ def representatives(edges: pl.DataFrame) -> pl.DataFrame:
     lonely = _one_to_one(pod_workload).filter(~pl.col("src").is_in(services["src"].implode()))
     served = services.select(key="src", same="dst")
     # A lone pod's workload may itself be one with a service.
-    workloads = (
-        lonely.join(served.rename({"key": "dst"}), on="dst", how="left")
-        .select(key="src", same=pl.coalesce("same", "dst"))
+    workloads = lonely.join(served.rename({"key": "dst"}), on="dst", how="left").select(
+        key="src", same=pl.coalesce("same", "dst")
     )
     return pl.concat([served, workloads]).unique(subset="key", keep="first", maintain_order=True).sort("key")
 

@@ -47,7 +47,7 @@ def _attached() -> Context:
     return _context
 
 
-@app.task(name=RUN_JOB, bind=True)
+@app.task(name=RUN_JOB, bind=True)  # type: ignore[untyped-decorator]  # celery ships no types
 def run_job(task: Task, tenant: str, identifier: str) -> None:
     """Run one correlation job from its row; a job that is done already is left alone."""
     context = _attached()
@@ -82,7 +82,7 @@ def _retry_or_fail(task: Task, context: Context, job: jobs.Job, error: StoreErro
     raise task.retry(exc=error, countdown=min(2.0**job.attempts, 60.0), max_retries=None)
 
 
-@app.task(name=LIVE_PASS)
+@app.task(name=LIVE_PASS)  # type: ignore[untyped-decorator]
 def live_pass(tenant: str) -> None:
     """Judge the last minutes. A pass still running makes the next one skip, not queue up."""
     context = _attached()

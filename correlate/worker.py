@@ -6,6 +6,7 @@ Broker `memory://`, a threads pool and an embedded beat: nothing to install, not
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from celery import beat
 from celery.worker import WorkController
@@ -27,7 +28,7 @@ class EmbeddedWorker:
         self._tenant = tenant
         self._controller: WorkController | None = None
         self._thread: threading.Thread | None = None
-        self._beat: threading.Thread | None = None
+        self._beat: Any = None
 
     def start(self) -> None:
         """Start worker and beat; jobs that a former process left unfinished are enqueued again."""
@@ -42,7 +43,12 @@ class EmbeddedWorker:
             }
         }
         self._controller = app.WorkController(
-            pool_cls="threads", concurrency=2, without_gossip=True, without_mingle=True, without_heartbeat=True, quiet=True
+            pool_cls="threads",
+            concurrency=2,
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            quiet=True,
         )
         self._thread = threading.Thread(target=self._controller.start, name="correlate-worker", daemon=True)
         self._thread.start()

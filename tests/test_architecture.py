@@ -75,7 +75,7 @@ def test_only_the_engine_collects() -> None:
 
 
 def test_the_correlator_judges_without_a_clock() -> None:
-    """What is found depends on telemetry alone: only rows' versions, job times and the live pass's end are the clock's."""
+    """Findings depend on telemetry alone; rows' versions, job times and the live pass's end are the clock's."""
     found = [
         f"{module.path}:{line} {call}"
         for module in in_packages("correlate")

@@ -1,6 +1,12 @@
-"""New versions of a workload: a ReplicaSet that starts from nothing, an image or a service version not seen before.
+"""New versions of a workload.
 
-A rollout is context until its mechanism fits; which one to blame is the ranker's question.
+Signal: change.rollout on a workload.
+Condition: a ReplicaSet is scaled up from nothing, or an image or a service.version appears on a workload
+that has been seen with another one for at least five minutes.
+Why it matters: many faults follow a change. A rollout is context until its mechanism fits; whether it is to
+blame is the ranker's question.
+Source: https://kubernetes.io/docs/concepts/workloads/controllers/deployment/ and, for service.version,
+https://opentelemetry.io/docs/specs/semconv/resource/#service
 """
 
 from __future__ import annotations

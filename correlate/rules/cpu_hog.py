@@ -1,4 +1,13 @@
-"""A pod that takes the CPU of its node: it uses far more than before, or has just arrived, and so does the node."""
+"""A pod that takes the CPU of its node.
+
+Signal: pod.cpu_hog on a pod.
+Condition: the pod uses two cores or more and 30 % or more of what the node's containers use, three times its
+own trailing median (nothing, for a pod that has just arrived), while the node's sum is 1.4 times its own.
+Why it matters: neighbours on the node slow down without any fault of theirs; what they share is the node, and
+this names the pod on it.
+Source: https://opentelemetry.io/docs/specs/semconv/system/container-metrics/ and
+https://github.com/google/cadvisor/blob/master/docs/storage/prometheus.md
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,13 @@
-"""Evaluation scores that fall, per model and evaluator, told apart by version and pod where one of them explains it.
+"""Evaluation scores that fall, told apart by version and pod where one of them explains it.
 
-Online evaluators sample, so each judgement compares the last few scores with what came before them: a Welch-like z
-with a floor on the spread, which small samples cannot fool.
+Signal: quality.drop on a model; quality.version on a workload and quality.replica on a pod when only the
+answers of one version or one replica are worse.
+Condition: the last eight scores of a model and evaluator are low against up to eighty before them, a
+Welch-like z with a floor on the spread and a cap on what one score can say; or a slice's are, while the rest
+of the model's answers are as ever. A score without a number counts by its label; no label and no score: nothing.
+Why it matters: online evaluators sample and disagree, so a fall must be told from chance with few scores, and
+a bad version or replica is mended differently from a bad model.
+Source: gen_ai.evaluation.result, https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-events/
 """
 
 from __future__ import annotations

@@ -1,5 +1,11 @@
-"""GPUs that stop reporting. One GPU silent while its neighbours on the node go on has left the bus or hangs; all
-GPUs of a node silent at once is a monitoring outage (or the node's, which other rules see) and only context.
+"""GPUs that stop reporting.
+
+Signal: gpu.absent on a GPU; telemetry.gap on a node, as context.
+Condition: a GPU misses three of its sampling intervals while others of its node go on; when all GPUs of a
+node fall silent at once it is a monitoring outage, or the node's, which other rules see.
+Why it matters: a GPU that has left the bus or hangs writes no bad values, it writes none.
+Source: DCGM's fields, https://docs.nvidia.com/datacenter/dcgm/latest/dcgm-api/dcgm-api-field-ids.html; that
+they end when a GPU is lost is what exporters do, https://github.com/NVIDIA/dcgm-exporter
 """
 
 from __future__ import annotations

@@ -1,6 +1,11 @@
-"""GPU health by DCGM: error counters that grow, clocks held back by heat or power, narrow PCIe links.
+"""GPU health by DCGM.
 
-Which field means what, and from how much on, stands in the `dcgm` catalogue.
+Signal: the kind that the `dcgm` catalogue gives a field (gpu.ecc_uncorrected, gpu.thermal, ...) on a GPU.
+Condition: an error counter grows, a rate is above its threshold, a clock is held back by heat or power, a
+flag goes up, or a PCIe link is narrower than it was; which field is which, and from how much on, stands in
+the catalogue. A flag that is up when the history begins is old news.
+Why it matters: these are the GPU's own measurements, often minutes ahead of the error that ends a job.
+Source: https://docs.nvidia.com/datacenter/dcgm/latest/dcgm-api/dcgm-api-field-ids.html
 """
 
 from __future__ import annotations

@@ -1,6 +1,11 @@
-"""Heat that concerns a whole node: most of its GPUs slow down together, which is cooling and not one GPU's paste.
+"""Heat that concerns a whole node.
 
-The slow-down is the proof; the trouble began earlier, when temperatures left their usual range.
+Signal: node.thermal on a node.
+Condition: in one minute heat slows down at least two of a node's GPUs and at least half of them. The
+onset is earlier: where, in the twenty minutes before, temperatures rose 4 degrees C above the node's usual.
+Why it matters: most GPUs slowing down together is cooling or air flow, not one GPU's paste; the slow-down is
+the proof, the warm-up is when it began.
+Source: clock event reasons, https://docs.nvidia.com/datacenter/dcgm/latest/dcgm-api/dcgm-api-field-ids.html
 """
 
 from __future__ import annotations

@@ -1,7 +1,11 @@
-"""Xids by DCGM's last-value gauge: it never clears and hides repeats, so only changes count.
+"""Xids by DCGM's last-value gauge.
 
-https://github.com/NVIDIA/dcgm-exporter/issues/500 (never clears), /issues/190 (repeats invisible). The kernel's
-line is the better witness; this one speaks where kernel logs are not collected.
+Signal: xid.<code> on a GPU.
+Condition: the gauge changes to a code. It never clears and hides repeats, so only changes count.
+Why it matters: the kernel's line is the better witness; this one speaks where kernel logs are not collected,
+and so counts a tenth less than the catalogue's score.
+Source: https://github.com/NVIDIA/dcgm-exporter/issues/500 (never clears) and
+https://github.com/NVIDIA/dcgm-exporter/issues/190 (repeats are invisible)
 """
 
 from __future__ import annotations

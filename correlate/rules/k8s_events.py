@@ -1,7 +1,14 @@
-"""Kubernetes events that mean something broke or changed, by the reason catalogue; type Normal included.
+"""Kubernetes events that mean something broke or changed.
 
-The entity is the object the event is about. Node trouble that was announced (the node was cordoned or a
-maintenance window began shortly before) is maintenance, not a fault.
+Signal: the kind that the `k8s_reasons` or `gpu_health_texts` catalogue gives an event, on the object the event
+is about; xid.<code> where a GPU health agent names one.
+Condition: reason, object kind and message fit a row of the catalogue, type Normal included. What happens once
+by itself (a failed probe) counts half until it has repeated. A node that becomes not ready or reboots within
+an hour of a cordon or a maintenance notice is maintenance.
+Why it matters: events are the control plane's own account of what it did and why; their text carries causes
+that no metric has.
+Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ and
+https://github.com/NVIDIA/NVSentinel
 """
 
 from __future__ import annotations

@@ -1,7 +1,12 @@
-"""Container restarts and the states that explain them, from metrics (k8scluster receiver and kube-state-metrics).
+"""Container restarts and the states that explain them, from metrics.
 
-Restarts in place keep the pod's name and uid and write no event (KEP-5307,
-https://kep.k8s.io/5307), so the counter is the only witness.
+Signal: pod.restart, pod.oom_killed, pod.crash_loop, pod.image_pull, pod.config_error or pod.start_failed on a pod.
+Condition: the restart counter grows, or a bad waiting or termination reason appears; the onset lies between
+the two samples around the change.
+Why it matters: restarts in place keep the pod's name and uid and write no event, so the counter is the only
+witness.
+Source: https://kep.k8s.io/5307 and
+https://github.com/kubernetes/kube-state-metrics/blob/main/docs/metrics/workload/pod-metrics.md
 """
 
 from __future__ import annotations

@@ -1,4 +1,12 @@
-"""Kernel lines that are faults on their own: links, storage, lockups, machine checks, memory; by catalogue."""
+"""Kernel lines that are faults on their own: links, storage, lockups, machine checks, memory.
+
+Signal: the kind that the `kernel_lines` catalogue gives a line, on the node that wrote it.
+Condition: the line fits a pattern of the catalogue; kinds that only mean something in numbers need their
+number of lines within ten minutes.
+Why it matters: the kernel sees a failing port, disk or memory module first, and says so once.
+Source: https://docs.kernel.org/PCI/pcieaer-howto.html and
+https://docs.kernel.org/admin-guide/lockup-watchdogs.html
+"""
 
 from __future__ import annotations
 

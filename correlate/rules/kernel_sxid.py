@@ -1,7 +1,10 @@
-"""NVSwitch errors (SXid) in kernel and Fabric Manager lines, one signal per node, code and episode.
+"""NVSwitch errors (SXid) in kernel and Fabric Manager lines.
 
-Formats: https://docs.nvidia.com/datacenter/tesla/fabric-manager-user-guide/. How bad one is stands in the line
-(`Fatal`, `Non-fatal`), not in the code alone. The entity is the node: which GPU a switch port serves is not public.
+Signal: sxid.<code> on a node, one per code and episode; which GPU a switch port serves is not public.
+Condition: a line of either format with a code. How bad it is stands in the line (`Fatal`, `Non-fatal`), not in
+the code alone; non-fatal ones stay below what is reported, and where the line does not say, the catalogue does.
+Why it matters: a fatal NVSwitch error stops every GPU that talks through the switch, and jobs report it as theirs.
+Source: https://docs.nvidia.com/datacenter/tesla/fabric-manager-user-guide/
 """
 
 from __future__ import annotations

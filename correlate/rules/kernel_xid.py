@@ -1,7 +1,12 @@
-"""GPU driver errors (Xid) in kernel lines, one signal per GPU, code and episode.
+"""GPU driver errors (Xid) in kernel lines.
 
-Line formats: https://docs.nvidia.com/deploy/xid-errors/ and the driver's print statements. Both spellings are read:
-`Xid (PCI:0000:9b:00): 79, ...` and the MIG form `Xid (PCI:0000:9b:00 GPU-I:05): ...`.
+Signal: xid.<code> on a GPU, one per code and episode.
+Condition: a line `Xid (PCI:0000:9b:00): 79, ...` or its MIG form `Xid (PCI:0000:9b:00 GPU-I:05): ...`, or a GPU
+said to have fallen off the bus. Score by the `xid` catalogue; 4 for a code it does not know. Xid 45, channels
+torn down, is dropped where another Xid of the GPU came just before: it is that one's echo. The onset is the
+line's time less the timeout it states.
+Why it matters: it is the driver's own statement of what failed, on which GPU, and what to do.
+Source: https://docs.nvidia.com/deploy/xid-errors/
 """
 
 from __future__ import annotations

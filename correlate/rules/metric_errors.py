@@ -1,6 +1,12 @@
-"""Error ratios from counters that carry a status: HTTP codes at an edge, DNS response codes, failed requests.
+"""Requests that fail, from counters that carry a status.
 
-A status that has never occurred has no series to compare with; the ratio of errors to everything has a past of zero.
+Signal: metric.errors on the most specific entity of the series.
+Condition: per minute, the share of counts whose status says failure (HTTP 5xx, DNS SERVFAIL or REFUSED, gRPC
+UNAVAILABLE, error types, aborted requests) is far above the entity's own past; at least five requests. A 4xx
+is the client's.
+Why it matters: a status that has never occurred has no series to compare with, so a shift of it is invisible;
+the ratio of errors to everything has a past of zero.
+Source: https://opentelemetry.io/docs/specs/semconv/http/http-metrics/
 """
 
 from __future__ import annotations

@@ -1,8 +1,13 @@
-"""Any metric whose level moved away from its own past, up or down, one signal per entity.
+"""Any metric whose level moved away from its own past, up or down.
 
-Per series: the median of the last buckets against the trailing median, in units of max(1.4826 MAD, IQR / 1.349,
-10 % of the median). Per entity: the sum over its metrics of log1p of that, so that many small movements add up
-and one idle series' noise does not. A shift must last; a single bucket is noise.
+Signal: metric.shift on the most specific entity of the series, naming the strongest metrics.
+Condition: per series, the median of three minutes against the trailing median of an hour, in units of
+max(1.4826 MAD, IQR / 1.349, 10 % of the median). Per entity, the sum of log1p of that over its metrics, so that
+many small movements add up and one idle series' noise does not. It must last two minutes.
+Why it matters: no list of metrics is complete; most faults move something, and its own past is what every
+series can be compared with.
+Source: the scale is a robust one, https://en.wikipedia.org/wiki/Robust_measures_of_scale; levels and windows are
+this project's, chosen on labelled data.
 """
 
 from __future__ import annotations

@@ -1,6 +1,11 @@
-"""NCCL transport errors name the peer they could not reach; the peer, not the rank that complains, is the suspect.
+"""NCCL transport errors, which name the peer they could not reach.
 
-Peers are addresses; kube-state-metrics says which pod has which. Without it the complaining pod is reported.
+Signal: nccl.network on a pod.
+Condition: an NCCL line says that a peer could not be connected to, closed its end or vanished. The peer is the
+suspect, not the rank that complains: kube_pod_info says which pod has its address; without it the complaining
+pod is reported, a point lower.
+Why it matters: every rank but the failed one complains.
+Source: https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/troubleshooting.html
 """
 
 from __future__ import annotations

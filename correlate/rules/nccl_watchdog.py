@@ -1,7 +1,11 @@
-"""Collectives that timed out: PyTorch's NCCL watchdog, one signal per job, dated back to when the ranks began to wait.
+"""Collectives that timed out, by PyTorch's NCCL watchdog.
 
-The line states how long the collective ran (https://docs.pytorch.org/docs/stable/torch_nccl_environment_variables.html).
-The ranks that complain are the ones that waited; a rank whose last work is behind the others' is the suspect.
+Signal: nccl.watchdog on a job; train.bad_rank on a pod.
+Condition: a watchdog line; its onset is as long ago as the line says the collective ran, which is when the
+ranks began to wait. A rank that had completed less work than the job's others is the bad one.
+Why it matters: the ranks that complain are the ones that waited, minutes after the fault; the one that did not
+come to the collective says nothing.
+Source: https://docs.pytorch.org/docs/stable/torch_nccl_environment_variables.html
 """
 
 from __future__ import annotations

@@ -1,5 +1,11 @@
-"""The rank that stopped taking part. While a collective waits, every waiting GPU spins at full utilisation without
-doing tensor work and at low power; the one that never entered the collective is idle.
+"""The rank that stopped taking part.
+
+Signal: train.bad_rank on a GPU and on its pod.
+Condition: of a job with four GPUs or more, at most a quarter are idle for a minute while the rest spin at
+full utilisation, and the job's power is well below what it was.
+Why it matters: while a collective waits, every waiting GPU spins without doing tensor work; the one that never
+entered it is idle. No line is logged until a timeout ten minutes later.
+Source: https://docs.nvidia.com/datacenter/dcgm/latest/user-guide/feature-overview.html (what utilisation counts)
 """
 
 from __future__ import annotations

@@ -1,7 +1,11 @@
 """Quality scores and drift measures that evaluators publish as gauges.
 
-Both move slowly, so now is compared with what the series showed at least half an hour ago. Drift is judged on the
-scale of its method: a population stability index below 0.1 means no change (https://docs.evidentlyai.com/).
+Signal: quality.drop on a model; quality.drift on a feature, a model or a service.
+Condition: the median of five minutes against what the series showed at least half an hour ago, because both
+move slowly: a score that fell by 3.5 spreads and by 3 %, or a drift measure of at least 0.1 that doubled and left
+its spread.
+Why it matters: nothing fails when answers get worse or inputs move away from what a model was trained on.
+Source: drift scales, https://docs.evidentlyai.com/ (a population stability index below 0.1 means no change)
 """
 
 from __future__ import annotations

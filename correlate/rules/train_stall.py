@@ -1,4 +1,12 @@
-"""Training that stops advancing: the step counter stands still for several of its usual intervals, or falls silent."""
+"""Training that stops advancing.
+
+Signal: train.stall on a job or workload.
+Condition: a step counter stands still for more than three of its usual intervals and a minute, or falls silent
+for as long. Silence alone may be a job that has finished, so it weighs less. The onset is the last step.
+Why it matters: a hung job looks busy by every utilisation metric; its step counter does not.
+Source: counters as trainers name them (global_step, train_steps, iterations), for example
+https://docs.pytorch.org/docs/stable/tensorboard.html
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,13 @@ def test_nsigma_puts_the_series_that_jumped_first() -> None:
         for name in ("a", "b", "c")
         for i in range(26)
     ]
-    schema = {"entity_type": pl.String, "entity": pl.String, "feature": pl.String, "bucket": pl.Int64, "value": pl.Float64}
+    schema = {
+        "entity_type": pl.String,
+        "entity": pl.String,
+        "feature": pl.String,
+        "bucket": pl.Int64,
+        "value": pl.Float64,
+    }
     buckets = pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col("bucket").cast(TIME))
     assert nsigma(buckets, nanos(600), 180.0)["entity"].to_list()[0] == "b"
 

@@ -22,7 +22,11 @@ def reporting(*rows: dict[str, Any], name: str = "always") -> Rule:
         del frames
         raw = SIGNAL | dict.fromkeys(["seen", "onset", "until"], pl.Int64())
         times = pl.col("seen", "onset", "until").cast(pl.Datetime("ns", "UTC"))
-        return pl.DataFrame([{k: row[k] for k in SIGNAL} for row in rows], schema=raw, orient="row").lazy().with_columns(times)
+        return (
+            pl.DataFrame([{k: row[k] for k in SIGNAL} for row in rows], schema=raw, orient="row")
+            .lazy()
+            .with_columns(times)
+        )
 
     return Rule(name, "metric", (), detect)
 
@@ -51,7 +55,10 @@ def test_a_rule_that_returns_the_wrong_columns_is_a_failed_rule() -> None:
 
 
 def test_only_what_was_seen_in_the_window_is_kept() -> None:
-    rows = [signal("metric.shift", "metric", f"service:{name}", at) for name, at in (("before", -1), ("in", 0), ("after", 900))]
+    rows = [
+        signal("metric.shift", "metric", f"service:{name}", at)
+        for name, at in (("before", -1), ("in", 0), ("after", 900))
+    ]
     assert judged(reporting(*rows)).signals["entity"].to_list() == ["in"]
 
 

@@ -17,7 +17,9 @@ def frame(ids: list[str], context: frozenset[str] = frozenset()) -> pl.DataFrame
 
 def links(*pairs: tuple[str, str]) -> pl.DataFrame:
     return pl.DataFrame(
-        [(a, b, 1.0) for a, b in pairs], schema={"cause_id": pl.String, "effect_id": pl.String, "weight": pl.Float64}, orient="row"
+        [(a, b, 1.0) for a, b in pairs],
+        schema={"cause_id": pl.String, "effect_id": pl.String, "weight": pl.Float64},
+        orient="row",
     )
 
 

@@ -16,7 +16,9 @@ SETTINGS = CorrelateSettings()
 NAMES = entities(gpu__GPU_1=["n1/gpu0"])
 
 
-def incidents(*rows: dict[str, Any], topology: tuple[dict[str, Any], ...] = SERVING, now: float = 7200.0) -> pl.DataFrame:
+def incidents(
+    *rows: dict[str, Any], topology: tuple[dict[str, Any], ...] = SERVING, now: float = 7200.0
+) -> pl.DataFrame:
     return assemble(signals(*rows), NAMES, edges(*topology), nanos(now), "default", SETTINGS).incidents
 
 

@@ -41,7 +41,8 @@ def test_unconnected_entities_are_not_linked() -> None:
 def test_an_effect_long_after_the_cause_has_echoed_out_is_not_linked() -> None:
     def at(seconds: float) -> dict[tuple[str, str], float]:
         rows = signals(
-            signal("trace.errors", "trace", "service:phi", 0), signal("trace.errors", "trace", "service:gateway", seconds)
+            signal("trace.errors", "trace", "service:phi", 0),
+            signal("trace.errors", "trace", "service:gateway", seconds),
         )
         return linked(rows, edges(*SERVING))
 
@@ -78,5 +79,7 @@ def test_a_caller_can_overload_its_callee_but_less_likely() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_row_order_does_not_matter(seed: int) -> None:
     rows, topology = signals(*GPU_STORY), edges(*SERVING)
-    shuffled = linked(rows.sample(fraction=1.0, shuffle=True, seed=seed), topology.sample(fraction=1.0, shuffle=True, seed=seed))
+    shuffled = linked(
+        rows.sample(fraction=1.0, shuffle=True, seed=seed), topology.sample(fraction=1.0, shuffle=True, seed=seed)
+    )
     assert shuffled == linked(rows, topology)

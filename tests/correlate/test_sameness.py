@@ -12,7 +12,10 @@ def same(*rows: tuple[str, str]) -> dict[str, str]:
 
 
 def test_a_single_replica_is_its_service() -> None:
-    assert same(("pod:a-0", "workload:a"), ("workload:a", "service:a")) == {"pod:a-0": "service:a", "workload:a": "service:a"}
+    assert same(("pod:a-0", "workload:a"), ("workload:a", "service:a")) == {
+        "pod:a-0": "service:a",
+        "workload:a": "service:a",
+    }
 
 
 def test_replicas_are_entities_of_their_own() -> None:

@@ -22,7 +22,9 @@ def nanos(seconds: float) -> int:
     return int((T0 + seconds) * 1e9)
 
 
-def signal(kind: str, family: str, entity: str, at: float, *, lasts: float = 0.0, score: float = 8.0, **more: Any) -> dict[str, Any]:
+def signal(
+    kind: str, family: str, entity: str, at: float, *, lasts: float = 0.0, score: float = 8.0, **more: Any
+) -> dict[str, Any]:
     """One row: `entity` is written `type:name`."""
     entity_type, name = entity.split(":", 1)
     row = {

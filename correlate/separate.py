@@ -1,0 +1,114 @@
+"""Two faults at once: taking apart what is one component only because symptoms touch.
+
+A component's best root says which signals it accounts for: those its fault can have led to, and those
+that can have led to it. What is left and would be an incident by itself has a root of its own, and
+takes with it the symptoms that root explains better.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from correlate.group import components
+from correlate.rank import ranked
+from correlate.settings import CorrelateSettings
+
+# A chain is as good as its weakest link, and a link below this accounts for nothing: 0.16 is a caller's load.
+_ACCOUNTED = 0.2
+_CHAIN_SWEEPS = 3
+# How many independent faults one component may be found to hold, less one.
+_ROUNDS = 3
+
+
+def reached(links: pl.DataFrame, start: pl.DataFrame, *, backwards: bool = False) -> pl.DataFrame:
+    """(component, id, share): how strongly chains of links lead from the `start` signals (component, id) to a signal."""
+    source, target = ("effect_id", "cause_id") if backwards else ("cause_id", "effect_id")
+    steps = links.filter(pl.col("weight") >= _ACCOUNTED).select("component", source, target, "weight")
+    known = start.select("component", "id", share=pl.lit(1.0))
+    for _ in range(_CHAIN_SWEEPS):
+        further = known.join(steps, left_on=["component", "id"], right_on=["component", source]).select(
+            "component", id=target, share=pl.col("share") * pl.col("weight")
+        )
+        known = pl.concat([known, further]).group_by("component", "id").agg(pl.max("share"))
+    return known
+
+
+def enough(members: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
+    """Members of components with enough evidence: one sure fact, or several weaker ones that agree."""
+    core = members.filter(~pl.col("context"))
+    facts = core.group_by("component", "entity_type", "entity", "family").agg(pl.max("score"))
+    weighed = facts.group_by("component").agg(best=pl.max("score"), total=pl.sum("score"))
+    opening = (pl.col("best") >= settings.open_score) | (pl.col("total") >= 2 * settings.open_score)
+    return members.join(weighed.filter(opening), on="component", how="semi")
+
+
+def _roots(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
+    """(component, id): the signals of each component's best root."""
+    best = ranked(members, links, settings).filter(pl.col("rank") == 1)
+    return best.select("component", id="signal_ids").explode("id", empty_as_null=False)
+
+
+def _inside(links: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
+    """`links` between members of one component, with that component."""
+    where = members.select("component", "id")
+    return (
+        links.drop("component", strict=False)
+        .join(where, left_on="cause_id", right_on="id")
+        .join(where, left_on=["effect_id", "component"], right_on=["id", "component"])
+    )
+
+
+def separated(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
+    """`members` with a component for each independent root; `links` are theirs, entities already merged."""
+    for _ in range(_ROUNDS):
+        parts = _one_round(members, _inside(links, members), settings)
+        if parts.is_empty():
+            break
+        moved = members.join(parts, on=["component", "id"], how="left")
+        members = moved.with_columns(component=pl.coalesce("part", "component")).drop("part")
+    return members
+
+
+def _one_round(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
+    """(component, id, part): signals that leave their component for a new one named `part`."""
+    roots = _roots(members, links, settings)
+    own = reached(links, roots)
+    accounted = pl.concat([own, reached(links, roots, backwards=True)])
+    rest = members.filter(~pl.col("context")).join(accounted, on=["component", "id"], how="anti")
+    if rest.is_empty():
+        return rest.select("component", "id", part="id")
+    parts = components(rest, links.select("cause_id", "effect_id", "weight")).rename({"component": "part"})
+    # Named apart from what stays: a component is called after its smallest id, and that one may leave.
+    leaving = rest.rename({"component": "whole"}).join(parts.rename({"part": "component"}), on="id")
+    opening = enough(leaving, settings)
+    if opening.is_empty():
+        return rest.select("component", "id", part="id").clear()
+    taken = _better_explained(opening, members, links, own, settings)
+    return pl.concat([opening.select(component="whole", id="id", part="component"), taken]).with_columns(
+        part=pl.concat_str("component", "part", separator="/")
+    )
+
+
+def _better_explained(
+    opening: pl.DataFrame, members: pl.DataFrame, links: pl.DataFrame, own: pl.DataFrame, settings: CorrelateSettings
+) -> pl.DataFrame:
+    """(component, id, part): signals of the old root's that a new part's root accounts for more strongly."""
+    part_links = _inside(links, opening)
+    roots = _roots(opening, part_links, settings)
+    whole = opening.select("whole", "component").unique()
+    start = roots.join(whole, on="component").select(component="whole", id="id", part="component")
+    claims = [
+        reached(links, chosen).with_columns(part=pl.lit(name[0]))
+        for name, chosen in start.partition_by("part", as_dict=True, maintain_order=True).items()
+    ]
+    gone = opening.select("id")
+    movable = members.filter(~pl.col("context")).join(gone, on="id", how="anti").select("component", "id")
+    return (
+        pl.concat(claims)
+        .sort("share", "part", descending=[True, False])
+        .unique(subset=["component", "id"], keep="first", maintain_order=True)
+        .join(movable, on=["component", "id"])
+        .join(own.rename({"share": "held"}), on=["component", "id"], how="left")
+        .filter(pl.col("share") > pl.col("held").fill_null(0.0))
+        .select("component", "id", "part")
+    )
