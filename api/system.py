@@ -43,29 +43,27 @@ class System:
         unavailable); what was started by then is stopped again.
         """
         refuse_exposure(self.settings.host)
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
+        with ExitStack() as undo:
+            self._start(undo)
+            self._undo = undo.pop_all()
 
-    def _start(self) -> None:
+    def _start(self, undo: ExitStack) -> None:
         settings = self.settings
         # Ports first: they are what most often goes wrong, and nothing needs undoing yet.
         otlp_socket = bind(settings.host, settings.otlp_http_port, "OTLP/HTTP", "--otlp-http-port")
-        self._undo.callback(otlp_socket.close)
+        undo.callback(otlp_socket.close)
         api_socket = bind(settings.host, settings.api_port, "the API", "--api-port")
-        self._undo.callback(api_socket.close)
+        undo.callback(api_socket.close)
 
         store = Store.open(settings.store_settings)
-        self._undo.callback(store.close)
+        undo.callback(store.close)
         migrate.apply(store)
 
         pipeline = Pipeline(store, settings.ingest, settings.tenant)
-        self._undo.callback(pipeline.stop)
+        undo.callback(pipeline.stop)
         pipeline.start()
         worker = EmbeddedWorker(store, settings.correlate, settings.tenant)
-        self._undo.callback(worker.stop)
+        undo.callback(worker.stop)
         worker.start()
 
         receiver = Listener(otlp_socket, "otlp", lambda: create_receiver(pipeline))
@@ -77,7 +75,7 @@ class System:
         )
         api = Listener(api_socket, "api", lambda: create_app(services))
         for listener in (api, receiver):
-            self._undo.callback(listener.stop)
+            undo.callback(listener.stop)
             listener.start()
         self.otlp_http_url, self.api_url = receiver.url, api.url
 
