@@ -29,7 +29,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ingest.envelope import Signal, envelope, insert_settings  # noqa: E402
+from ingest.envelope import Landing, Signal, envelope  # noqa: E402
 from ingest.pipeline import Pipeline  # noqa: E402
 from ingest.receiver import create_app  # noqa: E402
 from ingest.settings import IngestSettings  # noqa: E402
@@ -115,8 +115,9 @@ def over_http(data: Path, spans: int) -> None:
         seconds, latencies = load(port, bodies, {**headers, "Content-Encoding": name})
         rate = len(bodies) * SPANS / seconds
         middle, late = latencies[len(latencies) // 2], latencies[len(latencies) * 99 // 100]
+        volume = sum(map(len, plain)) / seconds / 1e6
         print(
-            f"    {name:8} {rate:10,.0f} spans/s acknowledged, {sum(map(len, plain)) / seconds / 1e6:6.1f} MB/s decompressed, "
+            f"    {name:8} {rate:10,.0f} spans/s acknowledged, {volume:6.1f} MB/s decompressed, "
             f"{seconds:.1f} s, latency p50 {middle * 1000:.0f} ms p99 {late * 1000:.0f} ms"
         )
     child.stdin.close()
@@ -140,7 +141,7 @@ def against_floor(data: Path) -> None:
     seed = random.Random(2)
     bodies = [serialized(busy_request(seed, SPANS)) for _ in range(BATCH // SPANS)]
     pieces = [p for body in bodies for p in envelope("default", 1, time.time_ns(), body)]
-    settings = insert_settings(Signal.TRACES)
+    settings = Landing(Signal.TRACES, nested=False).settings()
     store.insert_bytes("landing_traces", pieces, "Protobuf", settings)
     store.command("CREATE TABLE floor_traces AS otel_traces")
     store.command("CREATE TABLE floor_ids AS otel_traces_trace_id_ts")
@@ -171,9 +172,8 @@ def main() -> None:
         serve(arguments.serve)
         return
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
-    print(
-        f"machine   {os.cpu_count()} x {model[1] if model else platform.processor()}, {platform.system()} {platform.release()}"
-    )
+    processor = model[1] if model else platform.processor()
+    print(f"machine   {os.cpu_count()} x {processor}, {platform.system()} {platform.release()}")
     names = ("chdb", "clickhouse-connect", "starlette", "uvicorn")
     print(f"versions  Python {platform.python_version()}, {', '.join(f'{name} {version(name)}' for name in names)}")
     size = len(serialized(busy_request(random.Random(1), SPANS)))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ingest.envelope import envelope, insert_settings
+from ingest.envelope import envelope
 from ingest.errors import MalformedBody, Overloaded
 from ingest.groups import Request
 from ingest.ledger import Ledger
@@ -53,7 +53,7 @@ class Committer:
         self._lock = threading.Lock()
 
     def write(self, requests: list[Request]) -> None:
-        """Store requests of one signal and answer each. Never raises a StoreError."""
+        """Store requests for one table and answer each. Never raises a StoreError."""
         try:
             stored = self._ledger.stored([request.key for request in requests])
         except StoreError:
@@ -74,11 +74,11 @@ class Committer:
         except StoreError:
             self._refuse(requests)
             return
-        signal = requests[0].signal
+        landing = requests[0].landing
         pieces = [piece for r in requests for piece in envelope(r.tenant, batch, r.received_ns, r.body)]
-        settings = {**insert_settings(signal), "max_partitions_per_insert_block": max_partitions}
+        settings = {**landing.settings(), "max_partitions_per_insert_block": max_partitions}
         try:
-            self._store.insert_bytes(signal.landing, pieces, "Protobuf", settings)
+            self._store.insert_bytes(landing.table, pieces, "Protobuf", settings)
         except StoreError as error:
             del pieces
             if self._persist(lambda: self._ledger.discard([batch])):

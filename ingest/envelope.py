@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from store.batches import KEY_BYTES
 from store.proto import schema
@@ -27,34 +27,46 @@ class Signal(StrEnum):
     LOGS = "logs"
     METRICS = "metrics"
 
+
+class Landing(NamedTuple):
+    """Where requests are inserted: a table per signal, and another for those with arrays or maps as values."""
+
+    signal: Signal
+    nested: bool
+
     @property
-    def landing(self) -> str:
-        """The table its requests are inserted into."""
-        return f"landing_{self}"
+    def table(self) -> str:
+        """Name of the landing table."""
+        return f"landing_{self.signal}_nested" if self.nested else f"landing_{self.signal}"
+
+    def settings(self) -> dict[str, Any]:
+        """Engine settings of an insert into the table."""
+        return {
+            "format_schema": schema(nested=self.nested),
+            "format_schema_message_name": f"{self.signal.capitalize()}Envelope",
+            **_SETTINGS,
+        }
 
 
-def insert_settings(signal: Signal) -> dict[str, Any]:
-    """Engine settings of an insert into the signal's landing table."""
-    return {
-        "format_schema_source": "string",
-        "format_schema": schema(),
-        "format_schema_message_name": f"{signal.capitalize()}Envelope",
-        # An Enum column says which member of a oneof was sent: '' and 0 and nothing differ.
-        "input_format_protobuf_oneof_presence": 1,
-        # The views print nested values with toJSONString and rely on exactly this form.
-        "output_format_json_escape_forward_slashes": 0,
-        "output_format_json_quote_64bit_integers": 0,
-        "output_format_json_quote_64bit_floats": 0,
-        "output_format_json_quote_denormals": 1,
-        "output_format_json_named_tuples_as_objects": 1,
-        "output_format_json_skip_null_value_in_named_tuples": 0,
-        # The views' plans are made anew for each insert and have nothing to optimize: 5 to 10 % less to do.
-        "query_plan_enable_optimizations": 0,
-        "compile_expressions": 0,
-        # An answer means stored, not queued.
-        "async_insert": 0,
-        "materialized_views_ignore_errors": 0,
-    }
+LANDINGS = tuple(Landing(signal, nested) for signal in Signal for nested in (False, True))
+_SETTINGS: dict[str, Any] = {
+    "format_schema_source": "string",
+    # An Enum column says which member of a oneof was sent: '' and 0 and nothing differ.
+    "input_format_protobuf_oneof_presence": 1,
+    # The views print nested values with toJSONString and rely on exactly this form.
+    "output_format_json_escape_forward_slashes": 0,
+    "output_format_json_quote_64bit_integers": 0,
+    "output_format_json_quote_64bit_floats": 0,
+    "output_format_json_quote_denormals": 1,
+    "output_format_json_named_tuples_as_objects": 1,
+    "output_format_json_skip_null_value_in_named_tuples": 0,
+    # The views' plans are made anew for each insert and have nothing to optimize: 5 to 10 % less to do.
+    "query_plan_enable_optimizations": 0,
+    "compile_expressions": 0,
+    # An answer means stored, not queued.
+    "async_insert": 0,
+    "materialized_views_ignore_errors": 0,
+}
 
 
 def request_key(tenant: str, signal: Signal, body: bytes) -> bytes:

@@ -14,10 +14,11 @@ from typing import Any
 
 from ingest.budget import Budget, Hold
 from ingest.committer import Committer
-from ingest.envelope import Signal, request_key
+from ingest.envelope import Landing, Signal, request_key
 from ingest.errors import Overloaded
 from ingest.groups import Groups, Request
 from ingest.ledger import Ledger
+from ingest.nesting import is_nested
 from ingest.settings import MIB, IngestSettings
 from store import Store
 from store.errors import StoreError
@@ -60,10 +61,10 @@ class Pipeline:
         being written then is written all the same, and the same body sent again joins it.
         """
         if len(body) > MIB:
-            key = await asyncio.to_thread(request_key, self.tenant, signal, body)
+            key, landing = await asyncio.to_thread(self._looked_at, signal, body)
         else:
-            key = request_key(self.tenant, signal, body)
-        request = self._admit(key, signal, body, hold)
+            key, landing = self._looked_at(signal, body)
+        request = self._admit(key, landing, body, hold)
         if request is None:
             return
         try:
@@ -72,7 +73,10 @@ class Pipeline:
         except TimeoutError:
             raise Overloaded("the request is still being stored; ask again soon") from None
 
-    def _admit(self, key: bytes, signal: Signal, body: bytes, hold: Hold) -> Request | None:
+    def _looked_at(self, signal: Signal, body: bytes) -> tuple[bytes, Landing]:
+        return request_key(self.tenant, signal, body), Landing(signal, is_nested(signal, body))
+
+    def _admit(self, key: bytes, landing: Landing, body: bytes, hold: Hold) -> Request | None:
         """The request to wait for, or None when it is stored already."""
         with self._lock:
             request = self._under_way.get(key)
@@ -80,7 +84,7 @@ class Pipeline:
                 if not self._accepting:
                     hold.release()
                     raise Overloaded("the receiver is stopping")
-                request = Request(key, self.tenant, signal, body, time.time_ns(), hold)
+                request = Request(key, self.tenant, landing, body, time.time_ns(), hold)
                 self._under_way[key] = request
                 self._groups.put(request)
                 request.done.add_done_callback(lambda _: self._under_way.pop(key, None))
@@ -91,11 +95,11 @@ class Pipeline:
 
     def _work(self) -> None:
         while (group := self._groups.take()) is not None:
-            signal, started = group[0].signal, time.monotonic()
+            landing, started = group[0].landing, time.monotonic()
             try:
                 self._committer.write(group)
             finally:
-                self._groups.written(signal, time.monotonic() - started)
+                self._groups.written(landing, time.monotonic() - started)
             del group
             try:
                 self._ledger.forget()

@@ -11,15 +11,28 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
 
-from scripts.landing_columns import ENVELOPE, KINDS, LOGS, METRIC, POINT, RESOURCE, SCOPE, SHARED, STAGED, TRACES
-from scripts.otlp_expressions import DEEPER_ARRAY, DEEPER_MAP, Message, column_type, pairs_hash, parse
+from scripts.landing_columns import (
+    ENVELOPE,
+    KINDS,
+    METRIC,
+    ONLY,
+    SERIES_HASH,
+    STAGED,
+    Columns,
+    log_columns,
+    point_columns,
+    resource_columns,
+    scope_columns,
+    span_columns,
+)
+from scripts.otlp_expressions import DEEPER_ARRAY, DEEPER_MAP, Message, Values, column_type, parse
+from store.proto import schema
 
-ROOT = Path(__file__).resolve().parent.parent
-PROTO = ROOT / "store" / "proto" / "otlp.proto"
-TARGET = ROOT / "store" / "migrations" / "0004_landing.sql"
+TARGET = Path(__file__).resolve().parent.parent / "store" / "migrations" / "0004_landing.sql"
 
 ATTRIBUTE_DEPTH = 2
 BODY_DEPTH = 5
@@ -28,18 +41,18 @@ BODY_DEPTH = 5
 FIELD = re.compile(r"\b([rcms])\.([a-z_0-9]+)")
 
 
-def fields(*columns: dict[str, str]) -> dict[str, tuple[str, str]]:
+def fields(*columns: Columns) -> dict[str, tuple[str, str]]:
     """Every field the expressions use: alias -> (level, field)."""
     found = (match for group in columns for text in group.values() for match in FIELD.finditer(text))
     return {f"{level}_{field}": (level, field) for level, field in (match.groups() for match in found)}
 
 
-def aliased(columns: dict[str, str]) -> dict[str, str]:
+def aliased(columns: Columns) -> Columns:
     """The same expressions over aliases."""
     return {name: FIELD.sub(r"\1_\2", expression) for name, expression in columns.items()}
 
 
-Levels = dict[str, tuple[str, dict[str, str]]]
+Levels = dict[str, tuple[str, Columns]]
 
 
 def flatten(source: str, base: str, given: list[str], levels: Levels, drop: set[str]) -> str:
@@ -68,95 +81,126 @@ def flatten(source: str, base: str, given: list[str], levels: Levels, drop: set[
     return query
 
 
-def view(name: str, table: str, query: str) -> str:
-    """A materialized view that writes `query` to `table`."""
-    return f"CREATE MATERIALIZED VIEW IF NOT EXISTS {name}${{on_cluster}} TO {table} AS\n{query};\n"
-
-
-def landing(signal: str, messages: dict[str, Message]) -> str:
-    """The table that one signal's envelopes are inserted into."""
-    request = column_type(messages, f"{signal.capitalize()}Request")
-    return (
-        f"CREATE TABLE IF NOT EXISTS landing_{signal}${{on_cluster}}\n"
-        f"(tenant LowCardinality(String), batch UInt64, received UInt64, request {request})\nENGINE = Null;\n"
-    )
-
-
-def stage_table(name: str, types: dict[str, str]) -> str:
-    """A table between two views. It makes what the second view sees small, which halves the cost of an insert."""
+def stage(name: str, types: Columns) -> str:
+    """A table between two views. It makes what the second view sees small, and keeps it from work without rows."""
     columns = {"Tenant": "LowCardinality(String)", "Batch": "UInt64", "Received": "UInt64", **types}
     listed = ",\n".join(f"    {column} {kind}" for column, kind in columns.items())
     return f"CREATE TABLE IF NOT EXISTS {name}${{on_cluster}}\n(\n{listed}\n)\nENGINE = Null;\n"
 
 
-def array_type(messages: dict[str, Message], message: str, field: str) -> str:
-    """Type of a message's repeated field."""
-    kind = next(f.kind for f in messages[message].fields if f.name == field)
-    return f"Array({column_type(messages, kind)})"
-
-
-def record_views(messages: dict[str, Message], signal: str, of: str, items: str, columns: dict[str, str]) -> list[str]:
-    """Spans or log records, by way of their scopes, into their table."""
-    stage, scope = f"landing_{items}", f"resource_{of}.scope_{of}"
-    shared = {name: kind for name, kind in STAGED.items() if name in RESOURCE or name in SCOPE}
-    levels = {"r": (f"resource_{of}", RESOURCE), "c": (scope, {**SCOPE, "Items": f"c.{items}"})}
-    scopes = flatten(f"landing_{signal}", "request", ENVELOPE, levels, set())
-    given = ["Tenant", "Batch", "Received", *shared]
-    records = flatten(stage, "", given, {"s": ("Items", columns)}, {"Received"})
-    return [
-        stage_table(stage, {**shared, "Items": array_type(messages, f"Scope{of.capitalize()}", items)}),
-        view(f"{stage}_mv", stage, scopes),
-        view(f"otel_{signal}_mv", f"otel_{signal}", records),
-    ]
-
-
-def metric_stage(messages: dict[str, Message]) -> list[str]:
-    """Metrics of all kinds with what their points share, on the way from landing_metrics to five tables."""
-    hashed = {"ResourceHash": f"cityHash64(ServiceName, ScopeName, {pairs_hash('ResourceAttributes')})"}
-    points = {of_kind(kind): f"m.{kind}.data_points" for kind in KINDS}
-    scopes = "resource_metrics.scope_metrics"
-    levels = {
-        "r": ("resource_metrics", RESOURCE),
-        "c": (scopes, {**SCOPE, **hashed}),
-        "m": (f"{scopes}.metrics", {**METRIC, **points}),
-    }
-    arrays = {of_kind(kind): array_type(messages, of_kind(kind), "data_points") for kind in KINDS}
-    query = flatten("landing_metrics", "request", ENVELOPE, levels, set())
-    return [stage_table("landing_points", {**STAGED, **arrays}), view("landing_points_mv", "landing_points", query)]
-
-
 def of_kind(kind: str) -> str:
-    """The message, and landing_points' column, of a metric kind."""
+    """The message, and the stage's column, of a metric kind."""
     return kind.title().replace("_", "")
 
 
-def metric_view(kind: str) -> str:
-    """Data points of one kind into their table."""
-    series = {"SeriesHash": f"cityHash64(MetricName, ResourceHash, {pairs_hash('Attributes')})"}
-    foreign = {"AggregationTemporality", "IsMonotonic"} - set(SHARED.get(kind, ()))
-    given = ["Tenant", "Batch", "Received", *(name for name in STAGED if name not in foreign)]
-    columns = {**POINT, **KINDS[kind], **series}
-    query = flatten("landing_points", "", given, {"s": (of_kind(kind), columns)}, {"Received", "ResourceHash"})
-    return view(f"otel_metrics_{kind}_mv", f"otel_metrics_{kind}", query)
+@dataclass(frozen=True)
+class Landing:
+    """The landing tables of all signals and their views, for flat or for nested values."""
+
+    values: Values
+    messages: dict[str, Message]
+
+    @classmethod
+    def of(cls, values: Values) -> Landing:
+        """Landing tables for the schema with such values."""
+        return cls(values, parse(schema(nested=values.nested)))
+
+    def named(self, name: str) -> str:
+        """Name of a table or view of this set."""
+        return f"{name}_nested" if self.values.nested else name
+
+    def statements(self) -> list[str]:
+        """Everything, in the order of creation."""
+        return [
+            *(self.table(signal) for signal in ("traces", "logs", "metrics")),
+            *self.records("traces", "spans", "spans", span_columns(self.values)),
+            *self.records("logs", "logs", "log_records", log_columns(self.values)),
+            *self.metrics(),
+            *(part for kind in KINDS for part in self.points(kind)),
+        ]
+
+    def table(self, signal: str) -> str:
+        """The table that one signal's envelopes are inserted into."""
+        request = column_type(self.messages, f"{signal.capitalize()}Request")
+        return (
+            f"CREATE TABLE IF NOT EXISTS {self.named(f'landing_{signal}')}${{on_cluster}}\n"
+            f"(tenant LowCardinality(String), batch UInt64, received UInt64, request {request})\nENGINE = Null;\n"
+        )
+
+    def view(self, target: str, query: str, table: str = "") -> str:
+        """A materialized view that writes `query` to `table`, by default named like the view."""
+        name = self.named(f"{target}_mv")
+        into = table or self.named(target)
+        return f"CREATE MATERIALIZED VIEW IF NOT EXISTS {name}${{on_cluster}} TO {into} AS\n{query};\n"
+
+    def array(self, message: str, field: str) -> str:
+        """Type of a message's repeated field."""
+        kind = next(f.kind for f in self.messages[message].fields if f.name == field)
+        return f"Array({column_type(self.messages, kind)})"
+
+    def records(self, signal: str, of: str, items: str, columns: Columns) -> list[str]:
+        """Spans or log records, by way of their scopes, into their table."""
+        resource, scope = resource_columns(self.values), scope_columns(self.values)
+        shared = {name: STAGED[name] for name in (*resource, *scope)}
+        below = f"resource_{of}.scope_{of}"
+        levels = {"r": (f"resource_{of}", resource), "c": (below, {**scope, "Items": f"c.{items}"})}
+        scopes = flatten(self.named(f"landing_{signal}"), "request", ENVELOPE, levels, set())
+        between = f"landing_{items}"
+        given = ["Tenant", "Batch", "Received", *shared]
+        records = flatten(self.named(between), "", given, {"s": ("Items", columns)}, {"Received"})
+        return [
+            stage(self.named(between), {**shared, "Items": self.array(f"Scope{of.capitalize()}", items)}),
+            self.view(between, scopes),
+            self.view(f"otel_{signal}", records, f"otel_{signal}"),
+        ]
+
+    def metrics(self) -> list[str]:
+        """Metrics of all kinds with what their points share."""
+        scopes = "resource_metrics.scope_metrics"
+        levels = {
+            "r": ("resource_metrics", resource_columns(self.values)),
+            "c": (scopes, scope_columns(self.values)),
+            "m": (f"{scopes}.metrics", {**METRIC, **{of_kind(kind): f"m.{kind}.data_points" for kind in KINDS}}),
+        }
+        query = flatten(self.named("landing_metrics"), "request", ENVELOPE, levels, set())
+        arrays = {of_kind(kind): self.array(of_kind(kind), "data_points") for kind in KINDS}
+        return [stage(self.named("landing_points"), {**STAGED, **arrays}), self.view("landing_points", query)]
+
+    def points(self, kind: str) -> list[str]:
+        """Data points of one kind into their table.
+
+        A view's query is planned when rows come for it, and planning is most of what a small insert costs: so a
+        cheap view hands on to the dear one, and only when there are points of the kind.
+        """
+        between, points = f"landing_{kind}", of_kind(kind)
+        shared = {name: kind_ for name, kind_ in STAGED.items() if kind in ONLY.get(name, (kind,))}
+        given = ["Tenant", "Batch", "Received", *shared]
+        some = f"SELECT {', '.join([*given, points])}\nFROM {self.named('landing_points')}\nWHERE notEmpty({points})"
+        columns = {**point_columns(self.values), **KINDS[kind]}
+        query = flatten(self.named(between), "", given, {"s": (points, columns)}, {"Received"})
+        hashed = f"SELECT * EXCEPT ResourceHash, {SERIES_HASH} AS SeriesHash\nFROM (\n{indent(query, '  ')}\n)"
+        return [
+            stage(self.named(between), {**shared, points: self.array(points, "data_points")}),
+            self.view(between, some),
+            self.view(f"otel_metrics_{kind}", hashed, f"otel_metrics_{kind}"),
+        ]
 
 
 HEADER = """-- Generated by scripts/generate_landing.py from store/proto/otlp.proto; do not edit.
 --
 -- One insert of length-delimited envelopes into a landing table flattens into the otel_* tables. The landing
--- tables keep nothing themselves. Attribute values nest to depth {attributes}, log bodies to depth {body}; deeper
--- arrays and maps become {{"{array}": base64 of the ArrayValue}} and {{"{map}": base64 of the KeyValueList}}.
+-- tables keep nothing themselves. Those named *_nested take requests that have arrays or maps in attributes or
+-- log bodies; the others plan and decode in half the time. Nested attribute values are JSON to depth {attributes}, log
+-- bodies to depth {body}; what is deeper becomes {{"{array}": base64 of the ArrayValue}} or
+-- {{"{map}": base64 of the KeyValueList}}.
 """
 
 
 def migration() -> str:
     """The text of 0004_landing.sql."""
-    messages = parse(PROTO.read_text(encoding="utf-8"))
     parts = [HEADER.format(attributes=ATTRIBUTE_DEPTH, body=BODY_DEPTH, array=DEEPER_ARRAY, map=DEEPER_MAP)]
-    parts.extend(landing(signal, messages) for signal in ("traces", "logs", "metrics"))
-    parts.extend(record_views(messages, "traces", "spans", "spans", TRACES))
-    parts.extend(record_views(messages, "logs", "logs", "log_records", LOGS))
-    parts.extend(metric_stage(messages))
-    parts.extend(metric_view(kind) for kind in KINDS)
+    for values in (Values(nested=False), Values(nested=True)):
+        parts.extend(Landing.of(values).statements())
     return "\n".join(parts)
 
 

@@ -1,102 +1,111 @@
 """The columns of the otel_* tables as expressions over OTLP messages.
 
-Levels are named r resource, c scope, m metric and s span, log record or data point.
+Levels are named r resource, c scope, m metric and s span, log record or data point. No level reads
+a column of its own: the engine would analyse that column's expression once more for each reader.
 """
 
 from __future__ import annotations
 
-from scripts.otlp_expressions import (
-    MAP,
-    attribute_maps,
-    attributes,
-    exemplars,
-    hex_id,
-    named,
-    text,
-    time,
-    types,
-    usable,
-    utf8,
-)
+from scripts.otlp_expressions import FLAT, MAP, Values, exemplars, hex_id, named, pairs_hash, time, types, usable, utf8
+
+Columns = dict[str, str]
 
 SPAN_KINDS = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
 STATUS_CODES = ("Unset", "Ok", "Error")
 
-
-RESOURCE = {
-    "ResourceAttributes": attributes("r.resource.attributes"),
-    "ResourceAttributeTypes": types("r.resource.attributes"),
-    "ResourceDroppedAttrCount": "r.resource.dropped_attributes_count",
-    "ResourceSchemaUrl": utf8("r.schema_url"),
-    "ServiceName": "ResourceAttributes['service.name']",
-}
-SCOPE = {
-    "ScopeName": utf8("c.scope.name"),
-    "ScopeVersion": utf8("c.scope.version"),
-    "ScopeAttributes": attributes("c.scope.attributes"),
-    "ScopeDroppedAttrCount": "c.scope.dropped_attributes_count",
-    "ScopeSchemaUrl": utf8("c.schema_url"),
-}
 ENVELOPE = ["tenant AS Tenant", "batch AS Batch", "received AS Received"]
+AT = usable("s.time_unix_nano")
 
-START, END = usable("s.start_time_unix_nano"), usable("s.end_time_unix_nano")
-TRACES = {
-    "Timestamp": time(f"multiIf({START} > 0, {START}, {END} > 0, {END}, Received)"),
-    "TraceId": hex_id("s.trace_id", 16),
-    "SpanId": hex_id("s.span_id", 8),
-    "ParentSpanId": hex_id("s.parent_span_id", 8),
-    "TraceState": utf8("s.trace_state"),
-    "SpanName": utf8("s.name"),
-    "SpanKind": named("s.kind", SPAN_KINDS),
-    "SpanAttributes": attributes("s.attributes"),
-    "Duration": f"if({START} = 0 OR {END} < {START}, 0, {END} - {START})",
-    "StatusCode": named("s.status.code", STATUS_CODES),
-    "StatusMessage": utf8("s.status.message"),
-    "`Events.Timestamp`": f"arrayMap(t -> {time('t')}, s.events.time_unix_nano)",
-    "`Events.Name`": f"arrayMap(n -> {utf8('n')}, s.events.name)",
-    "`Events.Attributes`": attribute_maps("s.events.attributes"),
-    "`Events.DroppedAttrCount`": "s.events.dropped_attributes_count",
-    "`Links.TraceId`": f"arrayMap(i -> {hex_id('i', 16)}, s.links.trace_id)",
-    "`Links.SpanId`": f"arrayMap(i -> {hex_id('i', 8)}, s.links.span_id)",
-    "`Links.TraceState`": f"arrayMap(n -> {utf8('n')}, s.links.trace_state)",
-    "`Links.Attributes`": attribute_maps("s.links.attributes"),
-    "`Links.DroppedAttrCount`": "s.links.dropped_attributes_count",
-    "`Links.Flags`": "s.links.flags",
-    "Flags": "s.flags",
-    "SpanAttributeTypes": types("s.attributes"),
-    "DroppedAttrCount": "s.dropped_attributes_count",
-    "DroppedEventsCount": "s.dropped_events_count",
-    "DroppedLinksCount": "s.dropped_links_count",
-}
 
-AT, OBSERVED = usable("s.time_unix_nano"), usable("s.observed_time_unix_nano")
-LOGS = {
-    "Timestamp": time(f"multiIf({AT} > 0, {AT}, {OBSERVED} > 0, {OBSERVED}, Received)"),
-    "TraceId": hex_id("s.trace_id", 16),
-    "SpanId": hex_id("s.span_id", 8),
-    "TraceFlags": "toUInt8(bitAnd(s.flags, 255))",
-    "SeverityText": utf8("s.severity_text"),
-    "SeverityNumber": "toUInt8(bitAnd(s.severity_number, 255))",
-    "Body": text("s.body"),
-    "LogAttributes": attributes("s.attributes"),
-    "EventName": utf8("s.event_name"),
-    "ObservedTimestamp": time(OBSERVED),
-    "Flags": "s.flags",
-    "BodyType": "toInt8(s.body.t)",
-    "LogAttributeTypes": types("s.attributes"),
-    "DroppedAttrCount": "s.dropped_attributes_count",
-}
+def resource_columns(values: Values) -> Columns:
+    """Of a resource."""
+    return {
+        "ResourceAttributes": values.attributes("r.resource.attributes"),
+        "ResourceAttributeTypes": types("r.resource.attributes"),
+        "ResourceDroppedAttrCount": "r.resource.dropped_attributes_count",
+        "ResourceSchemaUrl": utf8("r.schema_url"),
+    }
+
+
+def scope_columns(values: Values) -> Columns:
+    """Of a scope."""
+    return {
+        "ServiceName": "ResourceAttributes['service.name']",
+        "ScopeName": utf8("c.scope.name"),
+        "ScopeVersion": utf8("c.scope.version"),
+        "ScopeAttributes": values.attributes("c.scope.attributes"),
+        "ScopeDroppedAttrCount": "c.scope.dropped_attributes_count",
+        "ScopeSchemaUrl": utf8("c.schema_url"),
+    }
+
+
+def span_columns(values: Values) -> Columns:
+    """Of a span."""
+    start, end = usable("s.start_time_unix_nano"), usable("s.end_time_unix_nano")
+    return {
+        "Timestamp": time(f"multiIf({start} > 0, {start}, {end} > 0, {end}, Received)"),
+        "TraceId": hex_id("s.trace_id", 16),
+        "SpanId": hex_id("s.span_id", 8),
+        "ParentSpanId": hex_id("s.parent_span_id", 8),
+        "TraceState": utf8("s.trace_state"),
+        "SpanName": utf8("s.name"),
+        "SpanKind": named("s.kind", SPAN_KINDS),
+        "SpanAttributes": values.attributes("s.attributes"),
+        "Duration": f"if({start} = 0 OR {end} < {start}, 0, {end} - {start})",
+        "StatusCode": named("s.status.code", STATUS_CODES),
+        "StatusMessage": utf8("s.status.message"),
+        "`Events.Timestamp`": f"arrayMap(t -> {time('t')}, s.events.time_unix_nano)",
+        "`Events.Name`": f"arrayMap(n -> {utf8('n')}, s.events.name)",
+        "`Events.Attributes`": values.attribute_maps("s.events.attributes"),
+        "`Events.DroppedAttrCount`": "s.events.dropped_attributes_count",
+        "`Links.TraceId`": f"arrayMap(i -> {hex_id('i', 16)}, s.links.trace_id)",
+        "`Links.SpanId`": f"arrayMap(i -> {hex_id('i', 8)}, s.links.span_id)",
+        "`Links.TraceState`": f"arrayMap(n -> {utf8('n')}, s.links.trace_state)",
+        "`Links.Attributes`": values.attribute_maps("s.links.attributes"),
+        "`Links.DroppedAttrCount`": "s.links.dropped_attributes_count",
+        "`Links.Flags`": "s.links.flags",
+        "Flags": "s.flags",
+        "SpanAttributeTypes": types("s.attributes"),
+        "DroppedAttrCount": "s.dropped_attributes_count",
+        "DroppedEventsCount": "s.dropped_events_count",
+        "DroppedLinksCount": "s.dropped_links_count",
+    }
+
+
+def log_columns(values: Values) -> Columns:
+    """Of a log record."""
+    observed = usable("s.observed_time_unix_nano")
+    return {
+        "Timestamp": time(f"multiIf({AT} > 0, {AT}, {observed} > 0, {observed}, Received)"),
+        "TraceId": hex_id("s.trace_id", 16),
+        "SpanId": hex_id("s.span_id", 8),
+        "TraceFlags": "toUInt8(bitAnd(s.flags, 255))",
+        "SeverityText": utf8("s.severity_text"),
+        "SeverityNumber": "toUInt8(bitAnd(s.severity_number, 255))",
+        "Body": values.text("s.body"),
+        "LogAttributes": values.attributes("s.attributes"),
+        "EventName": utf8("s.event_name"),
+        "ObservedTimestamp": time(observed),
+        "Flags": "s.flags",
+        "BodyType": "toInt8(s.body.t)",
+        "LogAttributeTypes": types("s.attributes"),
+        "DroppedAttrCount": "s.dropped_attributes_count",
+    }
+
 
 METRIC = {
+    "ResourceHash": f"cityHash64(ServiceName, ScopeName, {pairs_hash('ResourceAttributes')})",
     "MetricName": utf8("m.name"),
     "MetricDescription": utf8("m.description"),
     "MetricUnit": utf8("m.unit"),
-    "MetricMetadata": attributes("m.metadata"),
+    "MetricMetadata": FLAT.attributes("m.metadata"),
     # Only the kind that was sent has a temporality; the others read 0.
     "AggregationTemporality": "m.sum.aggregation_temporality + m.histogram.aggregation_temporality"
     " + m.exponential_histogram.aggregation_temporality",
     "IsMonotonic": "m.sum.is_monotonic",
 }
+SERIES_HASH = f"cityHash64(MetricName, ResourceHash, {pairs_hash('Attributes')})"
+
 # What landing_points carries for every metric: name -> type.
 STAGED = {
     "ResourceAttributes": MAP,
@@ -117,20 +126,24 @@ STAGED = {
     "AggregationTemporality": "Int32",
     "IsMonotonic": "Bool",
 }
-SHARED = {
-    "sum": ("AggregationTemporality", "IsMonotonic"),
-    "histogram": ("AggregationTemporality",),
-    "exponential_histogram": ("AggregationTemporality",),
+# Columns that only some kinds of metric have.
+ONLY = {
+    "AggregationTemporality": ("sum", "histogram", "exponential_histogram"),
+    "IsMonotonic": ("sum",),
 }
 
 
-POINT = {
-    "Attributes": attributes("s.attributes"),
-    "StartTimeUnix": time(usable("s.start_time_unix_nano")),
-    "TimeUnix": time(f"if({AT} > 0, {AT}, Received)"),
-    "Flags": "s.flags",
-    "AttributeTypes": types("s.attributes"),
-}
+def point_columns(values: Values) -> Columns:
+    """Of a data point of any kind."""
+    return {
+        "Attributes": values.attributes("s.attributes"),
+        "StartTimeUnix": time(usable("s.start_time_unix_nano")),
+        "TimeUnix": time(f"if({AT} > 0, {AT}, Received)"),
+        "Flags": "s.flags",
+        "AttributeTypes": types("s.attributes"),
+    }
+
+
 NUMBER = {
     "Value": "if(s.value = 'as_int', toFloat64(s.as_int), s.as_double)",
     "ValueType": "s.value",
@@ -145,7 +158,7 @@ PRESENCE = {
         (f"Has{member}", f"isNotNull(s.{member.lower()})"),
     )
 }
-KINDS: dict[str, dict[str, str]] = {
+KINDS: dict[str, Columns] = {
     "gauge": {**NUMBER, **exemplars("s.exemplars")},
     "sum": {**NUMBER, **exemplars("s.exemplars")},
     "histogram": {

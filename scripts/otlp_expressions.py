@@ -165,24 +165,40 @@ def json(value: str) -> str:
     return replaced(text, ("\\u0022", '\\"'), ("\\u005C", "\\\\"))
 
 
-def text(value: str) -> str:
-    """The exporter's text of an AnyN: scalars bare, bytes in base64, arrays and maps as JSON, unset as ''."""
-    return (
-        f"multiIf({value}.t = 's', {utf8(f'{value}.s')}, {value}.t = 'i', toString({value}.i), "
-        f"{value}.t = 'b', toString({value}.b), {value}.t = 'd', toString({value}.d), "
-        f"{value}.t IN ('a', 'm'), {json(value)}, base64Encode({value}.x))"
-    )
+@dataclass(frozen=True)
+class Values:
+    """Expressions over AnyValues: nested ones are AnyN with N > 0, flat ones Any0."""
+
+    nested: bool
+
+    def text(self, value: str) -> str:
+        """The exporter's text of an AnyValue: scalars bare, bytes in base64, arrays and maps as JSON, unset as ''."""
+        containers = f"{value}.t IN ('a', 'm'), {json(value)}" if self.nested else _kept(value)
+        return (
+            f"multiIf({value}.t = 's', {utf8(f'{value}.s')}, {value}.t = 'i', toString({value}.i), "
+            f"{value}.t = 'b', toString({value}.b), {value}.t = 'd', toString({value}.d), "
+            f"{containers}, base64Encode({value}.x))"
+        )
+
+    def attributes(self, pairs: str) -> str:
+        """The exporter's map of a repeated KeyValue."""
+        keys = f"arrayMap(k -> {utf8('k')}, {pairs}.k)"
+        return f"CAST(mapFromArrays({keys}, arrayMap(v -> {self.text('v')}, {pairs}.v)), '{MAP}')"
+
+    def attribute_maps(self, pairs: str) -> str:
+        """The exporter's maps of a repeated message's repeated KeyValue."""
+        return f"arrayMap(a -> {self.attributes('a')}, {pairs})"
 
 
-def attributes(pairs: str) -> str:
-    """The exporter's map of a repeated KeyValue."""
-    keys = f"arrayMap(k -> {utf8('k')}, {pairs}.k)"
-    return f"CAST(mapFromArrays({keys}, arrayMap(v -> {text('v')}, {pairs}.v)), '{MAP}')"
+FLAT = Values(nested=False)
 
 
-def attribute_maps(pairs: str) -> str:
-    """The exporter's maps of a repeated message's repeated KeyValue."""
-    return f"arrayMap(a -> {attributes('a')}, {pairs})"
+def _kept(value: str) -> str:
+    """Branches of a multiIf for the containers of an Any0, whose elements are there as bytes only."""
+    deeper = f"concat(if({value}.t = 'A', '{{\"{DEEPER_ARRAY}\":\"', '{{\"{DEEPER_MAP}\":\"'), "
+    deeper += f"base64Encode(concat({value}.A, {value}.M)), '\"}}')"
+    empty = f"{value}.t = 'A' AND {value}.A = '', '[]', {value}.t = 'M' AND {value}.M = '', '{{}}'"
+    return f"{empty}, {value}.t IN ('A', 'M'), {deeper}"
 
 
 def types(pairs: str) -> str:
@@ -219,7 +235,7 @@ def pairs_hash(mapping: str) -> str:
 def exemplars(points: str) -> dict[str, str]:
     """The exporter's Exemplars columns."""
     return {
-        "`Exemplars.FilteredAttributes`": attribute_maps(f"{points}.filtered_attributes"),
+        "`Exemplars.FilteredAttributes`": FLAT.attribute_maps(f"{points}.filtered_attributes"),
         "`Exemplars.TimeUnix`": f"arrayMap(t -> {time('t')}, {points}.time_unix_nano)",
         "`Exemplars.Value`": "arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), "
         f"{points}.value, {points}.as_double, {points}.as_int)",

@@ -6,7 +6,8 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from ingest.envelope import Signal, envelope, insert_settings
+from ingest.envelope import Landing, Signal, envelope
+from ingest.nesting import is_nested
 from store import Store
 from tests.kit.otlp import T0
 
@@ -17,7 +18,8 @@ def insert(store: Store, signal: Signal, *requests: Message | bytes, batch: int 
     """Insert requests as one batch, without the pipeline."""
     bodies = [r if isinstance(r, bytes) else r.SerializeToString(deterministic=True) for r in requests]
     pieces = [piece for body in bodies for piece in envelope(tenant, batch, RECEIVED, body)]
-    store.insert_bytes(signal.landing, pieces, "Protobuf", insert_settings(signal))
+    landing = Landing(signal, any(is_nested(signal, body) for body in bodies))
+    store.insert_bytes(landing.table, pieces, "Protobuf", landing.settings())
 
 
 def rows(store: Store, text: str) -> list[dict[str, Any]]:

@@ -95,10 +95,10 @@ def span(seed: random.Random, number: int = 0, **fields: Any) -> Span:
     """A server span with random ids, `number` milliseconds after T0."""
     start = T0 + number * 1_000_000
     return Span(
-        trace_id=seed.randbytes(16),
-        span_id=seed.randbytes(8),
-        parent_span_id=seed.randbytes(8),
         **{
+            "trace_id": seed.randbytes(16),
+            "span_id": seed.randbytes(8),
+            "parent_span_id": seed.randbytes(8),
             "name": f"GET /api/{number % 23}",
             "kind": 2,
             "start_time_unix_nano": start,
@@ -145,4 +145,4 @@ def busy_request(seed: random.Random, spans: int) -> ExportTraceServiceRequest:
 
 def serialized(message: Message) -> bytes:
     """The message's bytes, the same every time."""
-    return message.SerializeToString(deterministic=True)
+    return bytes(message.SerializeToString(deterministic=True))

@@ -23,6 +23,15 @@ KINDS = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
 CODES = ("Unset", "Ok", "Error")
 
 
+class Double(float):
+    """A float equal to an integer of about its size: JSON of 5e16 may have no point."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, int | float) and float(self) == float(other)
+
+    __hash__ = float.__hash__
+
+
 def member(value: AnyValue) -> str:
     """Which member of AnyValue is set: none, string, bool, ..."""
     which = value.WhichOneof("value")
@@ -38,7 +47,7 @@ def plain(value: AnyValue, depth: int) -> Any:
         return encoded(value.bytes_value)
     if kind == "double":
         number = value.double_value
-        return number if math.isfinite(number) else str(number)
+        return Double(number) if math.isfinite(number) else str(number)
     if kind == "array":
         if depth == 0 and value.array_value.values:
             return {"otlp_array_value": encoded(value.array_value.SerializeToString())}
