@@ -30,7 +30,7 @@ def replay(
         typer.Option(
             "--concurrency", envvar="CAUSELINE_CONCURRENCY", min=1, max=64, help="Requests in flight at once."
         ),
-    ] = 16,
+    ] = 64,
 ) -> None:
     """Send recorded telemetry to a receiver, as OTLP/HTTP protobuf.
 
