@@ -21,8 +21,8 @@ from correlate.settings import CorrelateSettings
 from correlate.signals import SIGNAL, with_ids
 from store import Store, Window
 
-# What a rule's expressions can raise: polars' own errors and the ordinary mistakes of Python code.
-_RULE_FAULTS = (
+# What expressions over telemetry can raise: polars' own errors and the ordinary mistakes of Python code.
+FAULTS = (
     pl.exceptions.PolarsError,
     pl.exceptions.PanicException,
     ArithmeticError,
@@ -59,13 +59,13 @@ def detect(
 
 def run(frames: Frames, tenant: str, settings: CorrelateSettings, rules: Sequence[Rule] = RULES) -> Detection:
     """Run `rules` over frames already loaded."""
-    entities, edges = pl.collect_all([topology.entities(frames), topology.edges(frames)])
+    entities, edges = _collected([topology.entities(frames), topology.edges(frames)])
     found: list[pl.DataFrame] = []
     failures: list[RuleError] = []
     for rule in rules:
         try:
             found.append(_signals_of(rule, frames, settings))
-        except _RULE_FAULTS as error:
+        except FAULTS as error:
             failures.append(RuleError(rule.name, f"{type(error).__name__}: {str(error)[:500]}"))
     signals = pl.concat(found) if found else _nothing()
     signals = resolved(signals, entities)
@@ -73,7 +73,7 @@ def run(frames: Frames, tenant: str, settings: CorrelateSettings, rules: Sequenc
 
 
 def _signals_of(rule: Rule, frames: Frames, settings: CorrelateSettings) -> pl.DataFrame:
-    return (
+    signals = (
         rule.detect(frames)
         .select(*SIGNAL)
         .cast(pl.Schema(SIGNAL))
@@ -84,8 +84,20 @@ def _signals_of(rule: Rule, frames: Frames, settings: CorrelateSettings) -> pl.D
             family=pl.lit(rule.family),
             until=pl.max_horizontal("until", "onset"),
         )
-        .collect()
     )
+    return _collected([signals])[0]
+
+
+def _collected(plans: list[pl.LazyFrame]) -> list[pl.DataFrame]:
+    """The plans' frames.
+
+    polars' streaming engine has panicked in text expressions (an assertion in binview, seen with 2.1) that its
+    in-memory engine computes, so that one gets the second try.
+    """
+    try:
+        return pl.collect_all(plans)
+    except pl.exceptions.PanicException:
+        return pl.collect_all(plans, engine="in-memory")
 
 
 def _nothing() -> pl.DataFrame:

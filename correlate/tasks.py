@@ -14,6 +14,7 @@ from celery import Task
 
 from correlate import jobs, passes
 from correlate.celery_app import LIVE_PASS, RUN_JOB, app
+from correlate.engine import FAULTS
 from correlate.errors import JobError
 from correlate.settings import CorrelateSettings
 from store import Store
@@ -59,7 +60,7 @@ def run_job(task: Task, tenant: str, identifier: str) -> None:
         jobs.save(context.store, job)
         try:
             _run(context, job)
-        except StoreError as error:
+        except (StoreError, *FAULTS) as error:
             _retry_or_fail(task, context, job, error)
 
 
@@ -73,13 +74,15 @@ def _run(context: Context, job: jobs.Job) -> None:
     jobs.save(context.store, done)
 
 
-def _retry_or_fail(task: Task, context: Context, job: jobs.Job, error: StoreError) -> None:
-    log.warning("correlation job %s, attempt %d: %s", job.id, job.attempts, error)
+def _retry_or_fail(task: Task, context: Context, job: jobs.Job, error: BaseException) -> None:
+    reason = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"[:500]
+    log.warning("correlation job %s, attempt %d: %s", job.id, job.attempts, reason)
     if job.attempts >= context.settings.max_attempts:
-        jobs.save(context.store, jobs.advanced(job, state="failed", error=str(error)))
+        jobs.save(context.store, jobs.advanced(job, state="failed", error=reason))
         return
-    jobs.save(context.store, jobs.advanced(job, state="queued", error=str(error)))
-    raise task.retry(exc=error, countdown=min(2.0**job.attempts, 60.0), max_retries=None)
+    jobs.save(context.store, jobs.advanced(job, state="queued", error=reason))
+    # Not the error itself: a panic of polars is no Exception, and Celery's threads would end with it.
+    raise task.retry(exc=JobError(reason), countdown=min(2.0**job.attempts, 60.0), max_retries=None)
 
 
 @app.task(name=LIVE_PASS)  # type: ignore[untyped-decorator]
@@ -90,7 +93,7 @@ def live_pass(tenant: str) -> None:
         return
     try:
         passes.live_pass(context.store, tenant, context.settings, time.time_ns())
-    except StoreError as error:
+    except (StoreError, *FAULTS) as error:
         # The next pass covers the same minutes again.
         log.warning("live pass skipped: %s", error)
     finally:

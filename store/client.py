@@ -201,11 +201,12 @@ class Store:
 
 
 def to_frame(table: pa.Table) -> pl.DataFrame:
-    """Arrow to polars, never a Series."""
+    """Arrow to polars, never a Series, each column in one piece."""
     frame = pl.from_arrow(table)
     if isinstance(frame, pl.Series):
-        return frame.to_frame()
-    return frame
+        frame = frame.to_frame()
+    # The engine answers in many blocks; polars 2.1 panics now and then when it streams text in several pieces.
+    return frame.rechunk()
 
 
 def _translate(error: ClickHouseError, what: str) -> StoreError:
