@@ -46,9 +46,7 @@ def _smallest_connected(ids: pl.Series, pairs: pl.DataFrame) -> pl.DataFrame:
     both = pl.concat([pairs.select(a="cause_id", b="effect_id"), pairs.select(a="effect_id", b="cause_id")]).unique()
     labels = ids.to_frame("id").with_columns(component=pl.col("id"))
     while True:
-        offered = (
-            both.join(labels, left_on="b", right_on="id").group_by(id="a").agg(offer=pl.col("component").min())
-        )
+        offered = both.join(labels, left_on="b", right_on="id").group_by(id="a").agg(offer=pl.col("component").min())
         moved = labels.join(offered, on="id", how="left").select(
             "id", component=pl.min_horizontal("component", "offer")
         )

@@ -94,7 +94,9 @@ def _merge_same(members: pl.DataFrame, inside: pl.DataFrame, same: pl.DataFrame)
 
 def _with_roles(members: pl.DataFrame, inside: pl.DataFrame, top: pl.DataFrame) -> pl.DataFrame:
     """`members` with `role` as the incident sees it: cause, effect or context."""
-    causes = top.explode("root_ids", empty_as_null=False).select("component", id="root_ids", is_cause=pl.lit(value=True))
+    causes = top.explode("root_ids", empty_as_null=False).select(
+        "component", id="root_ids", is_cause=pl.lit(value=True)
+    )
     return (
         members.join(causes, on=["component", "id"], how="left")
         .with_columns(
@@ -154,9 +156,13 @@ def severities(members: pl.DataFrame) -> pl.DataFrame:
     level = pl.col("severity").replace_strict(
         _SEVERITIES, list(range(len(_SEVERITIES))), default=1, return_dtype=pl.Int64
     )
-    worst = members.with_columns(level=level).group_by("component").agg(
-        cause=pl.col("level").filter(pl.col("role") == "cause").max(),
-        hurt=pl.col("level").filter(pl.col("role") == "effect").max(),
+    worst = (
+        members.with_columns(level=level)
+        .group_by("component")
+        .agg(
+            cause=pl.col("level").filter(pl.col("role") == "cause").max(),
+            hurt=pl.col("level").filter(pl.col("role") == "effect").max(),
+        )
     )
     lonely = pl.col("hurt").is_null().cast(pl.Int64)
     final = pl.max_horizontal(pl.col("cause").fill_null(1) - lonely, pl.min_horizontal("hurt", pl.lit(3)))

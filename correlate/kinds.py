@@ -25,7 +25,9 @@ def with_facts(signals: pl.DataFrame) -> pl.DataFrame:
         .join(kinds, on="kind", how="left")
         .join(prefix, on="prefix", how="left", suffix="_prefix")
     )
-    facts = [pl.coalesce(name, f"{name}_prefix").fill_null(_UNKNOWN[name]).alias(name) for name in FACTS if name in _UNKNOWN]
+    facts = [
+        pl.coalesce(name, f"{name}_prefix").fill_null(_UNKNOWN[name]).alias(name) for name in FACTS if name in _UNKNOWN
+    ]
     return joined.with_columns(
         *facts,
         title=pl.coalesce("title", "title_prefix", "kind"),

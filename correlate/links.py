@@ -106,11 +106,15 @@ def links(
         "id", "family", "kind", "onset", "until", "hold_s", "source_delay_s", key=entity_key("entity_type", "entity")
     )
     paths = reach(edges, node["key"], settings)
-    same = node.select(src="key", dst="key").unique().with_columns(
-        hops=pl.lit(0, pl.Int64),
-        path=pl.lit(1.0),
-        valid_from=pl.lit(None, node.schema["onset"]),
-        valid_to=pl.lit(None, node.schema["onset"]),
+    same = (
+        node.select(src="key", dst="key")
+        .unique()
+        .with_columns(
+            hops=pl.lit(0, pl.Int64),
+            path=pl.lit(1.0),
+            valid_from=pl.lit(None, node.schema["onset"]),
+            valid_to=pl.lit(None, node.schema["onset"]),
+        )
     )
     pairs = (
         pl.concat([same, paths])
@@ -126,7 +130,9 @@ def links(
     return (
         pairs.with_columns(weight=pl.col("path") * pl.col("weight").fill_null(0.0) * _time_factor())
         .filter(pl.col("weight") >= MIN_WEIGHT)
-        .select(cause_id="id", effect_id="id_effect", cause="src", effect="dst", hops="hops", lag_s="lag_s", weight="weight")
+        .select(
+            cause_id="id", effect_id="id_effect", cause="src", effect="dst", hops="hops", lag_s="lag_s", weight="weight"
+        )
         .sort("cause_id", "effect_id")
     )
 

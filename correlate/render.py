@@ -19,9 +19,8 @@ def titles(candidates: pl.DataFrame) -> pl.DataFrame:
 
 def root_causes_json(candidates: pl.DataFrame, entities: pl.DataFrame, same: pl.DataFrame) -> pl.DataFrame:
     """(component, root_causes): the ranked candidates with their aliases and the terms of their scores."""
-    aliases = (
-        entities.group_by(entity_type="type", entity="name")
-        .agg(aliases=pl.col("aliases").explode(empty_as_null=False).drop_nulls().unique().sort())
+    aliases = entities.group_by(entity_type="type", entity="name").agg(
+        aliases=pl.col("aliases").explode(empty_as_null=False).drop_nulls().unique().sort()
     )
     no_names = pl.lit([], pl.List(pl.String))
     shown = (
@@ -34,7 +33,7 @@ def root_causes_json(candidates: pl.DataFrame, entities: pl.DataFrame, same: pl.
             .list.sort()
         )
     )
-    rounded = {name: pl.col(name).round(4) for name in ("own", "residual", "coverage", "late_s", "logit")}
+    rounded = pl.col("own", "residual", "coverage", "late_s", "logit").round(4)
     text = pl.struct(
         "rank",
         score=pl.col("confidence").round(4),
@@ -43,7 +42,7 @@ def root_causes_json(candidates: pl.DataFrame, entities: pl.DataFrame, same: pl.
         explanation="explanation",
         action="action",
         signal_ids="signal_ids",
-        terms=pl.struct(**rounded, explained_by=pl.col("explained_by").str.replace("\x1f", ":"), families="families"),
+        terms=pl.struct(rounded, explained_by=pl.col("explained_by").str.replace("\x1f", ":"), families="families"),
     ).struct.json_encode()
     return (
         shown.sort("component", "rank")
@@ -93,7 +92,11 @@ def graph_json(members: pl.DataFrame, inside: pl.DataFrame) -> pl.DataFrame:
         .group_by("component", maintain_order=True)
         .agg(
             edges=pl.struct(
-                src=end("cause"), dst=end("effect"), hops="hops", lag_s=pl.col("lag_s").round(3), weight=pl.col("weight").round(4)
+                src=end("cause"),
+                dst=end("effect"),
+                hops="hops",
+                lag_s=pl.col("lag_s").round(3),
+                weight=pl.col("weight").round(4),
             ).struct.json_encode()
         )
     )

@@ -21,7 +21,7 @@ _ROUNDS = 3
 
 
 def reached(links: pl.DataFrame, start: pl.DataFrame, *, backwards: bool = False) -> pl.DataFrame:
-    """(component, id, share): how strongly chains of links lead from the `start` signals (component, id) to a signal."""
+    """(component, id, share): how strongly chains of links lead from `start` (component, id) to a signal."""
     source, target = ("effect_id", "cause_id") if backwards else ("cause_id", "effect_id")
     steps = links.filter(pl.col("weight") >= _ACCOUNTED).select("component", source, target, "weight")
     known = start.select("component", "id", share=pl.lit(1.0))

@@ -10,15 +10,31 @@ class CorrelateSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    history_s: float = Field(default=7200.0, ge=600, description="Seconds of telemetry before a window that rules compare it with.")
+    history_s: float = Field(
+        default=7200.0, ge=600, description="Seconds of telemetry before a window that rules compare it with."
+    )
     step_s: int = Field(default=900, ge=60, multiple_of=60, description="Length in seconds of one back-fill window.")
     live_every_s: float = Field(default=15.0, ge=1, description="Seconds between live passes.")
-    live_window_s: int = Field(default=180, ge=60, multiple_of=30, description="Seconds of recent telemetry that a live pass judges.")
-    horizon_s: float = Field(default=7200.0, ge=600, description="Seconds around a window from which signals can join its incidents.")
-    min_score: float = Field(default=3.0, ge=0, description="Signals weaker than this are dropped (0 nothing, 3 notable, 10 certain).")
+    live_window_s: int = Field(
+        default=180, ge=60, multiple_of=30, description="Seconds of recent telemetry that a live pass judges."
+    )
+    horizon_s: float = Field(
+        default=7200.0, ge=600, description="Seconds around a window from which signals can join its incidents."
+    )
+    min_score: float = Field(
+        default=3.0, ge=0, description="Signals weaker than this are dropped (0 nothing, 3 notable, 10 certain)."
+    )
     max_candidates: int = Field(default=10, ge=1, le=100, description="Root-cause candidates kept per incident.")
     open_score: float = Field(default=7.0, ge=0, description="Evidence an incident needs before it is opened.")
-    quiet_s: float = Field(default=180.0, ge=0, description="Seconds without a symptom after which an incident counts as resolved.")
-    max_hops: int = Field(default=3, ge=1, le=5, description="Topology steps that a cause may reach across, silent ones included.")
-    hop_decay: float = Field(default=0.8, gt=0, le=1, description="Factor on a causal link's weight for each topology step.")
-    max_attempts: int = Field(default=5, ge=1, description="Times a failing correlation job is tried before it is marked failed.")
+    quiet_s: float = Field(
+        default=180.0, ge=0, description="Seconds without a symptom after which an incident counts as resolved."
+    )
+    max_hops: int = Field(
+        default=3, ge=1, le=5, description="Topology steps that a cause may reach across, silent ones included."
+    )
+    hop_decay: float = Field(
+        default=0.8, gt=0, le=1, description="Factor on a causal link's weight for each topology step."
+    )
+    max_attempts: int = Field(
+        default=5, ge=1, description="Times a failing correlation job is tried before it is marked failed."
+    )
