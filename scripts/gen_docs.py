@@ -15,7 +15,6 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
-import click
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -94,10 +93,10 @@ def cli_page() -> str:
     lines += [
         "Exit code 0: done. 1: it could not be done, and one sentence on standard error says why. 2: wrong usage."
     ]
-    context = click.Context(typer.main.get_command(app))
+    context = typer.Context(typer.main.get_command(app))
     for verb in VERBS:
         command = typer.main.get_command(app).get_command(context, verb)  # type: ignore[attr-defined]
-        usage = command.get_usage(click.Context(command, info_name=f"causeline {verb}")).removeprefix("Usage: ")
+        usage = command.get_usage(typer.Context(command, info_name=f"causeline {verb}")).removeprefix("Usage: ")
         lines += ["", f"## causeline {verb}", "", inspect.cleandoc(command.help or ""), "", f"    {usage}", ""]
         lines += ["| argument or flag | variable | what it does |", "|---|---|---|"]
         lines += [_parameter(parameter) for parameter in command.params if parameter.name != "help"]

@@ -143,6 +143,8 @@ def json(value: str) -> str:
     text = f"replaceRegexpAll({text}, {literal(_PAIR_END)}, {literal(_PAIR_END_KEPT)})"
     text = replaced(
         text,
+        # A NaN has no sign to tell of.
+        ('"d":"-nan"', '"d":"nan"'),
         (',"a":{"v":[]},"m":{"v":[]},"x":""}', "}"),
         (',"A":"","M":"","x":""}', "}"),
         (none + "}", "null"),
