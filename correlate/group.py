@@ -6,13 +6,15 @@ import polars as pl
 
 # Weaker links say "conceivable"; they are kept for ranking but do not join incidents.
 JOIN_WEIGHT = 0.15
+# A context signal joins the components whose links are at least this share of its best one.
+_AS_GOOD = 0.8
 
 
 def components(signals: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
     """(id, component): every signal with the smallest id it is connected to.
 
-    Context signals (a deploy, a drain) are no bridges: they join every component they have a
-    link with, and never unite two. A context signal linked to nothing forms no component.
+    Context signals (a deploy, a drain) are no bridges: they join the components they have the
+    best links with, and never unite two. A context signal linked to nothing forms no component.
     """
     core = signals.filter(~pl.col("context"))["id"]
     strong = links.filter(pl.col("weight") >= JOIN_WEIGHT).select("cause_id", "effect_id")
@@ -22,12 +24,12 @@ def components(signals: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_context(labels: pl.DataFrame, signals: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
-    """`labels` (id, component) and the context signals beside the components they have a link with."""
+    """`labels` (id, component) and the context signals beside the components they have the best links with."""
     strong = links.filter(pl.col("weight") >= JOIN_WEIGHT)
     touched = pl.concat(
         [
-            strong.select(id="cause_id", other="effect_id"),
-            strong.select(id="effect_id", other="cause_id"),
+            strong.select("weight", id="cause_id", other="effect_id"),
+            strong.select("weight", id="effect_id", other="cause_id"),
         ]
     )
     joined = (
@@ -35,6 +37,8 @@ def with_context(labels: pl.DataFrame, signals: pl.DataFrame, links: pl.DataFram
         .select("id")
         .join(touched, on="id")
         .join(labels.rename({"id": "other"}), on="other")
+        # What surrounds one incident closely is not the background of the next as well.
+        .filter(pl.col("weight") >= _AS_GOOD * pl.col("weight").max().over("id"))
         .select("id", "component")
         .unique()
     )

@@ -15,6 +15,8 @@ from correlate.settings import CorrelateSettings
 MIN_WEIGHT = 0.05
 # A caller can overload its callee, but far less often than a callee breaks its caller.
 _LOAD_WEIGHT = 0.25
+# Kinds of signals on a pod whose harm is to its neighbours on the node.
+_STARVES_NODE = ("pod.cpu_hog",)
 # Slack for clock skew between nodes and for scrape intervals, on top of each source's own delay.
 _SKEW_S = 30.0
 # An order of events that contradicts a link makes it less likely, it does not forbid it.
@@ -53,6 +55,26 @@ def with_load(edges: pl.DataFrame) -> pl.DataFrame:
     )
     kept = edges.with_columns(weight=pl.lit(1.0))
     return pl.concat([kept.select(load.columns), load])
+
+
+def with_crowding(edges: pl.DataFrame, signals: pl.DataFrame) -> pl.DataFrame:
+    """Edges plus one from each pod that starves its node to every other pod on that node."""
+    hogs = signals.filter(pl.col("kind").is_in(_STARVES_NODE)).select("entity_type", "entity").unique()
+    placed = edges.filter(pl.col("kind") == "hosts", pl.col("dst_type") == "pod")
+    beside = placed.join(hogs, left_on=["dst_type", "dst"], right_on=["entity_type", "entity"]).join(
+        placed, on=["src_type", "src"], suffix="_other"
+    )
+    crowding = beside.filter(pl.col("dst") != pl.col("dst_other")).select(
+        kind=pl.lit("crowds"),
+        src_type="dst_type",
+        src="dst",
+        dst_type="dst_type_other",
+        dst="dst_other",
+        valid_from=pl.max_horizontal("valid_from", "valid_from_other"),
+        valid_to=pl.min_horizontal("valid_to", "valid_to_other"),
+        weight=pl.lit(1.0),
+    )
+    return pl.concat([edges.select(crowding.columns), crowding])
 
 
 def reach(edges: pl.DataFrame, entities: pl.Series, settings: CorrelateSettings) -> pl.DataFrame:
@@ -105,7 +127,7 @@ def links(
     node = signals.select(
         "id", "family", "kind", "onset", "until", "hold_s", "source_delay_s", key=entity_key("entity_type", "entity")
     )
-    paths = reach(edges, node["key"], settings)
+    paths = reach(with_crowding(edges, signals), node["key"], settings)
     same = (
         node.select(src="key", dst="key")
         .unique()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
+import pytest
 
 from correlate.engine import Detection, run
 from correlate.frames import Frames
@@ -85,3 +86,19 @@ def test_ids_depend_on_what_the_signal_is_and_not_on_the_pass() -> None:
 
 def test_no_rules_no_signals() -> None:
     assert judged().signals.is_empty()
+
+
+def test_a_panic_of_the_streaming_engine_gets_a_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    collect_all, engines = pl.collect_all, []
+
+    def panicking(plans: list[pl.LazyFrame], **options: Any) -> list[pl.DataFrame]:
+        engines.append(options.get("engine"))
+        if "engine" not in options:
+            raise pl.exceptions.PanicException("assertion failed")
+        return collect_all(plans, **options)
+
+    monkeypatch.setattr(pl, "collect_all", panicking)
+    found = judged(reporting(signal("metric.shift", "metric", "service:a", 10)))
+    assert found.signals["entity"].to_list() == ["a"]
+    assert not found.failures
+    assert engines == [None, "in-memory"] * 2

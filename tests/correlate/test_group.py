@@ -56,3 +56,13 @@ def test_equal_to_a_union_find(pairs: list[tuple[int, int]]) -> None:
         expected.setdefault(root(i), set()).add(f"{i:02}")
     found = components(frame([f"{i:02}" for i in range(20)]), links(*[(f"{a:02}", f"{b:02}") for a, b in pairs]))
     assert groups(found) == {frozenset(group) for group in expected.values()}
+
+
+def test_context_goes_with_the_component_it_is_linked_to_best() -> None:
+    pairs = pl.DataFrame(
+        [("deploy", "a", 0.7), ("deploy", "b", 0.3), ("drain", "a", 0.5), ("drain", "b", 0.5)],
+        schema={"cause_id": pl.String, "effect_id": pl.String, "weight": pl.Float64},
+        orient="row",
+    )
+    found = groups(components(frame(["a", "b", "deploy", "drain"], frozenset({"deploy", "drain"})), pairs))
+    assert found == {frozenset({"a", "deploy", "drain"}), frozenset({"b", "drain"})}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
+import polars as pl
 import pytest
 
 from correlate import jobs, passes, tasks
@@ -85,6 +86,18 @@ def test_a_job_that_keeps_failing_is_given_up(store: Store, monkeypatch: pytest.
     tasks.run_job.apply(args=["default", identifier])
     failed = jobs.load(store, "default", identifier)
     assert (failed.state, failed.error) == ("failed", "no engine")
+
+
+def test_a_pass_that_panics_fails_its_job_and_not_the_worker(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def panics(*args: object) -> None:
+        raise pl.exceptions.PanicException("assertion failed")
+
+    monkeypatch.setattr(passes, "correlate_range", panics)
+    tasks.attach(store, CorrelateSettings(max_attempts=1))
+    identifier = jobs.submit(store, "default", WINDOW.start, WINDOW.end)
+    tasks.run_job.apply(args=["default", identifier])
+    failed = jobs.load(store, "default", identifier)
+    assert (failed.state, failed.error) == ("failed", "PanicException: assertion failed")
 
 
 def test_a_finished_job_is_not_run_again_by_a_second_message(store: Store) -> None:

@@ -83,3 +83,24 @@ def test_row_order_does_not_matter(seed: int) -> None:
         rows.sample(fraction=1.0, shuffle=True, seed=seed), topology.sample(fraction=1.0, shuffle=True, seed=seed)
     )
     assert shuffled == linked(rows, topology)
+
+
+def test_a_pod_that_starves_its_node_reaches_its_neighbours_and_no_other_pod_does() -> None:
+    topology = edges(edge("node:n1", "pod:batch"), edge("node:n1", "pod:web"), edge("node:n2", "pod:far"))
+    slow = [signal("metric.shift", "metric", f"pod:{name}", 30) for name in ("web", "far")]
+    hog = linked(signals(signal("pod.cpu_hog", "metric", "pod:batch", 0), *slow), topology)
+    assert hog["batch", "web"] > 0
+    assert ("batch", "far") not in hog
+    assert linked(signals(signal("pod.restart", "kubernetes", "pod:batch", 0), *slow), topology) == {}
+
+
+def test_a_link_fades_with_the_time_since_the_cause_began() -> None:
+    def weight(at: float) -> float:
+        rows = signals(
+            signal("metric.errors", "metric", "service:phi", 0, lasts=900),
+            signal("trace.errors", "trace", "service:gateway", at),
+        )
+        return linked(rows, edges(*SERVING)).get(("phi", "gateway"), 0.0)
+
+    assert weight(10) > weight(120) > weight(400) >= 0
+    assert weight(400) < 0.2 * weight(10)
