@@ -1,7 +1,7 @@
 """Two faults at once: taking apart what is one component only because symptoms touch.
 
-A component's best root says which signals it accounts for: those its fault can have led to, and those
-that can have led to it. What is left and would be an incident by itself has a root of its own, and
+A component's best root says which signals it accounts for: those its fault can have led to, those that can
+have led to it, and what else they led to. What is left and would be an incident by itself has a root of its own, and
 takes with it the symptoms that root explains better.
 """
 
@@ -73,7 +73,9 @@ def _one_round(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSe
     """(component, id, part): signals that leave their component for a new one named `part`."""
     roots = _roots(members, links, settings)
     own = reached(links, roots)
-    accounted = pl.concat([own, reached(links, roots, backwards=True)])
+    # A fault further up may be the true one: what it led to beside the root belongs here as well.
+    upstream = reached(links, roots, backwards=True)
+    accounted = pl.concat([own, reached(links, upstream)])
     rest = members.filter(~pl.col("context")).join(accounted, on=["component", "id"], how="anti")
     if rest.is_empty():
         return rest.select("component", "id", part="id")

@@ -95,7 +95,8 @@ def test_a_panic_of_the_streaming_engine_gets_a_second_try(monkeypatch: pytest.M
         engines.append(options.get("engine"))
         if "engine" not in options:
             raise pl.exceptions.PanicException("assertion failed")
-        return collect_all(plans, **options)
+        frames: list[pl.DataFrame] = collect_all(plans, **options)
+        return frames
 
     monkeypatch.setattr(pl, "collect_all", panicking)
     found = judged(reporting(signal("metric.shift", "metric", "service:a", 10)))
