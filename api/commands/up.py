@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from api.errors import UsageError
 from api.settings import Settings
 from api.system import System, stop_requested
 from store.errors import StoreError
+from store.settings import Home
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -50,7 +52,7 @@ def up(
     """
 
     given: dict[str, Any] = {
-        "data": data,
+        "data": data and data.absolute(),
         "host": host,
         "otlp_grpc_port": otlp_grpc_port,
         "otlp_http_port": otlp_http_port,
@@ -65,9 +67,21 @@ def up(
     asked = stop_requested()
     system = System(settings)
     try:
+        _settle(settings)
         system.start()
         typer.echo(system.ready_line())
         asked.wait()
         system.stop()
     except StoreError as error:
         raise UsageError(str(error)) from error
+
+
+def _settle(settings: Settings) -> None:
+    """Work from the data directory: the embedded engine leaves its cache of format schemas where it runs."""
+    if settings.store_settings.home is Home.EMBEDDED:
+        path = settings.store_settings.path
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.chdir(path)
+        except OSError as error:
+            raise UsageError(f"the data directory {path} cannot be used: {error.strerror}") from error
