@@ -17,7 +17,6 @@ RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin causeline \
 COPY --from=build /app /app
 ENV PATH=/app/bin:$PATH PYTHONUNBUFFERED=1 CAUSELINE_DATA=/data/store
 USER 10001
-# The engine writes its cache of format schemas into the working directory.
 WORKDIR /data
 VOLUME /data
 HEALTHCHECK --interval=5s --timeout=3s --start-period=20s \

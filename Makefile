@@ -27,8 +27,8 @@ demo: $(VENV)/.runtime ## play a GPU incident through a real system and print wh
 up: $(VENV)/.runtime ## start receiver, correlator and API in one process (ARGS="--data DIR")
 	$(BIN)/causeline up $(ARGS)
 
-test: lint ## lint, types, import contracts, then the tests; slow ones too under CI
-	$(PYTEST) $(if $(CI),,-m "not slow") $(ARGS)
+test: lint ## lint, types, import contracts, then the tests but the slow ones
+	$(PYTEST) -m "not slow" $(ARGS)
 
 test-full: lint $(KIT)/node_modules/.package-lock.json ## every test, on a real server too, with coverage
 	$(BIN)/coverage run -m pytest $(ARGS)

@@ -25,7 +25,7 @@ class Baseline:
     ac1: float
     ac3: float
     ac5: float
-    mrr: float | None
+    mrr: float | None = None
 
 
 def baselines(store: Store, tenant: str, faults: list[Fault]) -> list[Baseline]:
@@ -39,11 +39,9 @@ def baselines(store: Store, tenant: str, faults: list[Fault]) -> list[Baseline]:
         right = [bool(names & fault.accept) for names in _ranking(store, tenant, fault, aliases)]
         ranks.append(right.index(True) + 1 if True in right else None)
         luck.append([chance_at(k, len(right), sum(right)) for k in _PLACES])
-    chance = [sum(column) / len(luck) for column in zip(*luck, strict=True)]
-    return [
-        Baseline("chance", *chance, mrr=None),
-        Baseline("n-sigma", *(accuracy(ranks, k) for k in _PLACES), mrr=reciprocal(ranks)),
-    ]
+    chance = (sum(column) / len(luck) for column in zip(*luck, strict=True))
+    ac1, ac3, ac5 = (accuracy(ranks, k) for k in _PLACES)
+    return [Baseline("chance", *chance), Baseline("n-sigma", ac1, ac3, ac5, reciprocal(ranks))]
 
 
 def _ranking(

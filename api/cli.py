@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -16,14 +16,17 @@ VERBS = ("up", "demo", "replay", "correlate", "incidents", "evaluate", "rules", 
 
 
 class Verbs(TyperGroup):
-    """Loads a verb's module only when that verb, or the list of all, is asked for: some load the engine."""
+    """Loads a verb's module only when that verb, or the list of all, is asked for: some load the engine.
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    `Any` stands for types that typer keeps to itself.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
         """Names of all verbs."""
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb of that name."""
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The verb of that name; None when there is none."""
         if cmd_name not in VERBS:
             return None
         single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from ingest.errors import BodyTooLarge, MalformedBody
 
 _STEP = 1024 * 1024
+# zlib hands back what it has not used as a copy: small pieces keep a body of many members from being copied for each.
+_PIECE = 16 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -17,21 +19,27 @@ def gunzip(data: bytes, limit: int, grow: Callable[[int], None]) -> bytes:
     Raises BodyTooLarge beyond `limit` bytes and MalformedBody for what is not gzip or is cut off.
     """
     out = bytearray()
-    while True:
-        member = zlib.decompressobj(_GZIP)
-        pending = data
-        while not member.eof:
+    member = zlib.decompressobj(_GZIP)
+    for at in range(0, len(data), _PIECE):
+        pending, more = data[at : at + _PIECE], False
+        while pending or more:
+            if member.eof:
+                # Members may be padded with zeros.
+                pending = pending.lstrip(b"\0")
+                if not pending:
+                    break
+                member = zlib.decompressobj(_GZIP)
             try:
-                piece = member.decompress(pending, _STEP)
+                content = member.decompress(pending, _STEP)
             except zlib.error as error:
                 raise MalformedBody("the body is not valid gzip") from error
-            pending = member.unconsumed_tail
-            out += piece
+            pending = member.unused_data if member.eof else member.unconsumed_tail
+            more = len(content) == _STEP and not member.eof
+            out += content
             if len(out) > limit:
                 raise BodyTooLarge(f"the body is larger than {limit} bytes after decompression")
-            grow(len(out))
-            if not piece and not pending and not member.eof:
-                raise MalformedBody("the gzip body is cut off")
-        data = member.unused_data.lstrip(b"\0")
-        if not data:
-            return bytes(out)
+            if content:
+                grow(len(out))
+    if not member.eof:
+        raise MalformedBody("the gzip body is cut off")
+    return bytes(out)

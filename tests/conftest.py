@@ -1,6 +1,6 @@
 """Fixtures all tests share: a clean environment, real stores, and the shared data.
 
-A missing part is a skip that says why; under CI=true it is a failure.
+A missing part is a skip that says why; under CI=true a missing program is a failure.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def shared() -> Path:
     """The folder of data sets and other projects' suites beside the checkout."""
     if not (SHARED / "datasets").is_dir():
-        missing(f"no data sets at {SHARED}: set CAUSELINE_SHARED")
+        # Data sets are large and are no part of the project, so their absence fails no build.
+        pytest.skip(f"no data sets at {SHARED}: set CAUSELINE_SHARED")
     return SHARED
 
 

@@ -183,8 +183,8 @@ class Emitter:
         """One finished span; `error` is the status message of a failed one."""
         key = self._key(resource)
         if key not in self._tracers:
-            resource = self._resources[key]
-            provider = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=self._ids)
+            made = self._resources[key]
+            provider = TracerProvider(resource=made, shutdown_on_exit=False, id_generator=self._ids)
             provider.add_span_processor(_Finished(self._finished))
             self._tracers[key] = provider
         context = trace.set_span_in_context(parent) if parent is not None else Context()

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -127,8 +127,8 @@ def _remembered(encode: Encode) -> Encode:
 
 
 def _field(field: FieldDescriptor) -> Encode:
-    if field.type == FieldDescriptor.TYPE_MESSAGE:
-        descriptor = field.message_type
+    descriptor = field.message_type
+    if descriptor is not None:
         body = _BUILDING.get(descriptor) or _message(descriptor)
         return _many(field, body) if field.is_repeated else _sized(field, body)
     if field.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES):
@@ -216,10 +216,11 @@ def _zigzag(_field: FieldDescriptor) -> Encode:
 
 
 def _enum(field: FieldDescriptor) -> Encode:
-    names: EnumDescriptor = field.enum_type
+    kind = field.enum_type
+    numbers = {name: value.number for name, value in kind.values_by_name.items()} if kind else {}
 
     def write(value: Any) -> bytes:
-        return _varint(names.values_by_name[value].number if isinstance(value, str) else int(value))
+        return _varint(numbers[value] if isinstance(value, str) else int(value))
 
     return write
 
