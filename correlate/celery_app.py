@@ -13,7 +13,7 @@ LIVE_PASS = "correlate.live_pass"  # noqa: S105 - a task's name
 
 app = Celery("causeline")
 app.conf.update(
-    broker_url="memory://",
+    broker_url="memory://localhost",
     task_serializer="json",
     accept_content=["json"],
     result_backend=None,

@@ -1,5 +1,5 @@
 -- Which of some requests are committed since a time, as one hexadecimal text.
-SELECT hex(groupConcat(Request)) AS Keys
+SELECT groupConcat(hex(Request)) AS Keys
 FROM
 (
     SELECT DISTINCT Request

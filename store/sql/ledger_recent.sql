@@ -1,5 +1,5 @@
 -- Requests committed since a time, newest first, as one hexadecimal text.
-SELECT count() AS Requests, hex(groupConcat(Request)) AS Keys
+SELECT count() AS Requests, groupConcat(hex(Request)) AS Keys
 FROM
 (
     SELECT Request
