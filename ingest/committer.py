@@ -104,6 +104,9 @@ class Committer:
             # Together they span too many days. Each alone may span as many as it likes.
             for request in requests:
                 self._insert([request], max_partitions=0)
+        elif isinstance(error, DataRejected) and len(good := self._readable(requests)) < len(requests):
+            if good:
+                self._insert(good, max_partitions)
         elif isinstance(error, DataRejected | QueryFailed) and len(requests) > 1:
             middle = len(requests) // 2
             self._insert(requests[:middle], max_partitions)
@@ -113,6 +116,22 @@ class Committer:
             requests[0].fail(MalformedBody(_MALFORMED))
         else:
             self._refuse(requests)
+
+    def _readable(self, requests: list[Request]) -> list[Request]:
+        """Those that can be parsed; the others are answered. A table that keeps nothing tells in milliseconds."""
+        good = []
+        for request in requests:
+            try:
+                piece = envelope(request.tenant, 0, request.received_ns, request.body)
+                self._store.insert_bytes(request.landing.check, piece, "Protobuf", request.landing.settings())
+            except DataRejected:
+                self._count(malformed=1)
+                request.fail(MalformedBody(_MALFORMED))
+            except StoreError:
+                self._refuse([request])
+            else:
+                good.append(request)
+        return good
 
     def _persist(self, step: Callable[[], None]) -> bool:
         """Repeat a step of the ledger until it is done; False when the process is stopping before.

@@ -39,8 +39,13 @@ class Landing(NamedTuple):
         """Name of the landing table."""
         return f"landing_{self.signal}_nested" if self.nested else f"landing_{self.signal}"
 
+    @property
+    def check(self) -> str:
+        """Name of the table that parses the same bytes and keeps nothing."""
+        return self.table.replace("landing_", "check_", 1)
+
     def settings(self) -> dict[str, Any]:
-        """Engine settings of an insert into the table."""
+        """Engine settings of an insert into either table."""
         return {
             "format_schema": schema(nested=self.nested),
             "format_schema_message_name": f"{self.signal.capitalize()}Envelope",

@@ -123,18 +123,22 @@ class Store:
                     client = self._connect()
                 yield client
             except ClickHouseError as error:
-                if client is not None:
-                    client.close()
+                # An engine that answered, if only with an error, can be asked again on the same connection.
+                self._give_back(client, broken=getattr(error, "code", None) is None)
                 raise _translate(error, what) from error
             except OSError as error:
-                if client is not None:
-                    client.close()
+                self._give_back(client, broken=True)
                 raise StoreUnavailable(f"{what}: {error.strerror or type(error).__name__}") from error
             else:
-                if self._closed:
-                    client.close()
-                else:
-                    self._idle.put(client)
+                self._give_back(client, broken=False)
+
+    def _give_back(self, client: Client | None, *, broken: bool) -> None:
+        if client is None:
+            return
+        if broken or self._closed:
+            client.close()
+        else:
+            self._idle.put(client)
 
     def command(self, text: str, params: Params | None = None, settings: Params | None = None) -> Any:
         """Run a statement that changes something; for code in this package and migrations."""

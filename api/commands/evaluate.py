@@ -16,7 +16,7 @@ from api.baselines import baselines
 from api.client import ApiClient
 from api.commands.correlate import back_fill
 from api.commands.options import out
-from api.commands.replay import send, summary
+from api.commands.replay import CONCURRENCY, send, summary
 from api.dataset import Dataset, TimeRange
 from api.errors import BadDataset, UsageError
 from api.scoring import labelled_span, read_faults, score
@@ -76,7 +76,7 @@ def _one(dataset: Dataset, data: Path, accept: str) -> dict[str, Any]:
     seconds: dict[str, float] = {}
     with Subsystem(data) as system, ApiClient(system.api_url) as client:
         began = time.monotonic()
-        tally = send(list(dataset.files), system.otlp_http_url, 16, covered.saw)
+        tally = send(list(dataset.files), system.otlp_http_url, CONCURRENCY, covered.saw)
         seconds["replay"] = time.monotonic() - began
         typer.echo(f"{dataset.name}: {summary(tally)}", err=True)
         if covered.start is None or covered.end is None:

@@ -19,6 +19,9 @@ from api.replay.sender import Replay, Report, Tally
 
 _EVERY_S = 5.0
 
+# A receiver groups what is in flight together, and a group costs about the same whatever its size.
+CONCURRENCY = 64
+
 
 def replay(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="OTLP JSON lines: plain, gzip or Zstandard.")],
@@ -30,7 +33,7 @@ def replay(
         typer.Option(
             "--concurrency", envvar="CAUSELINE_CONCURRENCY", min=1, max=64, help="Requests in flight at once."
         ),
-    ] = 64,
+    ] = CONCURRENCY,
 ) -> None:
     """Send recorded telemetry to a receiver, as OTLP/HTTP protobuf.
 

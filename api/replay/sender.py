@@ -59,7 +59,6 @@ class Replay:
         self._report = report
         self._lock = threading.Lock()
         self._fatal: BaseException | None = None
-        self._stop = threading.Event()
         self.tally = Tally()
 
     def run(self, files: Iterable[Path]) -> Tally:
@@ -75,11 +74,8 @@ class Replay:
             httpx.Client(timeout=60.0, limits=limits, headers=HEADERS, trust_env=False) as http,
             ThreadPoolExecutor(self._concurrency, thread_name_prefix="replay") as pool,
         ):
-            try:
-                for path in files:
-                    self._file(path, http, pool, slots)
-            finally:
-                self._stop.set()
+            for path in files:
+                self._file(path, http, pool, slots)
         if self._fatal is not None:
             raise self._fatal
         return self.tally
@@ -137,7 +133,8 @@ class Replay:
                 patience = GIVE_UP_UNREACHABLE_S if self.tally.requests else GIVE_UP_NEVER_SEEN_S
                 if waited > patience or self._fatal is not None:
                     raise SystemUnreachable(f"no OTLP receiver answers at {self._endpoint}: {error}") from error
-                self._stop.wait(min(0.2 * 2**attempt, LONGEST_PAUSE_S))
+                # Slept and not waited for the end of the files: what was read by then is still to be sent.
+                time.sleep(min(0.2 * 2 ** min(attempt, 6), LONGEST_PAUSE_S))
                 continue
             if response.status_code == httpx.codes.OK:
                 return _partial_success(signal, response.content)
