@@ -1,0 +1,92 @@
+"""What the ledger remembers, and what a killed process left half done."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingest.envelope import Signal
+from ingest.ledger import Ledger
+from ingest.settings import IngestSettings
+from store import Store, batches
+from tests.kit.landing import insert
+from tests.kit.otlp import busy_request
+
+SETTINGS = IngestSettings()
+
+
+def opened(store: Store, **changes: object) -> Ledger:
+    ledger = Ledger(store, SETTINGS.model_copy(update=changes))
+    ledger.recover()
+    return ledger
+
+
+def spans(store: Store) -> dict[int, int]:
+    """Spans by batch."""
+    found = store.arrow_text("SELECT Batch, count() AS n FROM otel_traces GROUP BY Batch")
+    return dict(zip(found["Batch"].to_pylist(), found["n"].to_pylist(), strict=True))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10, deadline=None)
+@given(st.lists(st.binary(min_size=16, max_size=16), min_size=1, max_size=40, unique=True))
+def test_keys_are_remembered_after_a_restart_whatever_their_bytes(store: Store, keys: list[bytes]) -> None:
+    # Zeros at the end are what a fixed string loses when it is turned into text.
+    keys = [key for key in (*keys, keys[0][:15] + b"\0", b"\1" + bytes(15)) if any(key)]
+    store.command("TRUNCATE TABLE ingest_ledger")
+    ledger = opened(store)
+    ledger.commit(ledger.begin(), keys)
+    again = opened(store)
+    assert all(again.remembers(key) for key in keys)
+    assert batches.known(store, [*keys, b"x" * 16], 0) == set(keys)
+
+
+def test_a_batch_that_was_begun_and_not_committed_is_deleted(backend_store: Store) -> None:
+    store = backend_store
+    ledger = opened(store)
+    kept, lost = ledger.begin(), ledger.begin()
+    seed = random.Random(1)
+    insert(store, Signal.TRACES, busy_request(seed, 3), batch=kept)
+    insert(store, Signal.TRACES, busy_request(seed, 5), batch=lost)
+    ledger.commit(kept, [b"k" * 16])
+    assert spans(store) == {kept: 3, lost: 5}
+    assert Ledger(store, SETTINGS).recover() == 1
+    assert spans(store) == {kept: 3}
+    assert Ledger(store, SETTINGS).recover() == 0
+
+
+def test_another_receivers_batch_is_left_alone_until_it_is_orphaned(store: Store) -> None:
+    other = opened(store, receiver="other")
+    batch = other.begin()
+    insert(store, Signal.TRACES, busy_request(random.Random(1), 2), batch=batch)
+    assert Ledger(store, SETTINGS).recover() == 0
+    assert spans(store) == {batch: 2}
+    orphaned = Ledger(store, SETTINGS.model_copy(update={"orphaned_after_s": -1}))
+    assert orphaned.recover() == 1
+    assert spans(store) == {}
+
+
+def test_what_memory_has_no_room_for_is_looked_up(store: Store) -> None:
+    ledger = opened(store, remember_in_memory=2)
+    keys = [bytes([n]) * 16 for n in range(1, 6)]
+    ledger.commit(ledger.begin(), keys)
+    assert [ledger.remembers(key) for key in keys] == [False, False, False, True, True]
+    assert ledger.stored([keys[0], keys[4], b"?" * 16]) == {keys[0], keys[4]}
+
+
+def test_batch_numbers_grow_and_never_repeat(store: Store) -> None:
+    ledger = opened(store)
+    numbers = [ledger.begin() for _ in range(20)]
+    assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_discarding_deletes_only_what_is_named(store: Store, count: int) -> None:
+    ledger = opened(store)
+    numbers = [ledger.begin() for _ in range(4)]
+    for number in numbers:
+        insert(store, Signal.TRACES, busy_request(random.Random(number), 1), batch=number)
+    ledger.discard(numbers[:count])
+    assert set(spans(store)) == set(numbers[count:])
