@@ -49,6 +49,8 @@ def _from_rfc3339(text: str) -> int | None:
 
 
 def _from_unix(text: str) -> int | None:
+    if not text.isascii():
+        return None
     try:
         seconds = Decimal(text)
     except InvalidOperation:

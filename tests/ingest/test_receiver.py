@@ -5,13 +5,10 @@ from __future__ import annotations
 import gzip
 import random
 import socket
-import threading
-import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
-import uvicorn
 from google.rpc.status_pb2 import Status
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -33,6 +30,7 @@ from ingest.receiver import create_app
 from ingest.settings import IngestSettings
 from store import Store
 from tests.kit.otlp import busy_request, serialized
+from tests.kit.serving import serving
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 RESOURCE = Resource.create({"service.name": "checkout", "k8s.pod.name": "checkout-0", "replicas": 3})
@@ -49,16 +47,8 @@ def pipeline(store: Store) -> Iterator[Pipeline]:
 
 @pytest.fixture
 def url(pipeline: Pipeline) -> Iterator[str]:
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(pipeline), log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, args=([listening],))
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    listening.close()
+    with serving(create_app(pipeline)) as base:
+        yield base
 
 
 def one(store: Store, sql: str) -> dict[str, object]:

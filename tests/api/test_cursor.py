@@ -1,0 +1,32 @@
+"""Cursors come back as they went out, and nothing else is one."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.cursor import Key, decode_cursor, encode_cursor
+from api.errors import BadParameter
+
+
+@given(st.integers(-(2**63) + 1, 2**63 - 1), st.text(max_size=60))
+def test_round_trip(started: int, incident_id: str) -> None:
+    assert decode_cursor(encode_cursor(Key(started, incident_id))) == Key(started, incident_id)
+
+
+@given(st.text(max_size=40))
+def test_whatever_comes_is_a_key_or_a_bad_parameter(text: str) -> None:
+    with contextlib.suppress(BadParameter):
+        assert isinstance(decode_cursor(text), Key)
+
+
+@pytest.mark.parametrize(
+    "inside", [b"{}", b"[1]", b'["a","b"]', b"[1,2]", b'[1e999,"a"]', b'[9223372036854775808,"a"]']
+)
+def test_a_forged_cursor_is_refused(inside: bytes) -> None:
+    with pytest.raises(BadParameter):
+        decode_cursor(base64.urlsafe_b64encode(inside).decode())

@@ -1,0 +1,161 @@
+"""The API over HTTP on a real store that holds two incidents the correlator made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from api.app import create_app
+from api.deps import Services
+from api.reading import Reader
+from correlate.engine import Detection
+from correlate.incident import assemble
+from correlate.jobs import submit
+from correlate.persist import save_detection, save_incidents
+from correlate.settings import CorrelateSettings
+from store import Store, Window
+from tests.kit.causal import GPU_STORY, SERVING, edges, entities, nanos, signal, signals
+from tests.kit.serving import serving
+
+WINDOW = Window(nanos(-60), nanos(7200))
+# An hour later, elsewhere.
+OTHER = signal("pod.crash_loop", "kubernetes", "pod:weaviate-0", 3600, lasts=60, score=8.0)
+
+
+@pytest.fixture
+def http(store: Store) -> Iterator[httpx.Client]:
+    rows, topology = signals(*GPU_STORY, OTHER), edges(*SERVING)
+    names = entities(**{"gpu__GPU-1": ["n1/gpu0"]})
+    found = assemble(rows, names, topology, nanos(7200), "default", CorrelateSettings())
+    save_detection(store, "default", Detection(WINDOW, rows, names, topology, ()), 1)
+    save_incidents(store, "default", found, WINDOW, WINDOW, 1)
+    services = Services(Reader(store, "default"), lambda start, end: submit(store, "default", start, end))
+    with serving(create_app(services)) as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+def listed(http: httpx.Client, **query: str | list[str]) -> list[dict[str, Any]]:
+    answer = http.get("/api/v1/incidents", params=query)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["incidents"]
+    return found
+
+
+def test_an_incident_has_the_form_that_tools_rely_on(http: httpx.Client) -> None:
+    newest, gpu = listed(http)
+    assert newest["root_causes"][0]["entity"]["name"] == "weaviate-0"
+    assert set(gpu) >= {
+        "id", "title", "state", "severity", "started_at", "ended_at", "updated_at", "score", "root_causes",
+        "blast_radius", "signal_count",
+    }  # fmt: skip
+    cause = gpu["root_causes"][0]
+    assert cause["rank"] == 1
+    assert cause["entity"] == {"type": "gpu", "name": "GPU-1", "aliases": ["n1/gpu0"]}
+    assert cause["kind"] == "xid.79"
+    assert cause["explanation"]
+    assert len(cause["signal_ids"]) == 1
+    assert gpu["severity"] == "critical"
+    assert 0 < gpu["score"] <= 1
+    assert {"type": "model", "name": "phi-4"} in gpu["blast_radius"]
+
+
+def test_filters(http: httpx.Client) -> None:
+    newest, gpu = listed(http)
+    assert listed(http, entity="N1/GPU0") == listed(http, entity="gpu-1") == [gpu]
+    assert listed(http, severity="critical") == [gpu]
+    assert listed(http, severity=["critical", newest["severity"]]) == [newest, gpu]
+    assert listed(http, q="weaviate") == [newest]
+    assert listed(http, state="open") == []
+    assert listed(http, start=newest["started_at"]) == [newest]
+    assert listed(http, end=gpu["started_at"]) == [gpu]
+    assert listed(http, q="100%_'; DROP TABLE incidents") == []
+
+
+def test_pages_follow_each_other(http: httpx.Client) -> None:
+    newest, gpu = listed(http)
+    first = http.get("/api/v1/incidents", params={"limit": "1"}).json()
+    assert first["incidents"] == [newest]
+    second = http.get("/api/v1/incidents", params={"limit": "1", "cursor": first["next_cursor"]}).json()
+    assert second == {"incidents": [gpu], "next_cursor": None}
+
+
+def test_one_incident_has_timeline_graph_and_evidence(http: httpx.Client) -> None:
+    gpu = listed(http)[1]
+    detail = http.get(f"/api/v1/incidents/{gpu['id']}").json()
+    assert {key: detail[key] for key in gpu} == gpu
+    times = [entry["time"] for entry in detail["timeline"]]
+    assert times == sorted(times)
+    assert [entry["role"] for entry in detail["timeline"]] == ["cause", "effect", "effect", "effect", "effect"]
+    assert {node["name"] for node in detail["graph"]["nodes"]} >= {"GPU-1", "phi-0"}
+    assert all({"lag_s", "weight"} <= set(edge) for edge in detail["graph"]["edges"])
+    assert len(detail["evidence"]) == gpu["signal_count"] == 5
+    first = gpu["root_causes"][0]["signal_ids"][0]
+    assert http.get(f"/api/v1/signals/{first}").json()["kind"] == "xid.79"
+
+
+@pytest.mark.parametrize("path", ["incidents/inc-0", "signals/0", "correlations/window:default:1:2", "nothing"])
+def test_what_is_not_there_is_404(http: httpx.Client, path: str) -> None:
+    answer = http.get(f"/api/v1/{path}")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ({"limit": "1001"}, "limit"),
+        ({"limit": "٣"}, "limit"),
+        ({"severity": "loud"}, "severity"),
+        ({"entity": "x" * 201}, "entity"),
+        ({"q": "a\x00b"}, "q"),
+        ({"start": "now"}, "start"),
+        ({"start": "2", "end": "1"}, "start"),
+        ({"cursor": "####"}, "cursor"),
+    ],
+)
+def test_a_bad_parameter_is_named(http: httpx.Client, query: dict[str, str], parameter: str) -> None:
+    answer = http.get("/api/v1/incidents", params=query)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["parameter"] == parameter
+
+
+def test_a_correlation_is_queued_once_for_the_same_range(http: httpx.Client) -> None:
+    body = {"start": "2026-03-02T08:00:00Z", "end": "2026-03-02T09:00:00Z"}
+    first, again = (http.post("/api/v1/correlations", json=body) for _ in range(2))
+    assert first.status_code == again.status_code == 202
+    assert first.json()["id"] == again.json()["id"]
+    assert first.json()["state"] == "queued"
+    assert http.get(first.headers["location"]).json() == first.json()
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"start": "soon", "end": "later"}', '{"start": 1, "end": 1}', "{"])
+def test_a_bad_correlation_request_is_400_and_never_422(http: httpx.Client, body: str) -> None:
+    answer = http.post("/api/v1/correlations", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_wrong_method_is_405_in_the_same_form(http: httpx.Client) -> None:
+    answer = http.delete("/api/v1/incidents")
+    assert answer.status_code == 405
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_health_and_status(http: httpx.Client) -> None:
+    assert http.get("/healthz").json() == {"status": "ok"}
+    assert http.get("/readyz").json() == {"status": "ready"}
+    status = http.get("/api/v1/status").json()
+    assert status["counts"]["spans"] == 0
+    assert status["version"]
+
+
+def test_the_openapi_document_describes_every_parameter(http: httpx.Client) -> None:
+    document = http.get("/openapi.json").json()
+    described = document["paths"]["/api/v1/incidents"]["get"]["parameters"]
+    assert {p["name"] for p in described} == {"start", "end", "limit", "cursor", "state", "severity", "entity", "q"}
+    assert all(p["description"] for p in described)
