@@ -64,6 +64,21 @@ def test_telemetry_is_never_walked_row_by_row() -> None:
     assert found == []
 
 
+def test_every_import_is_a_declared_dependency() -> None:
+    """What comes along with something else may leave with it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[\[<>=]", requirement)[0] for requirement in project["dependencies"]}
+    provided = packages_distributions()
+    undeclared = {
+        f"{module.path}: {name}"
+        for module in modules()
+        for name in module.imports()
+        if (top := name.split(".")[0]) not in {*PACKAGES, *sys.stdlib_module_names}
+        and not {distribution.lower() for distribution in provided[top]} & declared
+    }
+    assert undeclared == set()
+
+
 def test_only_the_engine_collects() -> None:
     found = [
         f"{module.path}:{line}"

@@ -7,6 +7,7 @@ import re
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
@@ -71,7 +72,10 @@ def test_the_readmes_commands_exist() -> None:
     for document in ("README.md", "CONTRIBUTING.md", "docs/operations.md"):
         text = read(document)
         assert set(re.findall(r"(?:`|^ *)make ([a-z-]+)", text, re.MULTILINE)) <= targets, document
-        assert set(re.findall(r"causeline (?!--)([a-z]+)\b", "\n".join(_code(text)))) <= set(VERBS), document
+        commands = "\n".join(_code(text))
+        assert set(re.findall(r"causeline (?!--)([a-z]+)\b", commands)) <= set(VERBS), document
+        flags = set(re.findall(r"`(--[a-z-]+)`", read("docs/cli.md"))) | {"--help"}
+        assert set(re.findall(r"(?<!\w)--[a-z][a-z-]+", commands)) - {"--build", "--profile"} <= flags, document
 
 
 def test_the_readme_opens_with_its_two_commands() -> None:
@@ -99,6 +103,17 @@ def test_links_and_paths_lead_somewhere(document: Path) -> None:
     folders = "|".join((*PACKAGES, "tests", "docs", "scripts", "benchmarks", "deploy"))
     paths = re.findall(rf"`((?:{folders})/[\w./-]+\.\w+)`", text)
     assert [path for path in paths if not (ROOT / path).exists() and "NNNN" not in path and "NAME" not in path] == []
+    dotted = re.findall(rf"`((?:{'|'.join(PACKAGES)})(?:\.\w+)+)`", text)
+    assert [name for name in dotted if not name.endswith((".py", ".csv", ".sql")) and not _exists(name)] == []
+
+
+def _exists(dotted: str) -> bool:
+    """Whether a dotted name is a module of ours or something in one."""
+    try:
+        resolve_name(dotted)
+    except (AttributeError, ModuleNotFoundError):
+        return False
+    return True
 
 
 def test_the_changelog_is_about_this_version() -> None:

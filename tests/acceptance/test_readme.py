@@ -1,0 +1,80 @@
+"""What the README tells people to type works as it stands there; `.ci/run` types its first two commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import missing
+from tests.kit.running import READY, ROOT, Up
+
+BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+SENDER = """
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter()))
+provider.get_tracer("readme").start_span("hello").end()
+provider.shutdown()
+"""
+
+
+def shell(script: str) -> str:
+    """Standard output of a bash script that must not fail."""
+    done = subprocess.run(["bash", "-euc", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def here(block: str, system: Up) -> str:
+    """The block's commands, for a system on ports of its own and for this environment."""
+    program = f"{sys.executable} -m api.cli"
+    assert all(port in "".join(BLOCKS) for port in ("127.0.0.1:4318", "127.0.0.1:8080"))
+    return (
+        block.replace("http://127.0.0.1:4318", system.otlp)
+        .replace("http://127.0.0.1:8080", system.api)
+        .replace(".venv/bin/causeline", program)
+    )
+
+
+def test_exporters_find_it_and_the_questions_are_answered(tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        missing("no curl on the path")
+    first, exports, questions = BLOCKS
+    assert first.count("make ") == 2
+    with Up(tmp_path / "data") as system:
+        program = tmp_path / "send.py"
+        program.write_text(SENDER, encoding="utf-8")
+        shell(f"{here(exports, system)}\n{sys.executable} {program}")
+        assert system.counts()["spans"] == 1
+        for command in here(questions, system).strip().splitlines():
+            answer = shell(f"export CAUSELINE_API={system.api}\n{command}")
+            assert answer.strip()
+            if command.startswith("curl"):
+                assert {"incidents", "counts"} & set(json.loads(answer))
+
+
+def test_make_up_is_causeline_up(tmp_path: Path) -> None:
+    if Path(sys.prefix) != ROOT / ".venv":
+        pytest.skip("make would build an environment of its own: run this by make test")
+    arguments = f"ARGS=--data {tmp_path / 'data'} --otlp-http-port 0 --api-port 0"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    command = ["make", "--no-print-directory", "up", arguments]
+    made = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    )
+    with made:
+        assert made.stdout is not None
+        line = next((line for line in made.stdout if line.startswith("ready ")), "")
+        os.killpg(made.pid, signal.SIGTERM)
+    assert READY.match(line.strip())
