@@ -121,7 +121,7 @@ def _rows(
 ) -> pl.DataFrame:
     core = members.filter(~pl.col("context"))
     best = core.group_by("component", "family").agg(pl.max("score"))
-    certainty = best.group_by("component").agg(score=1.0 - (1.0 - pl.col("score") / 11.0).product())
+    certainty = best.group_by("component").agg(score=(1.0 - (1.0 - pl.col("score") / 11.0).product()).round(6))
     now = pl.lit(now_ns).cast(members.schema["until"])
     names = other_names(same)
     return (

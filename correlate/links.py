@@ -25,6 +25,11 @@ _EARLY_MAX_S = 300.0
 # A link's weight falls to 1/e when the effect began this many times the cause's hold later.
 _LATE_HOLDS = 1.5
 
+# Of several paths the surest, then the shortest, then the one that held longest: all of it, so that no tie is left
+# to the order of rows.
+_BEST_PATH = ("path", "hops", "valid_from", "valid_to")
+_BEST_FALLS = [True, False, False, True]
+
 LINK = {
     "cause_id": pl.String(),
     "effect_id": pl.String(),
@@ -108,14 +113,14 @@ def reach(edges: pl.DataFrame, entities: pl.Series, settings: CorrelateSettings)
                 hops=pl.lit(hop, pl.Int64),
             )
             .filter(pl.col("path") >= MIN_WEIGHT)
-            .sort("path", "dst", descending=True)
+            .sort(*_BEST_PATH, descending=_BEST_FALLS)
             .unique(subset=["src", "dst"], keep="first", maintain_order=True)
         )
     columns = ["src", "dst", "hops", "path", "valid_from", "valid_to"]
     return (
         pl.concat([part.select(columns) for part in found])
         .filter(pl.col("dst").is_in(entities.unique().implode()))
-        .sort("path", "hops", descending=[True, False])
+        .sort(*_BEST_PATH, descending=_BEST_FALLS)
         .unique(subset=["src", "dst"], keep="first", maintain_order=True)
     )
 

@@ -26,7 +26,8 @@ _LATE_SLACK_S = 60.0
 # Log-weight of "something that left no evidence did it".
 _UNKNOWN_LOGIT = -2.3
 
-CANDIDATE = ("component", "key", "entity_type", "entity", "kind", "explanation", "signal_ids", "onset")
+# Sums depend on the order of their terms in the last digits; what is compared is rounded, so that rows may come in any.
+_DIGITS = 9
 
 
 def fused(members: pl.DataFrame) -> pl.DataFrame:
@@ -45,7 +46,7 @@ def fused(members: pl.DataFrame) -> pl.DataFrame:
         .agg(
             pl.first("entity_type", "entity", "kind", "explanation", "title", "action"),
             pl.min("onset"),
-            own=best + _FUSE_OTHERS * (pl.col("weighted").sum() - best),
+            own=(best + _FUSE_OTHERS * (pl.col("weighted").sum() - best)).round(_DIGITS),
             families=pl.col("family").sort(),
         )
         .join(ids, on=["component", "key"])
@@ -125,7 +126,7 @@ def covered(candidates: pl.DataFrame, members: pl.DataFrame, links: pl.DataFrame
         .join(own, on=["component", "key"], how="left")
         .join(reached, on=["component", "key"], how="left")
         # With nothing else to explain, coverage says nothing either way.
-        .with_columns(coverage=pl.when(rest > 1e-9).then(share).otherwise(0.5).clip(0.0, 1.0))
+        .with_columns(coverage=pl.when(rest > 1e-9).then(share).otherwise(0.5).clip(0.0, 1.0).round(_DIGITS))
         .drop("total", "own_score", "reached")
     )
 
@@ -145,9 +146,11 @@ def ranked(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettin
         .join(first, on="component", how="left")
         .with_columns(late_s=late.fill_null(0.0))
         .with_columns(
-            logit=pl.col("residual").clip(0.001).log()
-            + (_COVERAGE_FLOOR + (1 - _COVERAGE_FLOOR) * pl.col("coverage")).log()
-            - (_LATE_PER_MINUTE * pl.col("late_s") / 60.0).clip(0.0, _LATE_MAX)
+            logit=(
+                pl.col("residual").clip(0.001).log()
+                + (_COVERAGE_FLOOR + (1 - _COVERAGE_FLOOR) * pl.col("coverage")).log()
+                - (_LATE_PER_MINUTE * pl.col("late_s") / 60.0).clip(0.0, _LATE_MAX)
+            ).round(_DIGITS)
         )
         .drop("first_effect")
     )
@@ -155,7 +158,7 @@ def ranked(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettin
     power = (2.0 * pl.col("logit")).exp()
     unknown = pl.lit(2.0 * _UNKNOWN_LOGIT).exp()
     return (
-        scored.with_columns(confidence=power / (power.sum().over("component") + unknown))
+        scored.with_columns(confidence=(power / (power.sum().over("component") + unknown)).round(_DIGITS))
         .sort("component", "logit", "onset", "key", descending=[False, True, False, False])
         .with_columns(rank=pl.int_range(1, pl.len() + 1).over("component"))
         .filter(pl.col("rank") <= settings.max_candidates)

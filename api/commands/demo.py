@@ -30,7 +30,7 @@ def demo(
 ) -> None:
     """Start a system, play a GPU incident into it, and print the incident it finds.
 
-    75 minutes of a small GPU platform, ending now, go through real OpenTelemetry exporters: a GPU falls off the
+    The last hour of a small GPU platform goes through real OpenTelemetry exporters: a GPU falls off the
     bus, pods restart, queue and latency grow, evaluation scores of one model sink, and somebody deploys something
     unrelated. What is printed comes from the running system's API. Exits with 1 when no incident came out.
     """

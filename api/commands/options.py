@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,9 +23,22 @@ OTLP_DEFAULT = "http://127.0.0.1:4318"
 _PIPE_WIDTH = 200
 
 
+class _Pipe(io.TextIOBase):
+    """Standard output without the spaces that fill up table cells: on a terminal they do no harm, in a file they do."""
+
+    def write(self, text: str) -> int:
+        sys.stdout.write(re.sub(r" +$", "", text, flags=re.MULTILINE))
+        return len(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
 def out() -> Console:
     """Standard output; colour only on a terminal and without NO_COLOR, wide lines in a pipe."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    if sys.stdout.isatty():
+        return Console(highlight=False)
+    return Console(highlight=False, file=_Pipe(), width=_PIPE_WIDTH)
 
 
 def err() -> Console:

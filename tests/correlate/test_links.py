@@ -104,3 +104,19 @@ def test_a_link_fades_with_the_time_since_the_cause_began() -> None:
 
     assert weight(10) > weight(120) > weight(400) >= 0
     assert weight(400) < 0.2 * weight(10)
+
+
+def test_of_two_equal_paths_the_one_that_held_is_taken_whatever_the_order_of_rows() -> None:
+    topology = edges(
+        edge("node:n1", "pod:old", start=-3600, end=-1800),
+        edge("node:n1", "pod:new"),
+        edge("pod:old", "service:web", "serves", start=-3600, end=-1800),
+        edge("pod:new", "service:web", "serves"),
+    )
+    rows = signals(
+        signal("node.not_ready", "kubernetes", "node:n1", 0, lasts=300),
+        signal("trace.errors", "trace", "service:web", 30),
+    )
+    found = [linked(rows, topology.sample(fraction=1, shuffle=True, seed=seed)) for seed in range(12)]
+    assert all(links_found == found[0] for links_found in found)
+    assert ("n1", "web") in found[0]
