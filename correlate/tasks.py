@@ -15,7 +15,7 @@ from celery import Task
 from correlate import jobs, passes
 from correlate.celery_app import LIVE_PASS, RUN_JOB, app
 from correlate.engine import FAULTS
-from correlate.errors import JobError
+from correlate.errors import JobError, JobGaveWay
 from correlate.settings import CorrelateSettings
 from store import Store
 from store.errors import StoreError
@@ -34,12 +34,19 @@ class Context:
 _context: Context | None = None
 # Passes write versions by the clock; one at a time in a process keeps them in order.
 _one_pass = threading.Lock()
+_stopping = threading.Event()
 
 
 def attach(store: Store, settings: CorrelateSettings) -> None:
     """Give this process's tasks their store and settings."""
     global _context
     _context = Context(store, settings)
+    _stopping.clear()
+
+
+def give_way() -> None:
+    """Let no further job start, and the running one end after its present window, queued again."""
+    _stopping.set()
 
 
 def _attached() -> Context:
@@ -54,12 +61,14 @@ def run_job(task: Task, tenant: str, identifier: str) -> None:
     context = _attached()
     with _one_pass:
         job = jobs.load(context.store, tenant, identifier)
-        if job.state not in jobs.ACTIVE:
+        if job.state not in jobs.ACTIVE or _stopping.is_set():
             return
         job = jobs.advanced(job, state="running", attempts=job.attempts + 1)
         jobs.save(context.store, job)
         try:
             _run(context, job)
+        except JobGaveWay:
+            jobs.save(context.store, jobs.advanced(job, state="queued", attempts=job.attempts - 1))
         except (StoreError, *FAULTS) as error:
             _retry_or_fail(task, context, job, error)
 
@@ -67,6 +76,8 @@ def run_job(task: Task, tenant: str, identifier: str) -> None:
 def _run(context: Context, job: jobs.Job) -> None:
     def progress(done: int, total: int, signals: int) -> None:
         jobs.save(context.store, jobs.advanced(job, steps_done=done, steps_total=total, signals=signals))
+        if _stopping.is_set():
+            raise JobGaveWay(f"stopped after {done} of {total} windows")
 
     signals, incidents = passes.correlate_range(context.store, job.tenant, job.window, context.settings, progress)
     total = len(passes.windows(job.window.start, job.window.end, context.settings.step_s))

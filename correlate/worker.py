@@ -14,7 +14,7 @@ from celery.worker import WorkController
 from correlate import jobs
 from correlate.celery_app import LIVE_PASS, RUN_JOB, app
 from correlate.settings import CorrelateSettings
-from correlate.tasks import attach
+from correlate.tasks import attach, give_way
 from store import Store
 from store.settings import DEFAULT_TENANT
 
@@ -60,7 +60,11 @@ class EmbeddedWorker:
             app.send_task(RUN_JOB, args=[tenant, identifier], task_id=identifier)
 
     def stop(self, timeout_s: float = 8.0) -> None:
-        """Stop taking work, let the running pass end, and return within about `timeout_s`."""
+        """Stop taking work, let the running pass end, and return within about `timeout_s`.
+
+        A back-fill stops after its present window; whoever starts next does it again.
+        """
+        give_way()
         if self._beat is not None:
             self._beat.stop()
             self._beat = None

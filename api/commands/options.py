@@ -23,7 +23,7 @@ OTLP_DEFAULT = "http://127.0.0.1:4318"
 _PIPE_WIDTH = 200
 
 
-class _Pipe(io.TextIOBase):
+class _Pipe(io.StringIO):
     """Standard output without the spaces that fill up table cells: on a terminal they do no harm, in a file they do."""
 
     def write(self, text: str) -> int:

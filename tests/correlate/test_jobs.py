@@ -76,6 +76,20 @@ def test_a_job_left_by_a_dead_process_is_picked_up_at_start(store: Store) -> Non
     running.stop()
 
 
+def test_a_stop_does_not_wait_for_a_long_back_fill(store: Store) -> None:
+    running = EmbeddedWorker(store, SETTINGS)
+    running.start()
+    long = Window(nanos(0), nanos(400 * 900))
+    identifier = jobs.submit(store, "default", long.start, long.end)
+    wait_for(lambda: jobs.load(store, "default", identifier).steps_done > 0)
+    began = time.monotonic()
+    running.stop()
+    assert time.monotonic() - began < 8
+    left = jobs.load(store, "default", identifier)
+    assert (left.state, left.attempts) == ("queued", 0)
+    assert jobs.unfinished(store) == [("default", identifier)]
+
+
 def test_a_job_that_keeps_failing_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def unavailable(*args: object) -> None:
         raise StoreUnavailable("no engine")
