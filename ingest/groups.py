@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ingest.budget import Hold
 from ingest.envelope import LANDINGS, Landing
 from ingest.errors import IngestError
+from ingest.outcome import STORED, Outcome
 
 # How long clients get to send again, as a share of the time the last group took, and at most.
 _MOMENT = 0.25
@@ -19,7 +20,7 @@ _LONGEST_MOMENT_S = 0.05
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One request body from arrival to answer; `done` gets None or an IngestError."""
+    """One request body from arrival to answer; `done` gets an Outcome or an IngestError."""
 
     key: bytes
     tenant: str
@@ -27,16 +28,16 @@ class Request:
     body: bytes
     received_ns: int
     hold: Hold
-    done: Future[None] = field(default_factory=Future)
+    done: Future[Outcome] = field(default_factory=Future)
 
     def __post_init__(self) -> None:
         # A client that goes away cancels its wait, never the write.
         self.done.set_running_or_notify_cancel()
 
-    def succeed(self) -> None:
+    def succeed(self, outcome: Outcome = STORED) -> None:
         """Stored: answer it."""
         self.hold.release()
-        self.done.set_result(None)
+        self.done.set_result(outcome)
 
     def fail(self, error: IngestError) -> None:
         """Not stored: say why."""

@@ -19,6 +19,7 @@ from ingest.errors import Overloaded
 from ingest.groups import Groups, Request
 from ingest.ledger import Ledger
 from ingest.nesting import is_nested
+from ingest.outcome import STORED, Outcome
 from ingest.settings import MIB, IngestSettings
 from store import Store
 from store.errors import StoreError
@@ -54,8 +55,8 @@ class Pipeline:
         for thread in self._threads:
             thread.start()
 
-    async def submit(self, signal: Signal, body: bytes, hold: Hold) -> None:
-        """Return when the request is stored for good; `hold` is given up then, however it ends.
+    async def submit(self, signal: Signal, body: bytes, hold: Hold) -> Outcome:
+        """What became of the request, once it is stored for good; `hold` is given up then, however it ends.
 
         Raises MalformedBody when it cannot be decoded, Overloaded when it may be sent again: what is still
         being written then is written all the same, and the same body sent again joins it.
@@ -66,10 +67,10 @@ class Pipeline:
             key, landing = self._looked_at(signal, body)
         request = self._admit(key, landing, body, hold)
         if request is None:
-            return
+            return STORED
         try:
             async with asyncio.timeout(self.settings.commit_timeout_s):
-                await asyncio.wrap_future(request.done)
+                return await asyncio.wrap_future(request.done)
         except TimeoutError:
             raise Overloaded("the request is still being stored; ask again soon") from None
 
