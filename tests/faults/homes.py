@@ -1,0 +1,109 @@
+"""A whole system in processes of its own, to be killed: embedded, or a receiver and a ClickHouse server."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from store import StoreSettings
+from tests.faults.load import Target
+from tests.kit.clickhouse_server import ClickHouseServer
+from tests.kit.running import ROOT
+
+_READY = re.compile(r"^ready .*?otlp_http=(\S+) .*?api=(\S+)")
+
+
+class Receiver:
+    """`causeline up` on free ports; its errors go to a file, so that no full pipe stops it."""
+
+    def __init__(self, data: Path, log: Path, target: Target, environment: Mapping[str, str]) -> None:
+        self.api = ""
+        self.target = target
+        self.log = log
+        self._data = data
+        self._environment = {**os.environ, **environment}
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start; `wait` returns when it is ready."""
+        command = [sys.executable, "-m", "api.cli", "up", "--data", str(self._data)]
+        command += ["--otlp-http-port", "0", "--otlp-grpc-port", "0", "--api-port", "0"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+
+    def wait(self) -> None:
+        """Return when it listens, telling the clients where."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        match = _READY.match(line)
+        if match is None:
+            raise RuntimeError(f"no ready line but {line!r}: {self.log.read_text(errors='replace')[-2000:]}")
+        self.target.url, self.api = match[1], match[2]
+
+    def pause(self) -> None:
+        """SIGSTOP: no instruction more."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGSTOP)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGTERM."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: int) -> None:
+        if self.process is None:
+            return
+        self.process.send_signal(number)
+        self.process.wait(30)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        self.process = None
+
+    @property
+    def rss(self) -> int:
+        """Resident bytes (https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html)."""
+        assert self.process is not None
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Home:
+    """A receiver under `directory`, with the store embedded or on a ClickHouse server beside it."""
+
+    def __init__(self, name: str, directory: Path, target: Target, settings: Mapping[str, str] | None = None) -> None:
+        environment = dict(settings or {})
+        self.server: ClickHouseServer | None = None
+        self.store = StoreSettings.embedded(directory / "data")
+        if name == "server":
+            (directory / "server").mkdir()
+            self.server = ClickHouseServer(directory / "server")
+            self.store = StoreSettings(url=self.server.url)
+            environment["CAUSELINE_STORE__URL"] = self.server.url
+        self.receiver = Receiver(directory / "data", directory / "receiver.log", target, environment)
+
+    def start(self) -> None:
+        """Start what does not run and wait until it listens."""
+        if self.server is not None:
+            self.server.__enter__()
+        self.receiver.start()
+        self.receiver.wait()
+
+    def kill_server(self) -> None:
+        """SIGKILL the ClickHouse server."""
+        if self.server is not None:
+            self.server.__exit__(None, None, None)
+
+    def stop(self) -> None:
+        """Stop the receiver cleanly; the server, if any, stays to be asked."""
+        self.receiver.stop()
