@@ -93,11 +93,30 @@ class Home:
         self.receiver = Receiver(directory / "data", directory / "receiver.log", target, environment)
 
     def start(self) -> None:
-        """Start what does not run and wait until it listens."""
+        """Start everything and wait until it listens."""
+        self.launch()
+        self.receiver.wait()
+
+    def launch(self) -> None:
+        """Start everything."""
         if self.server is not None:
             self.server.__enter__()
         self.receiver.start()
-        self.receiver.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP all of it, the receiver first."""
+        self.receiver.pause()
+        self.pause_server()
+
+    def pause_server(self) -> None:
+        """SIGSTOP the ClickHouse server."""
+        if self.server is not None:
+            self.server.send(signal.SIGSTOP)
+
+    def resume_server(self) -> None:
+        """SIGCONT the ClickHouse server."""
+        if self.server is not None:
+            self.server.send(signal.SIGCONT)
 
     def kill_server(self) -> None:
         """SIGKILL the ClickHouse server."""
