@@ -33,6 +33,8 @@ class Receiver:
         """Start; `wait` returns when it is ready."""
         command = [sys.executable, "-m", "api.cli", "up", "--data", str(self._data)]
         command += ["--otlp-http-port", "0", "--otlp-grpc-port", "0", "--api-port", "0"]
+        if self.process is not None and self.process.stdout is not None:
+            self.process.stdout.close()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, stderr=log, text=True
@@ -76,6 +78,12 @@ class Receiver:
         assert self.process is not None
         pages = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    @property
+    def threads(self) -> int:
+        """Threads it has now."""
+        assert self.process is not None
+        return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
 
 
 class Home:

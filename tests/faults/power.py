@@ -25,6 +25,9 @@ from tests.faults.load import Load, Target
 
 Result = TypeVar("Result")
 
+# Two file systems on top of each other flush slowly on a real disk; what a cut keeps is the same in memory.
+MEMORY = next((path for path in (Path("/dev/shm"),) if path.is_dir()), None)
+
 _WEAK = (
     "fsync_after_insert = 0, fsync_part_directory = 0, "
     "min_rows_to_fsync_after_merge = 0, min_compressed_bytes_to_fsync_after_merge = 0"
@@ -116,13 +119,11 @@ def main() -> int:
         return 1
     name = f"power cuts, {options.home}{', control without fsync' if options.control else ''}: cuts {options.cuts}"
     started = time.monotonic()
-    # Two file systems on top of each other flush slowly on a real disk; what a cut keeps is the same in memory.
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as directory:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as directory:
         try:
             outcome = run(options.home, options.cuts, options.seed, Path(directory), control=options.control)
-        except RuntimeError as error:
-            print(f"{name}: the database did not open again: {str(error)[-300:]}")  # noqa: T201
+        except RuntimeError as failure:
+            print(f"{name}: the database did not open again: {str(failure)[-300:]}")  # noqa: T201
             return 0 if options.control else 1
     print(  # noqa: T201
         f"{name}, {outcome.account}, slowest start {outcome.slowest_start_s:.1f} s; {time.monotonic() - started:.0f} s"
