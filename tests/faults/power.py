@@ -26,7 +26,7 @@ from tests.faults.load import Load, Target
 Result = TypeVar("Result")
 
 # Two file systems on top of each other flush slowly on a real disk; what a cut keeps is the same in memory.
-MEMORY = next((path for path in (Path("/dev/shm"),) if path.is_dir()), None)
+MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 
 _WEAK = (
     "fsync_after_insert = 0, fsync_part_directory = 0, "

@@ -1,4 +1,4 @@
-"""kill -9 under load: nothing acknowledged is lost, nothing is stored twice. `python -m tests.faults.kill` does more."""
+"""kill -9 under load loses nothing and stores nothing twice. `python -m tests.faults.kill` does more rounds."""
 
 from __future__ import annotations
 
