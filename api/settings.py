@@ -28,11 +28,12 @@ class Settings(BaseSettings):
 
     data: Path = Field(default_factory=default_data_directory, description="Data directory of the embedded store.")
     host: str = Field(default="127.0.0.1", description="Address to listen on; only loopback until keys exist.")
-    otlp_grpc_port: int = Field(
-        default=4317, ge=0, le=65535, description="Reserved for OTLP/gRPC; nothing listens on it yet."
-    )
+    otlp_grpc_port: int = Field(default=4317, ge=0, le=65535, description="OTLP/gRPC port; 0 picks a free one.")
     otlp_http_port: int = Field(default=4318, ge=0, le=65535, description="OTLP/HTTP port; 0 picks a free one.")
     api_port: int = Field(default=8080, ge=0, le=65535, description="API port; 0 picks a free one.")
+    max_connections: int = Field(
+        default=1000, ge=1, description="Connections open at once on each port; more are turned away."
+    )
     tenant: str = Field(
         default=DEFAULT_TENANT, min_length=1, description="Tenant that telemetry without a key belongs to."
     )

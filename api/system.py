@@ -15,11 +15,14 @@ from functools import partial
 from api.app import create_app
 from api.deps import Services
 from api.errors import UnsafeHost
-from api.listener import Listener, bind
+from api.grpc_listener import GrpcListener
+from api.listener import Listener, bind, event_loop_factory
 from api.reading import Reader
 from api.settings import LOOPBACK, Settings
 from correlate import jobs
 from correlate.worker import EmbeddedWorker
+from ingest.grpc_server import Exports
+from ingest.grpc_server import options as grpc_options
 from ingest.pipeline import Pipeline
 from ingest.receiver import create_app as create_receiver
 from store import Store, migrate
@@ -33,11 +36,10 @@ class System:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._undo = ExitStack()
-        self.otlp_http_url = ""
-        self.api_url = ""
+        self.otlp_http_url = self.otlp_grpc_address = self.api_url = ""
 
     def start(self) -> None:
-        """Listen on both ports with everything behind them working.
+        """Listen on all ports with everything behind them working.
 
         Raises UsageError (unsafe host, port in use) or StoreError (directory in use, engine
         unavailable); what was started by then is stopped again.
@@ -52,6 +54,8 @@ class System:
         # Ports first: they are what most often goes wrong, and nothing needs undoing yet.
         otlp_socket = bind(settings.host, settings.otlp_http_port, "OTLP/HTTP", "--otlp-http-port")
         undo.callback(otlp_socket.close)
+        grpc_socket = bind(settings.host, settings.otlp_grpc_port, "OTLP/gRPC", "--otlp-grpc-port")
+        undo.callback(grpc_socket.close)
         api_socket = bind(settings.host, settings.api_port, "the API", "--api-port")
         undo.callback(api_socket.close)
 
@@ -67,17 +71,23 @@ class System:
         worker.start()
 
         receiver = Listener(otlp_socket, "otlp", lambda: create_receiver(pipeline))
+        calls = GrpcListener(
+            grpc_socket,
+            lambda: Exports(pipeline),
+            grpc_options(settings.ingest.max_body_bytes, settings.max_connections),
+            event_loop_factory(),
+        )
         services = Services(
             reader=Reader(store, settings.tenant),
             submit=partial(jobs.submit, store, settings.tenant),
             ingest_stats=pipeline.stats,
-            ready=lambda: receiver.listening,
+            ready=lambda: receiver.listening and calls.listening,
         )
         api = Listener(api_socket, "api", lambda: create_app(services))
-        for listener in (api, receiver):
+        for listener in (api, receiver, calls):
             undo.callback(listener.stop)
             listener.start()
-        self.otlp_http_url, self.api_url = receiver.url, api.url
+        self.otlp_http_url, self.otlp_grpc_address, self.api_url = receiver.url, calls.address, api.url
 
     def stop(self) -> None:
         """Stop listening, drain what was taken, stop the worker and close the store."""
@@ -86,7 +96,8 @@ class System:
     def ready_line(self) -> str:
         """The one line that says the system works and where."""
         where = self.settings.data if self.settings.store is None else self.settings.store_settings.url
-        return f"ready otlp_http={self.otlp_http_url} api={self.api_url} data={where}"
+        urls = f"otlp_http={self.otlp_http_url} otlp_grpc={self.otlp_grpc_address} api={self.api_url}"
+        return f"ready {urls} data={where}"
 
 
 def refuse_exposure(host: str) -> None:

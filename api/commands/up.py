@@ -30,9 +30,7 @@ def up(
     otlp_grpc_port: Annotated[
         int | None,
         typer.Option(
-            "--otlp-grpc-port",
-            envvar="CAUSELINE_OTLP_GRPC_PORT",
-            help="Reserved for OTLP/gRPC, which this version does not serve: nothing listens on it. [4317]",
+            "--otlp-grpc-port", envvar="CAUSELINE_OTLP_GRPC_PORT", help="OTLP/gRPC port; 0 picks a free one. [4317]"
         ),
     ] = None,
     otlp_http_port: Annotated[
