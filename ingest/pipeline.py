@@ -37,7 +37,7 @@ class Pipeline:
         self.budget = Budget(settings.max_inflight_bytes)
         self._ledger = Ledger(store, settings)
         self._stopping = threading.Event()
-        self._committer = Committer(store, self._ledger, self._stopping)
+        self._committer = Committer(store, self._ledger, self._stopping, settings.max_batch_memory_bytes)
         self._groups = Groups(settings.max_batch_bytes)
         self._under_way: dict[bytes, Request] = {}
         self._lock = threading.Lock()

@@ -42,6 +42,7 @@ _LONGEST_PAUSE_S = 3
 def create_app(pipeline: Pipeline) -> ASGIApp:
     """The receiver as an ASGI app; starting and stopping the pipeline is the caller's."""
     routes = [Route(f"/v1/{signal}", partial(_receive, pipeline, signal), methods=["POST"]) for signal in Signal]
+    # Coroutines, because others are run in a thread, which takes time, and files that may not be had when it matters.
     handlers = {IngestError: _refused, HTTPException: _not_found, Exception: _broken}
     app = Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
     app.router.redirect_slashes = False
@@ -109,7 +110,7 @@ def _answer(error: IngestError, headers: dict[str, str] | None = None) -> Respon
     return Response(content, error.status, headers, MEDIA_TYPE)
 
 
-def _refused(_: Request, error: IngestError) -> Response:
+async def _refused(_: Request, error: IngestError) -> Response:
     headers = {}
     if isinstance(error, Overloaded):
         # Python's and JavaScript's exporters drop when asked to wait longer than a few seconds.
@@ -119,13 +120,13 @@ def _refused(_: Request, error: IngestError) -> Response:
     return _answer(error, headers)
 
 
-def _not_found(request: Request, error: HTTPException) -> Response:
+async def _not_found(request: Request, error: HTTPException) -> Response:
     kind = _HTTP_ERRORS.get(error.status_code, MalformedBody)
     known = ", ".join(f"/v1/{signal}" for signal in Signal)
     message = f"POST telemetry to {known}" if kind is UnknownPath else str(error.detail)
     return _answer(kind(message), dict(error.headers or {}))
 
 
-def _broken(_: Request, error: Exception) -> Response:
+async def _broken(_: Request, error: Exception) -> Response:
     """A defect of ours; Starlette raises it again, so that it is logged."""
     return _answer(IngestError("internal error"))

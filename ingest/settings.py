@@ -30,6 +30,11 @@ class IngestSettings(BaseModel):
         ge=1,
         description="A batch takes no further request beyond this size; the engine needs 30 times as much memory.",
     )
+    max_batch_memory_bytes: int = Field(
+        default=1024 * MIB,
+        ge=64 * MIB,
+        description="Memory the engine may use for one batch; a request that alone needs more is answered 413.",
+    )
     writers: int = Field(default=2, ge=1, le=16, description="Batches written at the same time.")
     commit_timeout_s: float = Field(
         default=3.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,8 @@ from api.system import System, stop_requested
 from store.errors import StoreError
 from store.settings import Home
 
+# Requests are answered within three seconds, and orchestrators kill after ten or thirty.
+_STOP_S = 9.0
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -69,9 +72,17 @@ def up(
         system.start()
         typer.echo(system.ready_line())
         asked.wait()
+        _give_up_after(_STOP_S)
         system.stop()
     except StoreError as error:
         raise UsageError(str(error)) from error
+
+
+def _give_up_after(seconds: float) -> None:
+    """End the process when stopping takes longer: a store may hang, and nothing acknowledged depends on a clean end."""
+    timer = threading.Timer(seconds, os._exit, [1])
+    timer.daemon = True
+    timer.start()
 
 
 def _settle(settings: Settings) -> None:

@@ -86,6 +86,11 @@ class ClickHouseServer:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait(timeout=10)
 
+    def send(self, number: int) -> None:
+        """Send a signal to the server, SIGSTOP say."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
 
 def _serve(directory: str, http_port: str, tcp_port: str, config: str) -> int:
     """Become the server; does not return while it serves."""
