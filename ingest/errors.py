@@ -8,9 +8,13 @@ IngestError
 ├── BodyTooLarge       413  larger than the limit, before or after decompression
 ├── UnsupportedMedia   415  a content type or encoding that is not spoken here
 └── Overloaded         503  no room, or the store does not answer; the same request may work later
+    └── QuotaExceeded  429  the tenant sends more than it may
 
 Only Overloaded may be retried (https://opentelemetry.io/docs/specs/otlp/#otlphttp-response). It is 503 and
-never 429, which Python exporters up to 1.44 take for permanent.
+never 429, which Python exporters up to 1.44 take for permanent; QuotaExceeded is 429 where the settings say so.
+
+ValueError
+└── BadPolicy          a redaction policy that cannot be used; it stops the start
 """
 
 from __future__ import annotations
@@ -72,3 +76,14 @@ class Overloaded(IngestError):
 
     status = 503
     code = 14
+
+
+class QuotaExceeded(Overloaded):
+    """The tenant sends more than its quota allows, and the settings want it told apart."""
+
+    status = 429
+    code = 8
+
+
+class BadPolicy(ValueError):
+    """The redaction policy cannot be used; the message is one sentence that says why."""
