@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -17,7 +16,7 @@ from store.client import Store
 
 # Places for rules in the views. A place without a rule costs a moment per text, and only in what is suspected.
 TEXT_SLOTS = 32
-HASH_SLOTS = 4
+HASH_SLOTS = 2
 KEY_SLOTS = 8
 EVENT_SLOTS = 2
 # Matches nothing at all.
@@ -51,14 +50,12 @@ def publish(store: Store, policy: Compiled) -> None:
     """Make `policy` the one that the views apply from the next insert on. Raises StoreError."""
     row = {
         "Version": policy.version,
-        "At": time.time_ns() // 1_000_000,
         "Any": "|".join((*policy.text_patterns, *policy.hash_patterns)) or NOTHING,
         **_padded("Text", TEXT_SLOTS, policy.text_names, policy.text_patterns, _NO_TEXT),
         "TextMarks": _filled([f"\\1{_literal(mark)}\\2" for mark in policy.text_marks], TEXT_SLOTS, ""),
         **_padded("Hash", HASH_SLOTS, policy.hash_names, policy.hash_patterns, _NO_HASH),
         **_padded("Key", KEY_SLOTS, policy.key_names, policy.key_patterns),
         "KeyActions": _filled(policy.key_actions, KEY_SLOTS, ""),
-        "Drop": _any_of(policy.key_patterns, policy.key_actions),
         **_padded("Event", EVENT_SLOTS, policy.event_names, policy.event_patterns),
         "EventActions": _filled(policy.event_actions, EVENT_SLOTS, ""),
     }
@@ -77,11 +74,6 @@ def _filled(values: Sequence[str], slots: int, rest: str) -> list[str]:
     if len(values) > slots:
         raise ValueError(f"{len(values)} rules, and there is room for {slots}")
     return [*values, *[rest] * (slots - len(values))]
-
-
-def _any_of(patterns: Sequence[str], actions: Sequence[str]) -> str:
-    dropped = [pattern for pattern, action in zip(patterns, actions, strict=True) if action == "drop"]
-    return "|".join(dropped) or NOTHING
 
 
 def _literal(mark: str) -> str:

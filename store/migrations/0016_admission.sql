@@ -38,12 +38,12 @@ SETTINGS index_granularity = 512, ttl_only_drop_parts = 1, ${durable};
 
 -- The redaction policy: the newest row counts. A receiver writes one when it starts with another policy. The views
 -- read it as constants. Lists of a kind are in step and as long as there are places in the views; a place without a
--- rule has a pattern that matches nothing. Any matches a text in which some text rule finds something, Drop the keys
--- of attributes that are removed. Patterns are RE2; those of texts keep groups 1 and 2.
+-- rule has a pattern that matches nothing. Any matches a text in which some text rule finds something. Patterns are
+-- RE2; those of texts keep their first and their last group.
 CREATE TABLE IF NOT EXISTS redaction_policy${on_cluster}
 (
     Version String,
-    At DateTime64(3, 'UTC'),
+    At DateTime64(3, 'UTC') DEFAULT now64(3),
     `Any` String,
     TextNames Array(String),
     TextPatterns Array(String),
@@ -53,7 +53,6 @@ CREATE TABLE IF NOT EXISTS redaction_policy${on_cluster}
     KeyNames Array(String),
     KeyPatterns Array(String),
     KeyActions Array(String),
-    `Drop` String,
     EventNames Array(String),
     EventPatterns Array(String),
     EventActions Array(String)
@@ -62,341 +61,498 @@ ENGINE = ${MergeTree}
 ORDER BY At
 SETTINGS ${durable};
 
--- Rows of requests in which the policy suspects something go another way into otel_traces.
-CREATE TABLE IF NOT EXISTS arriving_traces${on_cluster} AS otel_traces ENGINE = Null;
+-- Rows of requests in which the policy suspects something take a way of their own: from the arriving_* table of their
+-- target into one table with the columns of all, through the rules, and on into their target.
+CREATE TABLE IF NOT EXISTS suspected${on_cluster}
+(
+    Target LowCardinality(String),
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    `Timestamp` DateTime64(9, 'UTC'),
+    `TraceId` String,
+    `SpanId` String,
+    `ParentSpanId` String,
+    `TraceState` String,
+    `SpanName` LowCardinality(String),
+    `SpanKind` LowCardinality(String),
+    `ServiceName` LowCardinality(String),
+    `ResourceAttributes` Map(LowCardinality(String), String),
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `SpanAttributes` Map(LowCardinality(String), String),
+    `Duration` UInt64,
+    `StatusCode` LowCardinality(String),
+    `StatusMessage` String,
+    `Events.Timestamp` Array(DateTime64(9, 'UTC')),
+    `Events.Name` Array(LowCardinality(String)),
+    `Events.Attributes` Array(Map(LowCardinality(String), String)),
+    `Events.DroppedAttrCount` Array(UInt32),
+    `Links.TraceId` Array(String),
+    `Links.SpanId` Array(String),
+    `Links.TraceState` Array(String),
+    `Links.Attributes` Array(Map(LowCardinality(String), String)),
+    `Links.DroppedAttrCount` Array(UInt32),
+    `Links.Flags` Array(UInt32),
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `Flags` UInt32,
+    `ResourceSchemaUrl` String,
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` String,
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `SpanAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `DroppedAttrCount` UInt32,
+    `DroppedEventsCount` UInt32,
+    `DroppedLinksCount` UInt32,
+    `TraceFlags` UInt8,
+    `SeverityText` LowCardinality(String),
+    `SeverityNumber` UInt8,
+    `Body` String,
+    `LogAttributes` Map(LowCardinality(String), String),
+    `EventName` String,
+    `ObservedTimestamp` DateTime64(9, 'UTC'),
+    `BodyType` Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7),
+    `LogAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricName` LowCardinality(String),
+    `MetricDescription` String,
+    `MetricUnit` String,
+    `Attributes` Map(LowCardinality(String), String),
+    `StartTimeUnix` DateTime64(9, 'UTC'),
+    `TimeUnix` DateTime64(9, 'UTC'),
+    `Value` Float64,
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
+    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
+    `Exemplars.Value` Array(Float64),
+    `Exemplars.SpanId` Array(String),
+    `Exemplars.TraceId` Array(String),
+    `SeriesHash` UInt64,
+    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricMetadata` Map(LowCardinality(String), String),
+    `ValueType` Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6),
+    `ValueInt` Int64,
+    `AggregationTemporality` Int32,
+    `IsMonotonic` Bool,
+    `Count` UInt64,
+    `Sum` Float64,
+    `BucketCounts` Array(UInt64),
+    `ExplicitBounds` Array(Float64),
+    `Min` Float64,
+    `Max` Float64,
+    `HasSum` Bool,
+    `HasMin` Bool,
+    `HasMax` Bool,
+    `Scale` Int32,
+    `ZeroCount` UInt64,
+    `PositiveOffset` Int32,
+    `PositiveBucketCounts` Array(UInt64),
+    `NegativeOffset` Int32,
+    `NegativeBucketCounts` Array(UInt64),
+    `ZeroThreshold` Float64,
+    `ValueAtQuantiles.Quantile` Array(Float64),
+    `ValueAtQuantiles.Value` Array(Float64)
+)
+ENGINE = Null;
 
-ALTER TABLE arriving_traces${on_cluster} ADD COLUMN IF NOT EXISTS Suspect Bool, ADD COLUMN IF NOT EXISTS HashInner String, ADD COLUMN IF NOT EXISTS HashOuter String;
+CREATE TABLE IF NOT EXISTS redacted${on_cluster} AS suspected ENGINE = Null;
 
-CREATE TABLE IF NOT EXISTS suspected_traces${on_cluster} AS arriving_traces ENGINE = Null;
+CREATE MATERIALIZED VIEW IF NOT EXISTS redacted_mv${on_cluster} TO redacted AS
+SELECT * EXCEPT (ResourceAttributes, ResourceAttributeTypes, ScopeAttributes, SpanAttributes, SpanAttributeTypes, LogAttributes, LogAttributeTypes, Attributes, AttributeTypes, `Events.Attributes`, `Links.Attributes`, `Exemplars.FilteredAttributes`, `Events.Name`, SpanName, StatusMessage, TraceState, SeverityText, MetricDescription, Body, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, R11, R12, R13, R14, R15, R16, R17, R18, R19, ServiceName, SeriesHash), R1 AS ResourceAttributes, R2 AS ResourceAttributeTypes, R3 AS ScopeAttributes, R4 AS SpanAttributes, R5 AS SpanAttributeTypes, R6 AS LogAttributes, R7 AS LogAttributeTypes, R8 AS Attributes, R9 AS AttributeTypes, R10 AS `Events.Attributes`, R11 AS `Links.Attributes`, R12 AS `Exemplars.FilteredAttributes`, R13 AS `Events.Name`, R14 AS SpanName, R15 AS StatusMessage, R16 AS TraceState, R17 AS SeverityText, R18 AS MetricDescription, R19 AS Body, R1['service.name'] AS ServiceName, cityHash64(MetricName, cityHash64(R1['service.name'], ScopeName, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(R1), mapValues(R1)))), arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(R8), mapValues(R8)))) AS SeriesHash
+FROM (
+WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
+SELECT * EXCEPT (C, D, R, Suspect, HashInner, HashOuter),
+    mapFromArrays(arrayFilter((k, d) -> NOT d, mapKeys(ResourceAttributes), arraySlice(D, 1, length(ResourceAttributes))), arrayFilter((v, d) -> NOT d, arraySlice(C, 1, length(ResourceAttributes)), arraySlice(D, 1, length(ResourceAttributes)))) AS R1,
+    arrayFilter((t, d) -> NOT d, arrayMap((t, r) -> if(r > 0, 1, t), CAST(ResourceAttributeTypes, 'Array(Int8)'), arraySlice(R, 1, length(ResourceAttributes))), arraySlice(D, 1, length(ResourceAttributes))) AS R2,
+    mapFromArrays(arrayFilter((k, d) -> NOT d, mapKeys(ScopeAttributes), arraySlice(D, 1 + length(ResourceAttributes), length(ScopeAttributes))), arrayFilter((v, d) -> NOT d, arraySlice(C, 1 + length(ResourceAttributes), length(ScopeAttributes)), arraySlice(D, 1 + length(ResourceAttributes), length(ScopeAttributes)))) AS R3,
+    mapFromArrays(arrayFilter((k, d) -> NOT d, mapKeys(SpanAttributes), arraySlice(D, 1 + length(ResourceAttributes) + length(ScopeAttributes), length(SpanAttributes))), arrayFilter((v, d) -> NOT d, arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes), length(SpanAttributes)), arraySlice(D, 1 + length(ResourceAttributes) + length(ScopeAttributes), length(SpanAttributes)))) AS R4,
+    arrayFilter((t, d) -> NOT d, arrayMap((t, r) -> if(r > 0, 1, t), CAST(SpanAttributeTypes, 'Array(Int8)'), arraySlice(R, 1 + length(ResourceAttributes) + length(ScopeAttributes), length(SpanAttributes))), arraySlice(D, 1 + length(ResourceAttributes) + length(ScopeAttributes), length(SpanAttributes))) AS R5,
+    mapFromArrays(arrayFilter((k, d) -> NOT d, mapKeys(LogAttributes), arraySlice(D, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes), length(LogAttributes))), arrayFilter((v, d) -> NOT d, arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes), length(LogAttributes)), arraySlice(D, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes), length(LogAttributes)))) AS R6,
+    arrayFilter((t, d) -> NOT d, arrayMap((t, r) -> if(r > 0, 1, t), CAST(LogAttributeTypes, 'Array(Int8)'), arraySlice(R, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes), length(LogAttributes))), arraySlice(D, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes), length(LogAttributes))) AS R7,
+    mapFromArrays(arrayFilter((k, d) -> NOT d, mapKeys(Attributes), arraySlice(D, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes), length(Attributes))), arrayFilter((v, d) -> NOT d, arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes), length(Attributes)), arraySlice(D, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes), length(Attributes)))) AS R8,
+    arrayFilter((t, d) -> NOT d, arrayMap((t, r) -> if(r > 0, 1, t), CAST(AttributeTypes, 'Array(Int8)'), arraySlice(R, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes), length(Attributes))), arraySlice(D, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes), length(Attributes))) AS R9,
+    arrayMap((m, b) -> mapFromArrays(arrayFilter((k, d) -> NOT d, mapKeys(m), arraySlice(D, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes) + length(Attributes) + b, length(m))), arrayFilter((v, d) -> NOT d, arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes) + length(Attributes) + b, length(m)), arraySlice(D, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes) + length(Attributes) + b, length(m)))), `Events.Attributes`, arrayMap((e, n) -> e - n, arrayCumSum(arrayMap(m -> length(m), `Events.Attributes`)), arrayMap(m -> length(m), `Events.Attributes`))) AS R10,
+    arrayMap((m, b) -> mapFromArrays(arrayFilter((k, d) -> NOT d, mapKeys(m), arraySlice(D, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + b, length(m))), arrayFilter((v, d) -> NOT d, arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + b, length(m)), arraySlice(D, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + b, length(m)))), `Links.Attributes`, arrayMap((e, n) -> e - n, arrayCumSum(arrayMap(m -> length(m), `Links.Attributes`)), arrayMap(m -> length(m), `Links.Attributes`))) AS R11,
+    arrayMap((m, b) -> mapFromArrays(arrayFilter((k, d) -> NOT d, mapKeys(m), arraySlice(D, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + arraySum(arrayMap(m -> length(m), `Links.Attributes`)) + b, length(m))), arrayFilter((v, d) -> NOT d, arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + arraySum(arrayMap(m -> length(m), `Links.Attributes`)) + b, length(m)), arraySlice(D, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + arraySum(arrayMap(m -> length(m), `Links.Attributes`)) + b, length(m)))), `Exemplars.FilteredAttributes`, arrayMap((e, n) -> e - n, arrayCumSum(arrayMap(m -> length(m), `Exemplars.FilteredAttributes`)), arrayMap(m -> length(m), `Exemplars.FilteredAttributes`))) AS R12,
+    arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + arraySum(arrayMap(m -> length(m), `Links.Attributes`)) + arraySum(arrayMap(m -> length(m), `Exemplars.FilteredAttributes`)), length(`Events.Name`)) AS R13,
+    C[1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + arraySum(arrayMap(m -> length(m), `Links.Attributes`)) + arraySum(arrayMap(m -> length(m), `Exemplars.FilteredAttributes`)) + length(`Events.Name`) + 0] AS R14,
+    C[1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + arraySum(arrayMap(m -> length(m), `Links.Attributes`)) + arraySum(arrayMap(m -> length(m), `Exemplars.FilteredAttributes`)) + length(`Events.Name`) + 1] AS R15,
+    C[1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + arraySum(arrayMap(m -> length(m), `Links.Attributes`)) + arraySum(arrayMap(m -> length(m), `Exemplars.FilteredAttributes`)) + length(`Events.Name`) + 2] AS R16,
+    C[1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + arraySum(arrayMap(m -> length(m), `Links.Attributes`)) + arraySum(arrayMap(m -> length(m), `Exemplars.FilteredAttributes`)) + length(`Events.Name`) + 3] AS R17,
+    C[1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + arraySum(arrayMap(m -> length(m), `Links.Attributes`)) + arraySum(arrayMap(m -> length(m), `Exemplars.FilteredAttributes`)) + length(`Events.Name`) + 4] AS R18,
+    arrayMap(r -> multiIf(r = 0, C[1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + length(LogAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + arraySum(arrayMap(m -> length(m), `Links.Attributes`)) + arraySum(arrayMap(m -> length(m), `Exemplars.FilteredAttributes`)) + length(`Events.Name`) + 5], p.13[r] = 'hash', concat('[hashed:', p.11[r], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, Body)))), 1, 8))), ']'), p.13[r] = 'drop', '', concat('[redacted:', p.11[r], ']')), [multiIf(if(EventName != '', EventName, LogAttributes['event.name']) = '', 0, match(if(EventName != '', EventName, LogAttributes['event.name']), p.12[1]), 1, match(if(EventName != '', EventName, LogAttributes['event.name']), p.12[2]), 2, 0)])[1] AS R19
+FROM (
+WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
+SELECT * EXCEPT (V), arrayMap((v, r) -> multiIf(r = 0, arrayMap(x -> if(match(x, p.2), toValidUTF8(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[2], x), arrayPushBack(extractAllGroupsVertical(x, p.7[2]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[1], x), arrayPushBack(extractAllGroupsVertical(x, p.7[1]), ['', '', '']))), [x])[1]])[1], p.4[1], p.5[1]), p.4[2], p.5[2]), p.4[3], p.5[3]), p.4[4], p.5[4]), p.4[5], p.5[5]), p.4[6], p.5[6]), p.4[7], p.5[7]), p.4[8], p.5[8]), p.4[9], p.5[9]), p.4[10], p.5[10]), p.4[11], p.5[11]), p.4[12], p.5[12]), p.4[13], p.5[13]), p.4[14], p.5[14]), p.4[15], p.5[15]), p.4[16], p.5[16]), p.4[17], p.5[17]), p.4[18], p.5[18]), p.4[19], p.5[19]), p.4[20], p.5[20]), p.4[21], p.5[21]), p.4[22], p.5[22]), p.4[23], p.5[23]), p.4[24], p.5[24]), p.4[25], p.5[25]), p.4[26], p.5[26]), p.4[27], p.5[27]), p.4[28], p.5[28]), p.4[29], p.5[29]), p.4[30], p.5[30]), p.4[31], p.5[31]), p.4[32], p.5[32])), x), [v])[1], p.10[r] = 'hash', concat('[hashed:', p.8[r], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[r] = 'drop', '', concat('[redacted:', p.8[r], ']')), V, R) AS C, arrayMap(r -> p.10[r] = 'drop', R) AS D
+FROM (
+WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
+SELECT *, arrayMap(k -> multiIf(k = '', 0, match(k, p.9[1]), 1, match(k, p.9[2]), 2, match(k, p.9[3]), 3, match(k, p.9[4]), 4, match(k, p.9[5]), 5, match(k, p.9[6]), 6, match(k, p.9[7]), 7, match(k, p.9[8]), 8, 0), arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(SpanAttributes), 'Array(String)'), CAST(mapKeys(LogAttributes), 'Array(String)'), CAST(mapKeys(Attributes), 'Array(String)'), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Events.Attributes`)), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Links.Attributes`)), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Exemplars.FilteredAttributes`)), arrayMap(n -> '', `Events.Name`), arrayResize([''], 6, ''))) AS R, arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(SpanAttributes), mapValues(LogAttributes), mapValues(Attributes), arrayFlatten(arrayMap(m -> mapValues(m), `Events.Attributes`)), arrayFlatten(arrayMap(m -> mapValues(m), `Links.Attributes`)), arrayFlatten(arrayMap(m -> mapValues(m), `Exemplars.FilteredAttributes`)), CAST(`Events.Name`, 'Array(String)'), [CAST(SpanName, 'String'), CAST(StatusMessage, 'String'), CAST(TraceState, 'String'), CAST(SeverityText, 'String'), CAST(MetricDescription, 'String'), CAST(Body, 'String')]) AS V
+FROM suspected
+WHERE intDiv(1, length(materialize(p.1))) >= 0
+)
+)
+);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS ingest_redacted_mv${on_cluster} TO ingest_redacted AS
+SELECT Tenant, Batch, Target, F.1 AS Rule, sum(F.2) AS Found
+FROM (
+WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
+SELECT Tenant, Batch, Target, arrayJoin(arrayFilter(f -> f.2 > 0, arrayZip(arrayConcat(p.3, p.6, p.8, p.11), CAST([countMatches(T, p.4[1]), countMatches(T, p.4[2]), countMatches(T, p.4[3]), countMatches(T, p.4[4]), countMatches(T, p.4[5]), countMatches(T, p.4[6]), countMatches(T, p.4[7]), countMatches(T, p.4[8]), countMatches(T, p.4[9]), countMatches(T, p.4[10]), countMatches(T, p.4[11]), countMatches(T, p.4[12]), countMatches(T, p.4[13]), countMatches(T, p.4[14]), countMatches(T, p.4[15]), countMatches(T, p.4[16]), countMatches(T, p.4[17]), countMatches(T, p.4[18]), countMatches(T, p.4[19]), countMatches(T, p.4[20]), countMatches(T, p.4[21]), countMatches(T, p.4[22]), countMatches(T, p.4[23]), countMatches(T, p.4[24]), countMatches(T, p.4[25]), countMatches(T, p.4[26]), countMatches(T, p.4[27]), countMatches(T, p.4[28]), countMatches(T, p.4[29]), countMatches(T, p.4[30]), countMatches(T, p.4[31]), countMatches(T, p.4[32]), countMatches(T, p.7[1]), countMatches(T, p.7[2]), countEqual(R, 1), countEqual(R, 2), countEqual(R, 3), countEqual(R, 4), countEqual(R, 5), countEqual(R, 6), countEqual(R, 7), countEqual(R, 8), (multiIf(if(EventName != '', EventName, LogAttributes['event.name']) = '', 0, match(if(EventName != '', EventName, LogAttributes['event.name']), p.12[1]), 1, match(if(EventName != '', EventName, LogAttributes['event.name']), p.12[2]), 2, 0)) = 1, (multiIf(if(EventName != '', EventName, LogAttributes['event.name']) = '', 0, match(if(EventName != '', EventName, LogAttributes['event.name']), p.12[1]), 1, match(if(EventName != '', EventName, LogAttributes['event.name']), p.12[2]), 2, 0)) = 2], 'Array(UInt64)')))) AS F
+FROM (
+WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
+SELECT Tenant, Batch, Target, EventName, LogAttributes, arrayMap(k -> multiIf(k = '', 0, match(k, p.9[1]), 1, match(k, p.9[2]), 2, match(k, p.9[3]), 3, match(k, p.9[4]), 4, match(k, p.9[5]), 5, match(k, p.9[6]), 6, match(k, p.9[7]), 7, match(k, p.9[8]), 8, 0), arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(SpanAttributes), 'Array(String)'), CAST(mapKeys(LogAttributes), 'Array(String)'), CAST(mapKeys(Attributes), 'Array(String)'), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Events.Attributes`)), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Links.Attributes`)), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Exemplars.FilteredAttributes`)), arrayMap(n -> '', `Events.Name`), arrayResize([''], 6, ''))) AS R, arrayStringConcat(arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(SpanAttributes), mapValues(LogAttributes), mapValues(Attributes), arrayFlatten(arrayMap(m -> mapValues(m), `Events.Attributes`)), arrayFlatten(arrayMap(m -> mapValues(m), `Links.Attributes`)), arrayFlatten(arrayMap(m -> mapValues(m), `Exemplars.FilteredAttributes`)), CAST(`Events.Name`, 'Array(String)'), [CAST(SpanName, 'String'), CAST(StatusMessage, 'String'), CAST(TraceState, 'String'), CAST(SeverityText, 'String'), CAST(MetricDescription, 'String'), CAST(Body, 'String')]), '\n') AS T
+FROM suspected
+)
+)
+GROUP BY Tenant, Batch, Target, Rule;
+
+CREATE TABLE IF NOT EXISTS arriving_traces${on_cluster}
+(
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    `Timestamp` DateTime64(9, 'UTC'),
+    `TraceId` String,
+    `SpanId` String,
+    `ParentSpanId` String,
+    `TraceState` String,
+    `SpanName` LowCardinality(String),
+    `SpanKind` LowCardinality(String),
+    `ServiceName` LowCardinality(String),
+    `ResourceAttributes` Map(LowCardinality(String), String),
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `SpanAttributes` Map(LowCardinality(String), String),
+    `Duration` UInt64,
+    `StatusCode` LowCardinality(String),
+    `StatusMessage` String,
+    `Events.Timestamp` Array(DateTime64(9, 'UTC')),
+    `Events.Name` Array(LowCardinality(String)),
+    `Events.Attributes` Array(Map(LowCardinality(String), String)),
+    `Events.DroppedAttrCount` Array(UInt32),
+    `Links.TraceId` Array(String),
+    `Links.SpanId` Array(String),
+    `Links.TraceState` Array(String),
+    `Links.Attributes` Array(Map(LowCardinality(String), String)),
+    `Links.DroppedAttrCount` Array(UInt32),
+    `Links.Flags` Array(UInt32),
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `Flags` UInt32,
+    `ResourceSchemaUrl` LowCardinality(String),
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` LowCardinality(String),
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `SpanAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `DroppedAttrCount` UInt32,
+    `DroppedEventsCount` UInt32,
+    `DroppedLinksCount` UInt32
+)
+ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_traces_mv${on_cluster} TO otel_traces AS
 SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_traces WHERE NOT Suspect;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS suspected_traces_mv${on_cluster} TO suspected_traces AS
-SELECT * FROM arriving_traces WHERE Suspect;
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_traces_suspected_mv${on_cluster} TO suspected AS
+SELECT *, 'otel_traces' AS Target FROM arriving_traces WHERE Suspect;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS redacted_traces_mv${on_cluster} TO otel_traces AS
-SELECT * EXCEPT (ResourceAttributes, ResourceAttributeTypes, ScopeAttributes, SpanAttributes, SpanAttributeTypes, `Events.Attributes`, `Links.Attributes`, `Events.Name`, SpanName, StatusMessage, TraceState, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, R11, ServiceName), R1 AS ResourceAttributes, R2 AS ResourceAttributeTypes, R3 AS ScopeAttributes, R4 AS SpanAttributes, R5 AS SpanAttributeTypes, R6 AS `Events.Attributes`, R7 AS `Links.Attributes`, R8 AS `Events.Name`, R9 AS SpanName, R10 AS StatusMessage, R11 AS TraceState, R1['service.name'] AS ServiceName
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT * EXCEPT (C, Suspect, HashInner, HashOuter),
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(ResourceAttributes), arraySlice(C, 1, length(ResourceAttributes)))), 'Map(LowCardinality(String), String)') AS R1,
-    arrayFilter((t, k) -> NOT match(k, p.11), arrayMap((t, k) -> if(match(k, p.9[1]) OR match(k, p.9[2]) OR match(k, p.9[3]) OR match(k, p.9[4]) OR match(k, p.9[5]) OR match(k, p.9[6]) OR match(k, p.9[7]) OR match(k, p.9[8]), 1, t), CAST(ResourceAttributeTypes, 'Array(Int8)'), mapKeys(ResourceAttributes)), mapKeys(ResourceAttributes)) AS R2,
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(ScopeAttributes), arraySlice(C, 1 + length(ResourceAttributes), length(ScopeAttributes)))), 'Map(LowCardinality(String), String)') AS R3,
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(SpanAttributes), arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes), length(SpanAttributes)))), 'Map(LowCardinality(String), String)') AS R4,
-    arrayFilter((t, k) -> NOT match(k, p.11), arrayMap((t, k) -> if(match(k, p.9[1]) OR match(k, p.9[2]) OR match(k, p.9[3]) OR match(k, p.9[4]) OR match(k, p.9[5]) OR match(k, p.9[6]) OR match(k, p.9[7]) OR match(k, p.9[8]), 1, t), CAST(SpanAttributeTypes, 'Array(Int8)'), mapKeys(SpanAttributes)), mapKeys(SpanAttributes)) AS R5,
-    arrayMap((m, b) -> CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(m), arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + b, length(m)))), 'Map(LowCardinality(String), String)'), `Events.Attributes`, arrayMap((e, n) -> e - n, arrayCumSum(arrayMap(m -> length(m), `Events.Attributes`)), arrayMap(m -> length(m), `Events.Attributes`))) AS R6,
-    arrayMap((m, b) -> CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(m), arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + b, length(m)))), 'Map(LowCardinality(String), String)'), `Links.Attributes`, arrayMap((e, n) -> e - n, arrayCumSum(arrayMap(m -> length(m), `Links.Attributes`)), arrayMap(m -> length(m), `Links.Attributes`))) AS R7,
-    arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + arraySum(arrayMap(m -> length(m), `Links.Attributes`)), length(`Events.Name`)) AS R8,
-    C[1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + arraySum(arrayMap(m -> length(m), `Links.Attributes`)) + length(`Events.Name`) + 0] AS R9,
-    C[1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + arraySum(arrayMap(m -> length(m), `Links.Attributes`)) + length(`Events.Name`) + 1] AS R10,
-    C[1 + length(ResourceAttributes) + length(ScopeAttributes) + length(SpanAttributes) + arraySum(arrayMap(m -> length(m), `Events.Attributes`)) + arraySum(arrayMap(m -> length(m), `Links.Attributes`)) + length(`Events.Name`) + 2] AS R11
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT * EXCEPT (K, V), arrayMap((k, v) -> multiIf(k != '' AND match(k, p.9[1]), multiIf(p.10[1] = 'hash', concat('[hashed:', p.8[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[1] = 'drop', '', concat('[redacted:', p.8[1], ']')), k != '' AND match(k, p.9[2]), multiIf(p.10[2] = 'hash', concat('[hashed:', p.8[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[2] = 'drop', '', concat('[redacted:', p.8[2], ']')), k != '' AND match(k, p.9[3]), multiIf(p.10[3] = 'hash', concat('[hashed:', p.8[3], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[3] = 'drop', '', concat('[redacted:', p.8[3], ']')), k != '' AND match(k, p.9[4]), multiIf(p.10[4] = 'hash', concat('[hashed:', p.8[4], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[4] = 'drop', '', concat('[redacted:', p.8[4], ']')), k != '' AND match(k, p.9[5]), multiIf(p.10[5] = 'hash', concat('[hashed:', p.8[5], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[5] = 'drop', '', concat('[redacted:', p.8[5], ']')), k != '' AND match(k, p.9[6]), multiIf(p.10[6] = 'hash', concat('[hashed:', p.8[6], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[6] = 'drop', '', concat('[redacted:', p.8[6], ']')), k != '' AND match(k, p.9[7]), multiIf(p.10[7] = 'hash', concat('[hashed:', p.8[7], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[7] = 'drop', '', concat('[redacted:', p.8[7], ']')), k != '' AND match(k, p.9[8]), multiIf(p.10[8] = 'hash', concat('[hashed:', p.8[8], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[8] = 'drop', '', concat('[redacted:', p.8[8], ']')), arrayMap(x -> if(match(x, p.2), toValidUTF8(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[4], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[4], x), arrayPushBack(extractAllGroupsVertical(x, p.7[4]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[3], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[3], x), arrayPushBack(extractAllGroupsVertical(x, p.7[3]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[2], x), arrayPushBack(extractAllGroupsVertical(x, p.7[2]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[1], x), arrayPushBack(extractAllGroupsVertical(x, p.7[1]), ['', '', '']))), [x])[1]])[1]])[1]])[1], p.4[1], p.5[1]), p.4[2], p.5[2]), p.4[3], p.5[3]), p.4[4], p.5[4]), p.4[5], p.5[5]), p.4[6], p.5[6]), p.4[7], p.5[7]), p.4[8], p.5[8]), p.4[9], p.5[9]), p.4[10], p.5[10]), p.4[11], p.5[11]), p.4[12], p.5[12]), p.4[13], p.5[13]), p.4[14], p.5[14]), p.4[15], p.5[15]), p.4[16], p.5[16]), p.4[17], p.5[17]), p.4[18], p.5[18]), p.4[19], p.5[19]), p.4[20], p.5[20]), p.4[21], p.5[21]), p.4[22], p.5[22]), p.4[23], p.5[23]), p.4[24], p.5[24]), p.4[25], p.5[25]), p.4[26], p.5[26]), p.4[27], p.5[27]), p.4[28], p.5[28]), p.4[29], p.5[29]), p.4[30], p.5[30]), p.4[31], p.5[31]), p.4[32], p.5[32])), x), [v])[1]), K, V) AS C
-FROM (
-SELECT *, arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(SpanAttributes), 'Array(String)'), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Events.Attributes`)), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Links.Attributes`)), arrayMap(n -> '', `Events.Name`), arrayResize([''], 3, '')) AS K, arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(SpanAttributes), arrayFlatten(arrayMap(m -> mapValues(m), `Events.Attributes`)), arrayFlatten(arrayMap(m -> mapValues(m), `Links.Attributes`)), CAST(`Events.Name`, 'Array(String)'), [CAST(SpanName, 'String'), CAST(StatusMessage, 'String'), CAST(TraceState, 'String')]) AS V
-FROM suspected_traces
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_traces_redacted_mv${on_cluster} TO otel_traces AS
+SELECT `Timestamp`, `TraceId`, `SpanId`, `ParentSpanId`, `TraceState`, `SpanName`, `SpanKind`, `ServiceName`, `ResourceAttributes`, `ScopeName`, `ScopeVersion`, `SpanAttributes`, `Duration`, `StatusCode`, `StatusMessage`, `Events.Timestamp`, `Events.Name`, `Events.Attributes`, `Events.DroppedAttrCount`, `Links.TraceId`, `Links.SpanId`, `Links.TraceState`, `Links.Attributes`, `Links.DroppedAttrCount`, `Links.Flags`, `Tenant`, `Batch`, `Flags`, `ResourceSchemaUrl`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `ScopeSchemaUrl`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `SpanAttributeTypes`, `DroppedAttrCount`, `DroppedEventsCount`, `DroppedLinksCount` FROM redacted WHERE Target = 'otel_traces';
+
+CREATE TABLE IF NOT EXISTS arriving_logs${on_cluster}
+(
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    `Timestamp` DateTime64(9, 'UTC'),
+    `TraceId` String,
+    `SpanId` String,
+    `TraceFlags` UInt8,
+    `SeverityText` LowCardinality(String),
+    `SeverityNumber` UInt8,
+    `ServiceName` LowCardinality(String),
+    `Body` String,
+    `ResourceSchemaUrl` LowCardinality(String),
+    `ResourceAttributes` Map(LowCardinality(String), String),
+    `ScopeSchemaUrl` LowCardinality(String),
+    `ScopeName` String,
+    `ScopeVersion` LowCardinality(String),
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `LogAttributes` Map(LowCardinality(String), String),
+    `EventName` String,
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `ObservedTimestamp` DateTime64(9, 'UTC'),
+    `Flags` UInt32,
+    `BodyType` Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7),
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `ScopeDroppedAttrCount` UInt32,
+    `LogAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `DroppedAttrCount` UInt32
 )
-WHERE intDiv(1, length(materialize(p.1))) >= 0
-)
-);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS redactions_traces_mv${on_cluster} TO ingest_redacted AS
-SELECT Tenant, Batch, 'otel_traces' AS Target, F.1 AS Rule, sum(F.2) AS Found
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT Tenant, Batch, arrayJoin(arrayFilter(f -> f.2 > 0, arrayZip(arrayConcat(p.3, p.6, p.8), CAST([countMatches(T, p.4[1]), countMatches(T, p.4[2]), countMatches(T, p.4[3]), countMatches(T, p.4[4]), countMatches(T, p.4[5]), countMatches(T, p.4[6]), countMatches(T, p.4[7]), countMatches(T, p.4[8]), countMatches(T, p.4[9]), countMatches(T, p.4[10]), countMatches(T, p.4[11]), countMatches(T, p.4[12]), countMatches(T, p.4[13]), countMatches(T, p.4[14]), countMatches(T, p.4[15]), countMatches(T, p.4[16]), countMatches(T, p.4[17]), countMatches(T, p.4[18]), countMatches(T, p.4[19]), countMatches(T, p.4[20]), countMatches(T, p.4[21]), countMatches(T, p.4[22]), countMatches(T, p.4[23]), countMatches(T, p.4[24]), countMatches(T, p.4[25]), countMatches(T, p.4[26]), countMatches(T, p.4[27]), countMatches(T, p.4[28]), countMatches(T, p.4[29]), countMatches(T, p.4[30]), countMatches(T, p.4[31]), countMatches(T, p.4[32]), countMatches(T, p.7[1]), countMatches(T, p.7[2]), countMatches(T, p.7[3]), countMatches(T, p.7[4]), arrayCount(k -> k != '' AND match(k, p.9[1]), K), arrayCount(k -> k != '' AND match(k, p.9[2]), K), arrayCount(k -> k != '' AND match(k, p.9[3]), K), arrayCount(k -> k != '' AND match(k, p.9[4]), K), arrayCount(k -> k != '' AND match(k, p.9[5]), K), arrayCount(k -> k != '' AND match(k, p.9[6]), K), arrayCount(k -> k != '' AND match(k, p.9[7]), K), arrayCount(k -> k != '' AND match(k, p.9[8]), K)], 'Array(UInt64)')))) AS F
-FROM (
-SELECT *, arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(SpanAttributes), 'Array(String)'), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Events.Attributes`)), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Links.Attributes`)), arrayMap(n -> '', `Events.Name`), arrayResize([''], 3, '')) AS K, arrayStringConcat(arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(SpanAttributes), arrayFlatten(arrayMap(m -> mapValues(m), `Events.Attributes`)), arrayFlatten(arrayMap(m -> mapValues(m), `Links.Attributes`)), CAST(`Events.Name`, 'Array(String)'), [CAST(SpanName, 'String'), CAST(StatusMessage, 'String'), CAST(TraceState, 'String')]), '\n') AS T
-FROM suspected_traces
-)
-)
-GROUP BY Tenant, Batch, Rule;
-
--- Rows of requests in which the policy suspects something go another way into otel_logs.
-CREATE TABLE IF NOT EXISTS arriving_logs${on_cluster} AS otel_logs ENGINE = Null;
-
-ALTER TABLE arriving_logs${on_cluster} ADD COLUMN IF NOT EXISTS Suspect Bool, ADD COLUMN IF NOT EXISTS HashInner String, ADD COLUMN IF NOT EXISTS HashOuter String;
-
-CREATE TABLE IF NOT EXISTS suspected_logs${on_cluster} AS arriving_logs ENGINE = Null;
+ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_logs_mv${on_cluster} TO otel_logs AS
 SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_logs WHERE NOT Suspect;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS suspected_logs_mv${on_cluster} TO suspected_logs AS
-SELECT * FROM arriving_logs WHERE Suspect;
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_logs_suspected_mv${on_cluster} TO suspected AS
+SELECT *, 'otel_logs' AS Target FROM arriving_logs WHERE Suspect;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS redacted_logs_mv${on_cluster} TO otel_logs AS
-SELECT * EXCEPT (ResourceAttributes, ResourceAttributeTypes, ScopeAttributes, LogAttributes, LogAttributeTypes, SeverityText, Body, R1, R2, R3, R4, R5, R6, R7, ServiceName), R1 AS ResourceAttributes, R2 AS ResourceAttributeTypes, R3 AS ScopeAttributes, R4 AS LogAttributes, R5 AS LogAttributeTypes, R6 AS SeverityText, R7 AS Body, R1['service.name'] AS ServiceName
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT * EXCEPT (C, Suspect, HashInner, HashOuter),
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(ResourceAttributes), arraySlice(C, 1, length(ResourceAttributes)))), 'Map(LowCardinality(String), String)') AS R1,
-    arrayFilter((t, k) -> NOT match(k, p.11), arrayMap((t, k) -> if(match(k, p.9[1]) OR match(k, p.9[2]) OR match(k, p.9[3]) OR match(k, p.9[4]) OR match(k, p.9[5]) OR match(k, p.9[6]) OR match(k, p.9[7]) OR match(k, p.9[8]), 1, t), CAST(ResourceAttributeTypes, 'Array(Int8)'), mapKeys(ResourceAttributes)), mapKeys(ResourceAttributes)) AS R2,
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(ScopeAttributes), arraySlice(C, 1 + length(ResourceAttributes), length(ScopeAttributes)))), 'Map(LowCardinality(String), String)') AS R3,
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(LogAttributes), arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes), length(LogAttributes)))), 'Map(LowCardinality(String), String)') AS R4,
-    arrayFilter((t, k) -> NOT match(k, p.11), arrayMap((t, k) -> if(match(k, p.9[1]) OR match(k, p.9[2]) OR match(k, p.9[3]) OR match(k, p.9[4]) OR match(k, p.9[5]) OR match(k, p.9[6]) OR match(k, p.9[7]) OR match(k, p.9[8]), 1, t), CAST(LogAttributeTypes, 'Array(Int8)'), mapKeys(LogAttributes)), mapKeys(LogAttributes)) AS R5,
-    C[1 + length(ResourceAttributes) + length(ScopeAttributes) + length(LogAttributes) + 0] AS R6,
-    multiIf(if(EventName != '', EventName, LogAttributes['event.name']) != '' AND match(if(EventName != '', EventName, LogAttributes['event.name']), p.13[1]), multiIf(p.14[1] = 'hash', concat('[hashed:', p.12[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, Body)))), 1, 8))), ']'), p.14[1] = 'drop', '', concat('[redacted:', p.12[1], ']')), if(EventName != '', EventName, LogAttributes['event.name']) != '' AND match(if(EventName != '', EventName, LogAttributes['event.name']), p.13[2]), multiIf(p.14[2] = 'hash', concat('[hashed:', p.12[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, Body)))), 1, 8))), ']'), p.14[2] = 'drop', '', concat('[redacted:', p.12[2], ']')), C[1 + length(ResourceAttributes) + length(ScopeAttributes) + length(LogAttributes) + 1]) AS R7
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT * EXCEPT (K, V), arrayMap((k, v) -> multiIf(k != '' AND match(k, p.9[1]), multiIf(p.10[1] = 'hash', concat('[hashed:', p.8[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[1] = 'drop', '', concat('[redacted:', p.8[1], ']')), k != '' AND match(k, p.9[2]), multiIf(p.10[2] = 'hash', concat('[hashed:', p.8[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[2] = 'drop', '', concat('[redacted:', p.8[2], ']')), k != '' AND match(k, p.9[3]), multiIf(p.10[3] = 'hash', concat('[hashed:', p.8[3], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[3] = 'drop', '', concat('[redacted:', p.8[3], ']')), k != '' AND match(k, p.9[4]), multiIf(p.10[4] = 'hash', concat('[hashed:', p.8[4], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[4] = 'drop', '', concat('[redacted:', p.8[4], ']')), k != '' AND match(k, p.9[5]), multiIf(p.10[5] = 'hash', concat('[hashed:', p.8[5], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[5] = 'drop', '', concat('[redacted:', p.8[5], ']')), k != '' AND match(k, p.9[6]), multiIf(p.10[6] = 'hash', concat('[hashed:', p.8[6], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[6] = 'drop', '', concat('[redacted:', p.8[6], ']')), k != '' AND match(k, p.9[7]), multiIf(p.10[7] = 'hash', concat('[hashed:', p.8[7], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[7] = 'drop', '', concat('[redacted:', p.8[7], ']')), k != '' AND match(k, p.9[8]), multiIf(p.10[8] = 'hash', concat('[hashed:', p.8[8], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[8] = 'drop', '', concat('[redacted:', p.8[8], ']')), arrayMap(x -> if(match(x, p.2), toValidUTF8(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[4], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[4], x), arrayPushBack(extractAllGroupsVertical(x, p.7[4]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[3], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[3], x), arrayPushBack(extractAllGroupsVertical(x, p.7[3]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[2], x), arrayPushBack(extractAllGroupsVertical(x, p.7[2]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[1], x), arrayPushBack(extractAllGroupsVertical(x, p.7[1]), ['', '', '']))), [x])[1]])[1]])[1]])[1], p.4[1], p.5[1]), p.4[2], p.5[2]), p.4[3], p.5[3]), p.4[4], p.5[4]), p.4[5], p.5[5]), p.4[6], p.5[6]), p.4[7], p.5[7]), p.4[8], p.5[8]), p.4[9], p.5[9]), p.4[10], p.5[10]), p.4[11], p.5[11]), p.4[12], p.5[12]), p.4[13], p.5[13]), p.4[14], p.5[14]), p.4[15], p.5[15]), p.4[16], p.5[16]), p.4[17], p.5[17]), p.4[18], p.5[18]), p.4[19], p.5[19]), p.4[20], p.5[20]), p.4[21], p.5[21]), p.4[22], p.5[22]), p.4[23], p.5[23]), p.4[24], p.5[24]), p.4[25], p.5[25]), p.4[26], p.5[26]), p.4[27], p.5[27]), p.4[28], p.5[28]), p.4[29], p.5[29]), p.4[30], p.5[30]), p.4[31], p.5[31]), p.4[32], p.5[32])), x), [v])[1]), K, V) AS C
-FROM (
-SELECT *, arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(LogAttributes), 'Array(String)'), arrayResize([''], 2, '')) AS K, arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(LogAttributes), [CAST(SeverityText, 'String'), CAST(Body, 'String')]) AS V
-FROM suspected_logs
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_logs_redacted_mv${on_cluster} TO otel_logs AS
+SELECT `Timestamp`, `TraceId`, `SpanId`, `TraceFlags`, `SeverityText`, `SeverityNumber`, `ServiceName`, `Body`, `ResourceSchemaUrl`, `ResourceAttributes`, `ScopeSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `LogAttributes`, `EventName`, `Tenant`, `Batch`, `ObservedTimestamp`, `Flags`, `BodyType`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `ScopeDroppedAttrCount`, `LogAttributeTypes`, `DroppedAttrCount` FROM redacted WHERE Target = 'otel_logs';
+
+CREATE TABLE IF NOT EXISTS arriving_metrics_gauge${on_cluster}
+(
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    `ResourceAttributes` Map(LowCardinality(String), String),
+    `ResourceSchemaUrl` String,
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` String,
+    `ServiceName` LowCardinality(String),
+    `MetricName` LowCardinality(String),
+    `MetricDescription` String,
+    `MetricUnit` String,
+    `Attributes` Map(LowCardinality(String), String),
+    `StartTimeUnix` DateTime64(9, 'UTC'),
+    `TimeUnix` DateTime64(9, 'UTC'),
+    `Value` Float64,
+    `Flags` UInt32,
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
+    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
+    `Exemplars.Value` Array(Float64),
+    `Exemplars.SpanId` Array(String),
+    `Exemplars.TraceId` Array(String),
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `SeriesHash` UInt64,
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricMetadata` Map(LowCardinality(String), String),
+    `ValueType` Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6),
+    `ValueInt` Int64
 )
-WHERE intDiv(1, length(materialize(p.1))) >= 0
-)
-);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS redactions_logs_mv${on_cluster} TO ingest_redacted AS
-SELECT Tenant, Batch, 'otel_logs' AS Target, F.1 AS Rule, sum(F.2) AS Found
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT Tenant, Batch, arrayJoin(arrayFilter(f -> f.2 > 0, arrayZip(arrayConcat(p.3, p.6, p.8, p.12), CAST([countMatches(T, p.4[1]), countMatches(T, p.4[2]), countMatches(T, p.4[3]), countMatches(T, p.4[4]), countMatches(T, p.4[5]), countMatches(T, p.4[6]), countMatches(T, p.4[7]), countMatches(T, p.4[8]), countMatches(T, p.4[9]), countMatches(T, p.4[10]), countMatches(T, p.4[11]), countMatches(T, p.4[12]), countMatches(T, p.4[13]), countMatches(T, p.4[14]), countMatches(T, p.4[15]), countMatches(T, p.4[16]), countMatches(T, p.4[17]), countMatches(T, p.4[18]), countMatches(T, p.4[19]), countMatches(T, p.4[20]), countMatches(T, p.4[21]), countMatches(T, p.4[22]), countMatches(T, p.4[23]), countMatches(T, p.4[24]), countMatches(T, p.4[25]), countMatches(T, p.4[26]), countMatches(T, p.4[27]), countMatches(T, p.4[28]), countMatches(T, p.4[29]), countMatches(T, p.4[30]), countMatches(T, p.4[31]), countMatches(T, p.4[32]), countMatches(T, p.7[1]), countMatches(T, p.7[2]), countMatches(T, p.7[3]), countMatches(T, p.7[4]), arrayCount(k -> k != '' AND match(k, p.9[1]), K), arrayCount(k -> k != '' AND match(k, p.9[2]), K), arrayCount(k -> k != '' AND match(k, p.9[3]), K), arrayCount(k -> k != '' AND match(k, p.9[4]), K), arrayCount(k -> k != '' AND match(k, p.9[5]), K), arrayCount(k -> k != '' AND match(k, p.9[6]), K), arrayCount(k -> k != '' AND match(k, p.9[7]), K), arrayCount(k -> k != '' AND match(k, p.9[8]), K), match(if(EventName != '', EventName, LogAttributes['event.name']), p.13[1]), match(if(EventName != '', EventName, LogAttributes['event.name']), p.13[2])], 'Array(UInt64)')))) AS F
-FROM (
-SELECT *, arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(LogAttributes), 'Array(String)'), arrayResize([''], 2, '')) AS K, arrayStringConcat(arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(LogAttributes), [CAST(SeverityText, 'String'), CAST(Body, 'String')]), '\n') AS T
-FROM suspected_logs
-)
-)
-GROUP BY Tenant, Batch, Rule;
-
--- Rows of requests in which the policy suspects something go another way into otel_metrics_gauge.
-CREATE TABLE IF NOT EXISTS arriving_metrics_gauge${on_cluster} AS otel_metrics_gauge ENGINE = Null;
-
-ALTER TABLE arriving_metrics_gauge${on_cluster} ADD COLUMN IF NOT EXISTS Suspect Bool, ADD COLUMN IF NOT EXISTS HashInner String, ADD COLUMN IF NOT EXISTS HashOuter String;
-
-CREATE TABLE IF NOT EXISTS suspected_metrics_gauge${on_cluster} AS arriving_metrics_gauge ENGINE = Null;
+ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_gauge_mv${on_cluster} TO otel_metrics_gauge AS
 SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_metrics_gauge WHERE NOT Suspect;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS suspected_metrics_gauge_mv${on_cluster} TO suspected_metrics_gauge AS
-SELECT * FROM arriving_metrics_gauge WHERE Suspect;
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_gauge_suspected_mv${on_cluster} TO suspected AS
+SELECT *, 'otel_metrics_gauge' AS Target FROM arriving_metrics_gauge WHERE Suspect;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS redacted_metrics_gauge_mv${on_cluster} TO otel_metrics_gauge AS
-SELECT * EXCEPT (ResourceAttributes, ResourceAttributeTypes, ScopeAttributes, Attributes, AttributeTypes, `Exemplars.FilteredAttributes`, MetricDescription, R1, R2, R3, R4, R5, R6, R7, ServiceName, SeriesHash), R1 AS ResourceAttributes, R2 AS ResourceAttributeTypes, R3 AS ScopeAttributes, R4 AS Attributes, R5 AS AttributeTypes, R6 AS `Exemplars.FilteredAttributes`, R7 AS MetricDescription, R1['service.name'] AS ServiceName, cityHash64(MetricName, cityHash64(R1['service.name'], ScopeName, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(R1), mapValues(R1)))), arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(R4), mapValues(R4)))) AS SeriesHash
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT * EXCEPT (C, Suspect, HashInner, HashOuter),
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(ResourceAttributes), arraySlice(C, 1, length(ResourceAttributes)))), 'Map(LowCardinality(String), String)') AS R1,
-    arrayFilter((t, k) -> NOT match(k, p.11), arrayMap((t, k) -> if(match(k, p.9[1]) OR match(k, p.9[2]) OR match(k, p.9[3]) OR match(k, p.9[4]) OR match(k, p.9[5]) OR match(k, p.9[6]) OR match(k, p.9[7]) OR match(k, p.9[8]), 1, t), CAST(ResourceAttributeTypes, 'Array(Int8)'), mapKeys(ResourceAttributes)), mapKeys(ResourceAttributes)) AS R2,
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(ScopeAttributes), arraySlice(C, 1 + length(ResourceAttributes), length(ScopeAttributes)))), 'Map(LowCardinality(String), String)') AS R3,
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(Attributes), arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes), length(Attributes)))), 'Map(LowCardinality(String), String)') AS R4,
-    arrayFilter((t, k) -> NOT match(k, p.11), arrayMap((t, k) -> if(match(k, p.9[1]) OR match(k, p.9[2]) OR match(k, p.9[3]) OR match(k, p.9[4]) OR match(k, p.9[5]) OR match(k, p.9[6]) OR match(k, p.9[7]) OR match(k, p.9[8]), 1, t), CAST(AttributeTypes, 'Array(Int8)'), mapKeys(Attributes)), mapKeys(Attributes)) AS R5,
-    arrayMap((m, b) -> CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(m), arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(Attributes) + b, length(m)))), 'Map(LowCardinality(String), String)'), `Exemplars.FilteredAttributes`, arrayMap((e, n) -> e - n, arrayCumSum(arrayMap(m -> length(m), `Exemplars.FilteredAttributes`)), arrayMap(m -> length(m), `Exemplars.FilteredAttributes`))) AS R6,
-    C[1 + length(ResourceAttributes) + length(ScopeAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Exemplars.FilteredAttributes`)) + 0] AS R7
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT * EXCEPT (K, V), arrayMap((k, v) -> multiIf(k != '' AND match(k, p.9[1]), multiIf(p.10[1] = 'hash', concat('[hashed:', p.8[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[1] = 'drop', '', concat('[redacted:', p.8[1], ']')), k != '' AND match(k, p.9[2]), multiIf(p.10[2] = 'hash', concat('[hashed:', p.8[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[2] = 'drop', '', concat('[redacted:', p.8[2], ']')), k != '' AND match(k, p.9[3]), multiIf(p.10[3] = 'hash', concat('[hashed:', p.8[3], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[3] = 'drop', '', concat('[redacted:', p.8[3], ']')), k != '' AND match(k, p.9[4]), multiIf(p.10[4] = 'hash', concat('[hashed:', p.8[4], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[4] = 'drop', '', concat('[redacted:', p.8[4], ']')), k != '' AND match(k, p.9[5]), multiIf(p.10[5] = 'hash', concat('[hashed:', p.8[5], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[5] = 'drop', '', concat('[redacted:', p.8[5], ']')), k != '' AND match(k, p.9[6]), multiIf(p.10[6] = 'hash', concat('[hashed:', p.8[6], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[6] = 'drop', '', concat('[redacted:', p.8[6], ']')), k != '' AND match(k, p.9[7]), multiIf(p.10[7] = 'hash', concat('[hashed:', p.8[7], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[7] = 'drop', '', concat('[redacted:', p.8[7], ']')), k != '' AND match(k, p.9[8]), multiIf(p.10[8] = 'hash', concat('[hashed:', p.8[8], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[8] = 'drop', '', concat('[redacted:', p.8[8], ']')), arrayMap(x -> if(match(x, p.2), toValidUTF8(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[4], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[4], x), arrayPushBack(extractAllGroupsVertical(x, p.7[4]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[3], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[3], x), arrayPushBack(extractAllGroupsVertical(x, p.7[3]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[2], x), arrayPushBack(extractAllGroupsVertical(x, p.7[2]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[1], x), arrayPushBack(extractAllGroupsVertical(x, p.7[1]), ['', '', '']))), [x])[1]])[1]])[1]])[1], p.4[1], p.5[1]), p.4[2], p.5[2]), p.4[3], p.5[3]), p.4[4], p.5[4]), p.4[5], p.5[5]), p.4[6], p.5[6]), p.4[7], p.5[7]), p.4[8], p.5[8]), p.4[9], p.5[9]), p.4[10], p.5[10]), p.4[11], p.5[11]), p.4[12], p.5[12]), p.4[13], p.5[13]), p.4[14], p.5[14]), p.4[15], p.5[15]), p.4[16], p.5[16]), p.4[17], p.5[17]), p.4[18], p.5[18]), p.4[19], p.5[19]), p.4[20], p.5[20]), p.4[21], p.5[21]), p.4[22], p.5[22]), p.4[23], p.5[23]), p.4[24], p.5[24]), p.4[25], p.5[25]), p.4[26], p.5[26]), p.4[27], p.5[27]), p.4[28], p.5[28]), p.4[29], p.5[29]), p.4[30], p.5[30]), p.4[31], p.5[31]), p.4[32], p.5[32])), x), [v])[1]), K, V) AS C
-FROM (
-SELECT *, arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(Attributes), 'Array(String)'), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Exemplars.FilteredAttributes`)), arrayResize([''], 1, '')) AS K, arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(Attributes), arrayFlatten(arrayMap(m -> mapValues(m), `Exemplars.FilteredAttributes`)), [CAST(MetricDescription, 'String')]) AS V
-FROM suspected_metrics_gauge
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_gauge_redacted_mv${on_cluster} TO otel_metrics_gauge AS
+SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Value`, `Flags`, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata`, `ValueType`, `ValueInt` FROM redacted WHERE Target = 'otel_metrics_gauge';
+
+CREATE TABLE IF NOT EXISTS arriving_metrics_sum${on_cluster}
+(
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    `ResourceAttributes` Map(LowCardinality(String), String),
+    `ResourceSchemaUrl` String,
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` String,
+    `ServiceName` LowCardinality(String),
+    `MetricName` LowCardinality(String),
+    `MetricDescription` String,
+    `MetricUnit` String,
+    `Attributes` Map(LowCardinality(String), String),
+    `StartTimeUnix` DateTime64(9, 'UTC'),
+    `TimeUnix` DateTime64(9, 'UTC'),
+    `Value` Float64,
+    `Flags` UInt32,
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
+    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
+    `Exemplars.Value` Array(Float64),
+    `Exemplars.SpanId` Array(String),
+    `Exemplars.TraceId` Array(String),
+    `AggregationTemporality` Int32,
+    `IsMonotonic` Bool,
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `SeriesHash` UInt64,
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricMetadata` Map(LowCardinality(String), String),
+    `ValueType` Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6),
+    `ValueInt` Int64
 )
-WHERE intDiv(1, length(materialize(p.1))) >= 0
-)
-);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS redactions_metrics_gauge_mv${on_cluster} TO ingest_redacted AS
-SELECT Tenant, Batch, 'otel_metrics_gauge' AS Target, F.1 AS Rule, sum(F.2) AS Found
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT Tenant, Batch, arrayJoin(arrayFilter(f -> f.2 > 0, arrayZip(arrayConcat(p.3, p.6, p.8), CAST([countMatches(T, p.4[1]), countMatches(T, p.4[2]), countMatches(T, p.4[3]), countMatches(T, p.4[4]), countMatches(T, p.4[5]), countMatches(T, p.4[6]), countMatches(T, p.4[7]), countMatches(T, p.4[8]), countMatches(T, p.4[9]), countMatches(T, p.4[10]), countMatches(T, p.4[11]), countMatches(T, p.4[12]), countMatches(T, p.4[13]), countMatches(T, p.4[14]), countMatches(T, p.4[15]), countMatches(T, p.4[16]), countMatches(T, p.4[17]), countMatches(T, p.4[18]), countMatches(T, p.4[19]), countMatches(T, p.4[20]), countMatches(T, p.4[21]), countMatches(T, p.4[22]), countMatches(T, p.4[23]), countMatches(T, p.4[24]), countMatches(T, p.4[25]), countMatches(T, p.4[26]), countMatches(T, p.4[27]), countMatches(T, p.4[28]), countMatches(T, p.4[29]), countMatches(T, p.4[30]), countMatches(T, p.4[31]), countMatches(T, p.4[32]), countMatches(T, p.7[1]), countMatches(T, p.7[2]), countMatches(T, p.7[3]), countMatches(T, p.7[4]), arrayCount(k -> k != '' AND match(k, p.9[1]), K), arrayCount(k -> k != '' AND match(k, p.9[2]), K), arrayCount(k -> k != '' AND match(k, p.9[3]), K), arrayCount(k -> k != '' AND match(k, p.9[4]), K), arrayCount(k -> k != '' AND match(k, p.9[5]), K), arrayCount(k -> k != '' AND match(k, p.9[6]), K), arrayCount(k -> k != '' AND match(k, p.9[7]), K), arrayCount(k -> k != '' AND match(k, p.9[8]), K)], 'Array(UInt64)')))) AS F
-FROM (
-SELECT *, arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(Attributes), 'Array(String)'), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Exemplars.FilteredAttributes`)), arrayResize([''], 1, '')) AS K, arrayStringConcat(arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(Attributes), arrayFlatten(arrayMap(m -> mapValues(m), `Exemplars.FilteredAttributes`)), [CAST(MetricDescription, 'String')]), '\n') AS T
-FROM suspected_metrics_gauge
-)
-)
-GROUP BY Tenant, Batch, Rule;
-
--- Rows of requests in which the policy suspects something go another way into otel_metrics_sum.
-CREATE TABLE IF NOT EXISTS arriving_metrics_sum${on_cluster} AS otel_metrics_sum ENGINE = Null;
-
-ALTER TABLE arriving_metrics_sum${on_cluster} ADD COLUMN IF NOT EXISTS Suspect Bool, ADD COLUMN IF NOT EXISTS HashInner String, ADD COLUMN IF NOT EXISTS HashOuter String;
-
-CREATE TABLE IF NOT EXISTS suspected_metrics_sum${on_cluster} AS arriving_metrics_sum ENGINE = Null;
+ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_sum_mv${on_cluster} TO otel_metrics_sum AS
 SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_metrics_sum WHERE NOT Suspect;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS suspected_metrics_sum_mv${on_cluster} TO suspected_metrics_sum AS
-SELECT * FROM arriving_metrics_sum WHERE Suspect;
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_sum_suspected_mv${on_cluster} TO suspected AS
+SELECT *, 'otel_metrics_sum' AS Target FROM arriving_metrics_sum WHERE Suspect;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS redacted_metrics_sum_mv${on_cluster} TO otel_metrics_sum AS
-SELECT * EXCEPT (ResourceAttributes, ResourceAttributeTypes, ScopeAttributes, Attributes, AttributeTypes, `Exemplars.FilteredAttributes`, MetricDescription, R1, R2, R3, R4, R5, R6, R7, ServiceName, SeriesHash), R1 AS ResourceAttributes, R2 AS ResourceAttributeTypes, R3 AS ScopeAttributes, R4 AS Attributes, R5 AS AttributeTypes, R6 AS `Exemplars.FilteredAttributes`, R7 AS MetricDescription, R1['service.name'] AS ServiceName, cityHash64(MetricName, cityHash64(R1['service.name'], ScopeName, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(R1), mapValues(R1)))), arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(R4), mapValues(R4)))) AS SeriesHash
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT * EXCEPT (C, Suspect, HashInner, HashOuter),
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(ResourceAttributes), arraySlice(C, 1, length(ResourceAttributes)))), 'Map(LowCardinality(String), String)') AS R1,
-    arrayFilter((t, k) -> NOT match(k, p.11), arrayMap((t, k) -> if(match(k, p.9[1]) OR match(k, p.9[2]) OR match(k, p.9[3]) OR match(k, p.9[4]) OR match(k, p.9[5]) OR match(k, p.9[6]) OR match(k, p.9[7]) OR match(k, p.9[8]), 1, t), CAST(ResourceAttributeTypes, 'Array(Int8)'), mapKeys(ResourceAttributes)), mapKeys(ResourceAttributes)) AS R2,
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(ScopeAttributes), arraySlice(C, 1 + length(ResourceAttributes), length(ScopeAttributes)))), 'Map(LowCardinality(String), String)') AS R3,
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(Attributes), arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes), length(Attributes)))), 'Map(LowCardinality(String), String)') AS R4,
-    arrayFilter((t, k) -> NOT match(k, p.11), arrayMap((t, k) -> if(match(k, p.9[1]) OR match(k, p.9[2]) OR match(k, p.9[3]) OR match(k, p.9[4]) OR match(k, p.9[5]) OR match(k, p.9[6]) OR match(k, p.9[7]) OR match(k, p.9[8]), 1, t), CAST(AttributeTypes, 'Array(Int8)'), mapKeys(Attributes)), mapKeys(Attributes)) AS R5,
-    arrayMap((m, b) -> CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(m), arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(Attributes) + b, length(m)))), 'Map(LowCardinality(String), String)'), `Exemplars.FilteredAttributes`, arrayMap((e, n) -> e - n, arrayCumSum(arrayMap(m -> length(m), `Exemplars.FilteredAttributes`)), arrayMap(m -> length(m), `Exemplars.FilteredAttributes`))) AS R6,
-    C[1 + length(ResourceAttributes) + length(ScopeAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Exemplars.FilteredAttributes`)) + 0] AS R7
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT * EXCEPT (K, V), arrayMap((k, v) -> multiIf(k != '' AND match(k, p.9[1]), multiIf(p.10[1] = 'hash', concat('[hashed:', p.8[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[1] = 'drop', '', concat('[redacted:', p.8[1], ']')), k != '' AND match(k, p.9[2]), multiIf(p.10[2] = 'hash', concat('[hashed:', p.8[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[2] = 'drop', '', concat('[redacted:', p.8[2], ']')), k != '' AND match(k, p.9[3]), multiIf(p.10[3] = 'hash', concat('[hashed:', p.8[3], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[3] = 'drop', '', concat('[redacted:', p.8[3], ']')), k != '' AND match(k, p.9[4]), multiIf(p.10[4] = 'hash', concat('[hashed:', p.8[4], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[4] = 'drop', '', concat('[redacted:', p.8[4], ']')), k != '' AND match(k, p.9[5]), multiIf(p.10[5] = 'hash', concat('[hashed:', p.8[5], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[5] = 'drop', '', concat('[redacted:', p.8[5], ']')), k != '' AND match(k, p.9[6]), multiIf(p.10[6] = 'hash', concat('[hashed:', p.8[6], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[6] = 'drop', '', concat('[redacted:', p.8[6], ']')), k != '' AND match(k, p.9[7]), multiIf(p.10[7] = 'hash', concat('[hashed:', p.8[7], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[7] = 'drop', '', concat('[redacted:', p.8[7], ']')), k != '' AND match(k, p.9[8]), multiIf(p.10[8] = 'hash', concat('[hashed:', p.8[8], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[8] = 'drop', '', concat('[redacted:', p.8[8], ']')), arrayMap(x -> if(match(x, p.2), toValidUTF8(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[4], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[4], x), arrayPushBack(extractAllGroupsVertical(x, p.7[4]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[3], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[3], x), arrayPushBack(extractAllGroupsVertical(x, p.7[3]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[2], x), arrayPushBack(extractAllGroupsVertical(x, p.7[2]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[1], x), arrayPushBack(extractAllGroupsVertical(x, p.7[1]), ['', '', '']))), [x])[1]])[1]])[1]])[1], p.4[1], p.5[1]), p.4[2], p.5[2]), p.4[3], p.5[3]), p.4[4], p.5[4]), p.4[5], p.5[5]), p.4[6], p.5[6]), p.4[7], p.5[7]), p.4[8], p.5[8]), p.4[9], p.5[9]), p.4[10], p.5[10]), p.4[11], p.5[11]), p.4[12], p.5[12]), p.4[13], p.5[13]), p.4[14], p.5[14]), p.4[15], p.5[15]), p.4[16], p.5[16]), p.4[17], p.5[17]), p.4[18], p.5[18]), p.4[19], p.5[19]), p.4[20], p.5[20]), p.4[21], p.5[21]), p.4[22], p.5[22]), p.4[23], p.5[23]), p.4[24], p.5[24]), p.4[25], p.5[25]), p.4[26], p.5[26]), p.4[27], p.5[27]), p.4[28], p.5[28]), p.4[29], p.5[29]), p.4[30], p.5[30]), p.4[31], p.5[31]), p.4[32], p.5[32])), x), [v])[1]), K, V) AS C
-FROM (
-SELECT *, arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(Attributes), 'Array(String)'), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Exemplars.FilteredAttributes`)), arrayResize([''], 1, '')) AS K, arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(Attributes), arrayFlatten(arrayMap(m -> mapValues(m), `Exemplars.FilteredAttributes`)), [CAST(MetricDescription, 'String')]) AS V
-FROM suspected_metrics_sum
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_sum_redacted_mv${on_cluster} TO otel_metrics_sum AS
+SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Value`, `Flags`, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`, `AggregationTemporality`, `IsMonotonic`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata`, `ValueType`, `ValueInt` FROM redacted WHERE Target = 'otel_metrics_sum';
+
+CREATE TABLE IF NOT EXISTS arriving_metrics_histogram${on_cluster}
+(
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    `ResourceAttributes` Map(LowCardinality(String), String),
+    `ResourceSchemaUrl` String,
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` String,
+    `ServiceName` LowCardinality(String),
+    `MetricName` LowCardinality(String),
+    `MetricDescription` String,
+    `MetricUnit` String,
+    `Attributes` Map(LowCardinality(String), String),
+    `StartTimeUnix` DateTime64(9, 'UTC'),
+    `TimeUnix` DateTime64(9, 'UTC'),
+    `Count` UInt64,
+    `Sum` Float64,
+    `BucketCounts` Array(UInt64),
+    `ExplicitBounds` Array(Float64),
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
+    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
+    `Exemplars.Value` Array(Float64),
+    `Exemplars.SpanId` Array(String),
+    `Exemplars.TraceId` Array(String),
+    `Flags` UInt32,
+    `Min` Float64,
+    `Max` Float64,
+    `AggregationTemporality` Int32,
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `SeriesHash` UInt64,
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricMetadata` Map(LowCardinality(String), String),
+    `HasSum` Bool,
+    `HasMin` Bool,
+    `HasMax` Bool
 )
-WHERE intDiv(1, length(materialize(p.1))) >= 0
-)
-);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS redactions_metrics_sum_mv${on_cluster} TO ingest_redacted AS
-SELECT Tenant, Batch, 'otel_metrics_sum' AS Target, F.1 AS Rule, sum(F.2) AS Found
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT Tenant, Batch, arrayJoin(arrayFilter(f -> f.2 > 0, arrayZip(arrayConcat(p.3, p.6, p.8), CAST([countMatches(T, p.4[1]), countMatches(T, p.4[2]), countMatches(T, p.4[3]), countMatches(T, p.4[4]), countMatches(T, p.4[5]), countMatches(T, p.4[6]), countMatches(T, p.4[7]), countMatches(T, p.4[8]), countMatches(T, p.4[9]), countMatches(T, p.4[10]), countMatches(T, p.4[11]), countMatches(T, p.4[12]), countMatches(T, p.4[13]), countMatches(T, p.4[14]), countMatches(T, p.4[15]), countMatches(T, p.4[16]), countMatches(T, p.4[17]), countMatches(T, p.4[18]), countMatches(T, p.4[19]), countMatches(T, p.4[20]), countMatches(T, p.4[21]), countMatches(T, p.4[22]), countMatches(T, p.4[23]), countMatches(T, p.4[24]), countMatches(T, p.4[25]), countMatches(T, p.4[26]), countMatches(T, p.4[27]), countMatches(T, p.4[28]), countMatches(T, p.4[29]), countMatches(T, p.4[30]), countMatches(T, p.4[31]), countMatches(T, p.4[32]), countMatches(T, p.7[1]), countMatches(T, p.7[2]), countMatches(T, p.7[3]), countMatches(T, p.7[4]), arrayCount(k -> k != '' AND match(k, p.9[1]), K), arrayCount(k -> k != '' AND match(k, p.9[2]), K), arrayCount(k -> k != '' AND match(k, p.9[3]), K), arrayCount(k -> k != '' AND match(k, p.9[4]), K), arrayCount(k -> k != '' AND match(k, p.9[5]), K), arrayCount(k -> k != '' AND match(k, p.9[6]), K), arrayCount(k -> k != '' AND match(k, p.9[7]), K), arrayCount(k -> k != '' AND match(k, p.9[8]), K)], 'Array(UInt64)')))) AS F
-FROM (
-SELECT *, arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(Attributes), 'Array(String)'), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Exemplars.FilteredAttributes`)), arrayResize([''], 1, '')) AS K, arrayStringConcat(arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(Attributes), arrayFlatten(arrayMap(m -> mapValues(m), `Exemplars.FilteredAttributes`)), [CAST(MetricDescription, 'String')]), '\n') AS T
-FROM suspected_metrics_sum
-)
-)
-GROUP BY Tenant, Batch, Rule;
-
--- Rows of requests in which the policy suspects something go another way into otel_metrics_histogram.
-CREATE TABLE IF NOT EXISTS arriving_metrics_histogram${on_cluster} AS otel_metrics_histogram ENGINE = Null;
-
-ALTER TABLE arriving_metrics_histogram${on_cluster} ADD COLUMN IF NOT EXISTS Suspect Bool, ADD COLUMN IF NOT EXISTS HashInner String, ADD COLUMN IF NOT EXISTS HashOuter String;
-
-CREATE TABLE IF NOT EXISTS suspected_metrics_histogram${on_cluster} AS arriving_metrics_histogram ENGINE = Null;
+ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_histogram_mv${on_cluster} TO otel_metrics_histogram AS
 SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_metrics_histogram WHERE NOT Suspect;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS suspected_metrics_histogram_mv${on_cluster} TO suspected_metrics_histogram AS
-SELECT * FROM arriving_metrics_histogram WHERE Suspect;
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_histogram_suspected_mv${on_cluster} TO suspected AS
+SELECT *, 'otel_metrics_histogram' AS Target FROM arriving_metrics_histogram WHERE Suspect;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS redacted_metrics_histogram_mv${on_cluster} TO otel_metrics_histogram AS
-SELECT * EXCEPT (ResourceAttributes, ResourceAttributeTypes, ScopeAttributes, Attributes, AttributeTypes, `Exemplars.FilteredAttributes`, MetricDescription, R1, R2, R3, R4, R5, R6, R7, ServiceName, SeriesHash), R1 AS ResourceAttributes, R2 AS ResourceAttributeTypes, R3 AS ScopeAttributes, R4 AS Attributes, R5 AS AttributeTypes, R6 AS `Exemplars.FilteredAttributes`, R7 AS MetricDescription, R1['service.name'] AS ServiceName, cityHash64(MetricName, cityHash64(R1['service.name'], ScopeName, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(R1), mapValues(R1)))), arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(R4), mapValues(R4)))) AS SeriesHash
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT * EXCEPT (C, Suspect, HashInner, HashOuter),
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(ResourceAttributes), arraySlice(C, 1, length(ResourceAttributes)))), 'Map(LowCardinality(String), String)') AS R1,
-    arrayFilter((t, k) -> NOT match(k, p.11), arrayMap((t, k) -> if(match(k, p.9[1]) OR match(k, p.9[2]) OR match(k, p.9[3]) OR match(k, p.9[4]) OR match(k, p.9[5]) OR match(k, p.9[6]) OR match(k, p.9[7]) OR match(k, p.9[8]), 1, t), CAST(ResourceAttributeTypes, 'Array(Int8)'), mapKeys(ResourceAttributes)), mapKeys(ResourceAttributes)) AS R2,
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(ScopeAttributes), arraySlice(C, 1 + length(ResourceAttributes), length(ScopeAttributes)))), 'Map(LowCardinality(String), String)') AS R3,
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(Attributes), arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes), length(Attributes)))), 'Map(LowCardinality(String), String)') AS R4,
-    arrayFilter((t, k) -> NOT match(k, p.11), arrayMap((t, k) -> if(match(k, p.9[1]) OR match(k, p.9[2]) OR match(k, p.9[3]) OR match(k, p.9[4]) OR match(k, p.9[5]) OR match(k, p.9[6]) OR match(k, p.9[7]) OR match(k, p.9[8]), 1, t), CAST(AttributeTypes, 'Array(Int8)'), mapKeys(Attributes)), mapKeys(Attributes)) AS R5,
-    arrayMap((m, b) -> CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(m), arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(Attributes) + b, length(m)))), 'Map(LowCardinality(String), String)'), `Exemplars.FilteredAttributes`, arrayMap((e, n) -> e - n, arrayCumSum(arrayMap(m -> length(m), `Exemplars.FilteredAttributes`)), arrayMap(m -> length(m), `Exemplars.FilteredAttributes`))) AS R6,
-    C[1 + length(ResourceAttributes) + length(ScopeAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Exemplars.FilteredAttributes`)) + 0] AS R7
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT * EXCEPT (K, V), arrayMap((k, v) -> multiIf(k != '' AND match(k, p.9[1]), multiIf(p.10[1] = 'hash', concat('[hashed:', p.8[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[1] = 'drop', '', concat('[redacted:', p.8[1], ']')), k != '' AND match(k, p.9[2]), multiIf(p.10[2] = 'hash', concat('[hashed:', p.8[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[2] = 'drop', '', concat('[redacted:', p.8[2], ']')), k != '' AND match(k, p.9[3]), multiIf(p.10[3] = 'hash', concat('[hashed:', p.8[3], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[3] = 'drop', '', concat('[redacted:', p.8[3], ']')), k != '' AND match(k, p.9[4]), multiIf(p.10[4] = 'hash', concat('[hashed:', p.8[4], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[4] = 'drop', '', concat('[redacted:', p.8[4], ']')), k != '' AND match(k, p.9[5]), multiIf(p.10[5] = 'hash', concat('[hashed:', p.8[5], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[5] = 'drop', '', concat('[redacted:', p.8[5], ']')), k != '' AND match(k, p.9[6]), multiIf(p.10[6] = 'hash', concat('[hashed:', p.8[6], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[6] = 'drop', '', concat('[redacted:', p.8[6], ']')), k != '' AND match(k, p.9[7]), multiIf(p.10[7] = 'hash', concat('[hashed:', p.8[7], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[7] = 'drop', '', concat('[redacted:', p.8[7], ']')), k != '' AND match(k, p.9[8]), multiIf(p.10[8] = 'hash', concat('[hashed:', p.8[8], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[8] = 'drop', '', concat('[redacted:', p.8[8], ']')), arrayMap(x -> if(match(x, p.2), toValidUTF8(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[4], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[4], x), arrayPushBack(extractAllGroupsVertical(x, p.7[4]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[3], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[3], x), arrayPushBack(extractAllGroupsVertical(x, p.7[3]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[2], x), arrayPushBack(extractAllGroupsVertical(x, p.7[2]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[1], x), arrayPushBack(extractAllGroupsVertical(x, p.7[1]), ['', '', '']))), [x])[1]])[1]])[1]])[1], p.4[1], p.5[1]), p.4[2], p.5[2]), p.4[3], p.5[3]), p.4[4], p.5[4]), p.4[5], p.5[5]), p.4[6], p.5[6]), p.4[7], p.5[7]), p.4[8], p.5[8]), p.4[9], p.5[9]), p.4[10], p.5[10]), p.4[11], p.5[11]), p.4[12], p.5[12]), p.4[13], p.5[13]), p.4[14], p.5[14]), p.4[15], p.5[15]), p.4[16], p.5[16]), p.4[17], p.5[17]), p.4[18], p.5[18]), p.4[19], p.5[19]), p.4[20], p.5[20]), p.4[21], p.5[21]), p.4[22], p.5[22]), p.4[23], p.5[23]), p.4[24], p.5[24]), p.4[25], p.5[25]), p.4[26], p.5[26]), p.4[27], p.5[27]), p.4[28], p.5[28]), p.4[29], p.5[29]), p.4[30], p.5[30]), p.4[31], p.5[31]), p.4[32], p.5[32])), x), [v])[1]), K, V) AS C
-FROM (
-SELECT *, arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(Attributes), 'Array(String)'), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Exemplars.FilteredAttributes`)), arrayResize([''], 1, '')) AS K, arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(Attributes), arrayFlatten(arrayMap(m -> mapValues(m), `Exemplars.FilteredAttributes`)), [CAST(MetricDescription, 'String')]) AS V
-FROM suspected_metrics_histogram
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_histogram_redacted_mv${on_cluster} TO otel_metrics_histogram AS
+SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Count`, `Sum`, `BucketCounts`, `ExplicitBounds`, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`, `Flags`, `Min`, `Max`, `AggregationTemporality`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata`, `HasSum`, `HasMin`, `HasMax` FROM redacted WHERE Target = 'otel_metrics_histogram';
+
+CREATE TABLE IF NOT EXISTS arriving_metrics_exponential_histogram${on_cluster}
+(
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    `ResourceAttributes` Map(LowCardinality(String), String),
+    `ResourceSchemaUrl` String,
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` String,
+    `ServiceName` LowCardinality(String),
+    `MetricName` LowCardinality(String),
+    `MetricDescription` String,
+    `MetricUnit` String,
+    `Attributes` Map(LowCardinality(String), String),
+    `StartTimeUnix` DateTime64(9, 'UTC'),
+    `TimeUnix` DateTime64(9, 'UTC'),
+    `Count` UInt64,
+    `Sum` Float64,
+    `Scale` Int32,
+    `ZeroCount` UInt64,
+    `PositiveOffset` Int32,
+    `PositiveBucketCounts` Array(UInt64),
+    `NegativeOffset` Int32,
+    `NegativeBucketCounts` Array(UInt64),
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
+    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
+    `Exemplars.Value` Array(Float64),
+    `Exemplars.SpanId` Array(String),
+    `Exemplars.TraceId` Array(String),
+    `Flags` UInt32,
+    `Min` Float64,
+    `Max` Float64,
+    `AggregationTemporality` Int32,
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `SeriesHash` UInt64,
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricMetadata` Map(LowCardinality(String), String),
+    `HasSum` Bool,
+    `HasMin` Bool,
+    `HasMax` Bool,
+    `ZeroThreshold` Float64
 )
-WHERE intDiv(1, length(materialize(p.1))) >= 0
-)
-);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS redactions_metrics_histogram_mv${on_cluster} TO ingest_redacted AS
-SELECT Tenant, Batch, 'otel_metrics_histogram' AS Target, F.1 AS Rule, sum(F.2) AS Found
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT Tenant, Batch, arrayJoin(arrayFilter(f -> f.2 > 0, arrayZip(arrayConcat(p.3, p.6, p.8), CAST([countMatches(T, p.4[1]), countMatches(T, p.4[2]), countMatches(T, p.4[3]), countMatches(T, p.4[4]), countMatches(T, p.4[5]), countMatches(T, p.4[6]), countMatches(T, p.4[7]), countMatches(T, p.4[8]), countMatches(T, p.4[9]), countMatches(T, p.4[10]), countMatches(T, p.4[11]), countMatches(T, p.4[12]), countMatches(T, p.4[13]), countMatches(T, p.4[14]), countMatches(T, p.4[15]), countMatches(T, p.4[16]), countMatches(T, p.4[17]), countMatches(T, p.4[18]), countMatches(T, p.4[19]), countMatches(T, p.4[20]), countMatches(T, p.4[21]), countMatches(T, p.4[22]), countMatches(T, p.4[23]), countMatches(T, p.4[24]), countMatches(T, p.4[25]), countMatches(T, p.4[26]), countMatches(T, p.4[27]), countMatches(T, p.4[28]), countMatches(T, p.4[29]), countMatches(T, p.4[30]), countMatches(T, p.4[31]), countMatches(T, p.4[32]), countMatches(T, p.7[1]), countMatches(T, p.7[2]), countMatches(T, p.7[3]), countMatches(T, p.7[4]), arrayCount(k -> k != '' AND match(k, p.9[1]), K), arrayCount(k -> k != '' AND match(k, p.9[2]), K), arrayCount(k -> k != '' AND match(k, p.9[3]), K), arrayCount(k -> k != '' AND match(k, p.9[4]), K), arrayCount(k -> k != '' AND match(k, p.9[5]), K), arrayCount(k -> k != '' AND match(k, p.9[6]), K), arrayCount(k -> k != '' AND match(k, p.9[7]), K), arrayCount(k -> k != '' AND match(k, p.9[8]), K)], 'Array(UInt64)')))) AS F
-FROM (
-SELECT *, arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(Attributes), 'Array(String)'), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Exemplars.FilteredAttributes`)), arrayResize([''], 1, '')) AS K, arrayStringConcat(arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(Attributes), arrayFlatten(arrayMap(m -> mapValues(m), `Exemplars.FilteredAttributes`)), [CAST(MetricDescription, 'String')]), '\n') AS T
-FROM suspected_metrics_histogram
-)
-)
-GROUP BY Tenant, Batch, Rule;
-
--- Rows of requests in which the policy suspects something go another way into otel_metrics_exponential_histogram.
-CREATE TABLE IF NOT EXISTS arriving_metrics_exponential_histogram${on_cluster} AS otel_metrics_exponential_histogram ENGINE = Null;
-
-ALTER TABLE arriving_metrics_exponential_histogram${on_cluster} ADD COLUMN IF NOT EXISTS Suspect Bool, ADD COLUMN IF NOT EXISTS HashInner String, ADD COLUMN IF NOT EXISTS HashOuter String;
-
-CREATE TABLE IF NOT EXISTS suspected_metrics_exponential_histogram${on_cluster} AS arriving_metrics_exponential_histogram ENGINE = Null;
+ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_exponential_histogram_mv${on_cluster} TO otel_metrics_exponential_histogram AS
 SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_metrics_exponential_histogram WHERE NOT Suspect;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS suspected_metrics_exponential_histogram_mv${on_cluster} TO suspected_metrics_exponential_histogram AS
-SELECT * FROM arriving_metrics_exponential_histogram WHERE Suspect;
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_exponential_histogram_suspected_mv${on_cluster} TO suspected AS
+SELECT *, 'otel_metrics_exponential_histogram' AS Target FROM arriving_metrics_exponential_histogram WHERE Suspect;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS redacted_metrics_exponential_histogram_mv${on_cluster} TO otel_metrics_exponential_histogram AS
-SELECT * EXCEPT (ResourceAttributes, ResourceAttributeTypes, ScopeAttributes, Attributes, AttributeTypes, `Exemplars.FilteredAttributes`, MetricDescription, R1, R2, R3, R4, R5, R6, R7, ServiceName, SeriesHash), R1 AS ResourceAttributes, R2 AS ResourceAttributeTypes, R3 AS ScopeAttributes, R4 AS Attributes, R5 AS AttributeTypes, R6 AS `Exemplars.FilteredAttributes`, R7 AS MetricDescription, R1['service.name'] AS ServiceName, cityHash64(MetricName, cityHash64(R1['service.name'], ScopeName, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(R1), mapValues(R1)))), arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(R4), mapValues(R4)))) AS SeriesHash
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT * EXCEPT (C, Suspect, HashInner, HashOuter),
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(ResourceAttributes), arraySlice(C, 1, length(ResourceAttributes)))), 'Map(LowCardinality(String), String)') AS R1,
-    arrayFilter((t, k) -> NOT match(k, p.11), arrayMap((t, k) -> if(match(k, p.9[1]) OR match(k, p.9[2]) OR match(k, p.9[3]) OR match(k, p.9[4]) OR match(k, p.9[5]) OR match(k, p.9[6]) OR match(k, p.9[7]) OR match(k, p.9[8]), 1, t), CAST(ResourceAttributeTypes, 'Array(Int8)'), mapKeys(ResourceAttributes)), mapKeys(ResourceAttributes)) AS R2,
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(ScopeAttributes), arraySlice(C, 1 + length(ResourceAttributes), length(ScopeAttributes)))), 'Map(LowCardinality(String), String)') AS R3,
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(Attributes), arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes), length(Attributes)))), 'Map(LowCardinality(String), String)') AS R4,
-    arrayFilter((t, k) -> NOT match(k, p.11), arrayMap((t, k) -> if(match(k, p.9[1]) OR match(k, p.9[2]) OR match(k, p.9[3]) OR match(k, p.9[4]) OR match(k, p.9[5]) OR match(k, p.9[6]) OR match(k, p.9[7]) OR match(k, p.9[8]), 1, t), CAST(AttributeTypes, 'Array(Int8)'), mapKeys(Attributes)), mapKeys(Attributes)) AS R5,
-    arrayMap((m, b) -> CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(m), arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes) + length(Attributes) + b, length(m)))), 'Map(LowCardinality(String), String)'), `Exemplars.FilteredAttributes`, arrayMap((e, n) -> e - n, arrayCumSum(arrayMap(m -> length(m), `Exemplars.FilteredAttributes`)), arrayMap(m -> length(m), `Exemplars.FilteredAttributes`))) AS R6,
-    C[1 + length(ResourceAttributes) + length(ScopeAttributes) + length(Attributes) + arraySum(arrayMap(m -> length(m), `Exemplars.FilteredAttributes`)) + 0] AS R7
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT * EXCEPT (K, V), arrayMap((k, v) -> multiIf(k != '' AND match(k, p.9[1]), multiIf(p.10[1] = 'hash', concat('[hashed:', p.8[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[1] = 'drop', '', concat('[redacted:', p.8[1], ']')), k != '' AND match(k, p.9[2]), multiIf(p.10[2] = 'hash', concat('[hashed:', p.8[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[2] = 'drop', '', concat('[redacted:', p.8[2], ']')), k != '' AND match(k, p.9[3]), multiIf(p.10[3] = 'hash', concat('[hashed:', p.8[3], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[3] = 'drop', '', concat('[redacted:', p.8[3], ']')), k != '' AND match(k, p.9[4]), multiIf(p.10[4] = 'hash', concat('[hashed:', p.8[4], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[4] = 'drop', '', concat('[redacted:', p.8[4], ']')), k != '' AND match(k, p.9[5]), multiIf(p.10[5] = 'hash', concat('[hashed:', p.8[5], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[5] = 'drop', '', concat('[redacted:', p.8[5], ']')), k != '' AND match(k, p.9[6]), multiIf(p.10[6] = 'hash', concat('[hashed:', p.8[6], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[6] = 'drop', '', concat('[redacted:', p.8[6], ']')), k != '' AND match(k, p.9[7]), multiIf(p.10[7] = 'hash', concat('[hashed:', p.8[7], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[7] = 'drop', '', concat('[redacted:', p.8[7], ']')), k != '' AND match(k, p.9[8]), multiIf(p.10[8] = 'hash', concat('[hashed:', p.8[8], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[8] = 'drop', '', concat('[redacted:', p.8[8], ']')), arrayMap(x -> if(match(x, p.2), toValidUTF8(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[4], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[4], x), arrayPushBack(extractAllGroupsVertical(x, p.7[4]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[3], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[3], x), arrayPushBack(extractAllGroupsVertical(x, p.7[3]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[2], x), arrayPushBack(extractAllGroupsVertical(x, p.7[2]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[1], x), arrayPushBack(extractAllGroupsVertical(x, p.7[1]), ['', '', '']))), [x])[1]])[1]])[1]])[1], p.4[1], p.5[1]), p.4[2], p.5[2]), p.4[3], p.5[3]), p.4[4], p.5[4]), p.4[5], p.5[5]), p.4[6], p.5[6]), p.4[7], p.5[7]), p.4[8], p.5[8]), p.4[9], p.5[9]), p.4[10], p.5[10]), p.4[11], p.5[11]), p.4[12], p.5[12]), p.4[13], p.5[13]), p.4[14], p.5[14]), p.4[15], p.5[15]), p.4[16], p.5[16]), p.4[17], p.5[17]), p.4[18], p.5[18]), p.4[19], p.5[19]), p.4[20], p.5[20]), p.4[21], p.5[21]), p.4[22], p.5[22]), p.4[23], p.5[23]), p.4[24], p.5[24]), p.4[25], p.5[25]), p.4[26], p.5[26]), p.4[27], p.5[27]), p.4[28], p.5[28]), p.4[29], p.5[29]), p.4[30], p.5[30]), p.4[31], p.5[31]), p.4[32], p.5[32])), x), [v])[1]), K, V) AS C
-FROM (
-SELECT *, arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(Attributes), 'Array(String)'), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Exemplars.FilteredAttributes`)), arrayResize([''], 1, '')) AS K, arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(Attributes), arrayFlatten(arrayMap(m -> mapValues(m), `Exemplars.FilteredAttributes`)), [CAST(MetricDescription, 'String')]) AS V
-FROM suspected_metrics_exponential_histogram
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_exponential_histogram_redacted_mv${on_cluster} TO otel_metrics_exponential_histogram AS
+SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Count`, `Sum`, `Scale`, `ZeroCount`, `PositiveOffset`, `PositiveBucketCounts`, `NegativeOffset`, `NegativeBucketCounts`, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`, `Flags`, `Min`, `Max`, `AggregationTemporality`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata`, `HasSum`, `HasMin`, `HasMax`, `ZeroThreshold` FROM redacted WHERE Target = 'otel_metrics_exponential_histogram';
+
+CREATE TABLE IF NOT EXISTS arriving_metrics_summary${on_cluster}
+(
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    `ResourceAttributes` Map(LowCardinality(String), String),
+    `ResourceSchemaUrl` String,
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` String,
+    `ServiceName` LowCardinality(String),
+    `MetricName` LowCardinality(String),
+    `MetricDescription` String,
+    `MetricUnit` String,
+    `Attributes` Map(LowCardinality(String), String),
+    `StartTimeUnix` DateTime64(9, 'UTC'),
+    `TimeUnix` DateTime64(9, 'UTC'),
+    `Count` UInt64,
+    `Sum` Float64,
+    `ValueAtQuantiles.Quantile` Array(Float64),
+    `ValueAtQuantiles.Value` Array(Float64),
+    `Flags` UInt32,
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `SeriesHash` UInt64,
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricMetadata` Map(LowCardinality(String), String)
 )
-WHERE intDiv(1, length(materialize(p.1))) >= 0
-)
-);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS redactions_metrics_exponential_histogram_mv${on_cluster} TO ingest_redacted AS
-SELECT Tenant, Batch, 'otel_metrics_exponential_histogram' AS Target, F.1 AS Rule, sum(F.2) AS Found
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT Tenant, Batch, arrayJoin(arrayFilter(f -> f.2 > 0, arrayZip(arrayConcat(p.3, p.6, p.8), CAST([countMatches(T, p.4[1]), countMatches(T, p.4[2]), countMatches(T, p.4[3]), countMatches(T, p.4[4]), countMatches(T, p.4[5]), countMatches(T, p.4[6]), countMatches(T, p.4[7]), countMatches(T, p.4[8]), countMatches(T, p.4[9]), countMatches(T, p.4[10]), countMatches(T, p.4[11]), countMatches(T, p.4[12]), countMatches(T, p.4[13]), countMatches(T, p.4[14]), countMatches(T, p.4[15]), countMatches(T, p.4[16]), countMatches(T, p.4[17]), countMatches(T, p.4[18]), countMatches(T, p.4[19]), countMatches(T, p.4[20]), countMatches(T, p.4[21]), countMatches(T, p.4[22]), countMatches(T, p.4[23]), countMatches(T, p.4[24]), countMatches(T, p.4[25]), countMatches(T, p.4[26]), countMatches(T, p.4[27]), countMatches(T, p.4[28]), countMatches(T, p.4[29]), countMatches(T, p.4[30]), countMatches(T, p.4[31]), countMatches(T, p.4[32]), countMatches(T, p.7[1]), countMatches(T, p.7[2]), countMatches(T, p.7[3]), countMatches(T, p.7[4]), arrayCount(k -> k != '' AND match(k, p.9[1]), K), arrayCount(k -> k != '' AND match(k, p.9[2]), K), arrayCount(k -> k != '' AND match(k, p.9[3]), K), arrayCount(k -> k != '' AND match(k, p.9[4]), K), arrayCount(k -> k != '' AND match(k, p.9[5]), K), arrayCount(k -> k != '' AND match(k, p.9[6]), K), arrayCount(k -> k != '' AND match(k, p.9[7]), K), arrayCount(k -> k != '' AND match(k, p.9[8]), K)], 'Array(UInt64)')))) AS F
-FROM (
-SELECT *, arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(Attributes), 'Array(String)'), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Exemplars.FilteredAttributes`)), arrayResize([''], 1, '')) AS K, arrayStringConcat(arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(Attributes), arrayFlatten(arrayMap(m -> mapValues(m), `Exemplars.FilteredAttributes`)), [CAST(MetricDescription, 'String')]), '\n') AS T
-FROM suspected_metrics_exponential_histogram
-)
-)
-GROUP BY Tenant, Batch, Rule;
-
--- Rows of requests in which the policy suspects something go another way into otel_metrics_summary.
-CREATE TABLE IF NOT EXISTS arriving_metrics_summary${on_cluster} AS otel_metrics_summary ENGINE = Null;
-
-ALTER TABLE arriving_metrics_summary${on_cluster} ADD COLUMN IF NOT EXISTS Suspect Bool, ADD COLUMN IF NOT EXISTS HashInner String, ADD COLUMN IF NOT EXISTS HashOuter String;
-
-CREATE TABLE IF NOT EXISTS suspected_metrics_summary${on_cluster} AS arriving_metrics_summary ENGINE = Null;
+ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_summary_mv${on_cluster} TO otel_metrics_summary AS
 SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_metrics_summary WHERE NOT Suspect;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS suspected_metrics_summary_mv${on_cluster} TO suspected_metrics_summary AS
-SELECT * FROM arriving_metrics_summary WHERE Suspect;
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_summary_suspected_mv${on_cluster} TO suspected AS
+SELECT *, 'otel_metrics_summary' AS Target FROM arriving_metrics_summary WHERE Suspect;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS redacted_metrics_summary_mv${on_cluster} TO otel_metrics_summary AS
-SELECT * EXCEPT (ResourceAttributes, ResourceAttributeTypes, ScopeAttributes, Attributes, AttributeTypes, MetricDescription, R1, R2, R3, R4, R5, R6, ServiceName, SeriesHash), R1 AS ResourceAttributes, R2 AS ResourceAttributeTypes, R3 AS ScopeAttributes, R4 AS Attributes, R5 AS AttributeTypes, R6 AS MetricDescription, R1['service.name'] AS ServiceName, cityHash64(MetricName, cityHash64(R1['service.name'], ScopeName, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(R1), mapValues(R1)))), arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(R4), mapValues(R4)))) AS SeriesHash
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT * EXCEPT (C, Suspect, HashInner, HashOuter),
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(ResourceAttributes), arraySlice(C, 1, length(ResourceAttributes)))), 'Map(LowCardinality(String), String)') AS R1,
-    arrayFilter((t, k) -> NOT match(k, p.11), arrayMap((t, k) -> if(match(k, p.9[1]) OR match(k, p.9[2]) OR match(k, p.9[3]) OR match(k, p.9[4]) OR match(k, p.9[5]) OR match(k, p.9[6]) OR match(k, p.9[7]) OR match(k, p.9[8]), 1, t), CAST(ResourceAttributeTypes, 'Array(Int8)'), mapKeys(ResourceAttributes)), mapKeys(ResourceAttributes)) AS R2,
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(ScopeAttributes), arraySlice(C, 1 + length(ResourceAttributes), length(ScopeAttributes)))), 'Map(LowCardinality(String), String)') AS R3,
-    CAST(mapFilter((k, v) -> NOT match(k, p.11), mapFromArrays(mapKeys(Attributes), arraySlice(C, 1 + length(ResourceAttributes) + length(ScopeAttributes), length(Attributes)))), 'Map(LowCardinality(String), String)') AS R4,
-    arrayFilter((t, k) -> NOT match(k, p.11), arrayMap((t, k) -> if(match(k, p.9[1]) OR match(k, p.9[2]) OR match(k, p.9[3]) OR match(k, p.9[4]) OR match(k, p.9[5]) OR match(k, p.9[6]) OR match(k, p.9[7]) OR match(k, p.9[8]), 1, t), CAST(AttributeTypes, 'Array(Int8)'), mapKeys(Attributes)), mapKeys(Attributes)) AS R5,
-    C[1 + length(ResourceAttributes) + length(ScopeAttributes) + length(Attributes) + 0] AS R6
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT * EXCEPT (K, V), arrayMap((k, v) -> multiIf(k != '' AND match(k, p.9[1]), multiIf(p.10[1] = 'hash', concat('[hashed:', p.8[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[1] = 'drop', '', concat('[redacted:', p.8[1], ']')), k != '' AND match(k, p.9[2]), multiIf(p.10[2] = 'hash', concat('[hashed:', p.8[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[2] = 'drop', '', concat('[redacted:', p.8[2], ']')), k != '' AND match(k, p.9[3]), multiIf(p.10[3] = 'hash', concat('[hashed:', p.8[3], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[3] = 'drop', '', concat('[redacted:', p.8[3], ']')), k != '' AND match(k, p.9[4]), multiIf(p.10[4] = 'hash', concat('[hashed:', p.8[4], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[4] = 'drop', '', concat('[redacted:', p.8[4], ']')), k != '' AND match(k, p.9[5]), multiIf(p.10[5] = 'hash', concat('[hashed:', p.8[5], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[5] = 'drop', '', concat('[redacted:', p.8[5], ']')), k != '' AND match(k, p.9[6]), multiIf(p.10[6] = 'hash', concat('[hashed:', p.8[6], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[6] = 'drop', '', concat('[redacted:', p.8[6], ']')), k != '' AND match(k, p.9[7]), multiIf(p.10[7] = 'hash', concat('[hashed:', p.8[7], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[7] = 'drop', '', concat('[redacted:', p.8[7], ']')), k != '' AND match(k, p.9[8]), multiIf(p.10[8] = 'hash', concat('[hashed:', p.8[8], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[8] = 'drop', '', concat('[redacted:', p.8[8], ']')), arrayMap(x -> if(match(x, p.2), toValidUTF8(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[4], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[4], x), arrayPushBack(extractAllGroupsVertical(x, p.7[4]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[3], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[3], x), arrayPushBack(extractAllGroupsVertical(x, p.7[3]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[2], x), arrayPushBack(extractAllGroupsVertical(x, p.7[2]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[1], x), arrayPushBack(extractAllGroupsVertical(x, p.7[1]), ['', '', '']))), [x])[1]])[1]])[1]])[1], p.4[1], p.5[1]), p.4[2], p.5[2]), p.4[3], p.5[3]), p.4[4], p.5[4]), p.4[5], p.5[5]), p.4[6], p.5[6]), p.4[7], p.5[7]), p.4[8], p.5[8]), p.4[9], p.5[9]), p.4[10], p.5[10]), p.4[11], p.5[11]), p.4[12], p.5[12]), p.4[13], p.5[13]), p.4[14], p.5[14]), p.4[15], p.5[15]), p.4[16], p.5[16]), p.4[17], p.5[17]), p.4[18], p.5[18]), p.4[19], p.5[19]), p.4[20], p.5[20]), p.4[21], p.5[21]), p.4[22], p.5[22]), p.4[23], p.5[23]), p.4[24], p.5[24]), p.4[25], p.5[25]), p.4[26], p.5[26]), p.4[27], p.5[27]), p.4[28], p.5[28]), p.4[29], p.5[29]), p.4[30], p.5[30]), p.4[31], p.5[31]), p.4[32], p.5[32])), x), [v])[1]), K, V) AS C
-FROM (
-SELECT *, arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(Attributes), 'Array(String)'), arrayResize([''], 1, '')) AS K, arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(Attributes), [CAST(MetricDescription, 'String')]) AS V
-FROM suspected_metrics_summary
-)
-WHERE intDiv(1, length(materialize(p.1))) >= 0
-)
-);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS redactions_metrics_summary_mv${on_cluster} TO ingest_redacted AS
-SELECT Tenant, Batch, 'otel_metrics_summary' AS Target, F.1 AS Rule, sum(F.2) AS Found
-FROM (
-WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, Drop, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT Tenant, Batch, arrayJoin(arrayFilter(f -> f.2 > 0, arrayZip(arrayConcat(p.3, p.6, p.8), CAST([countMatches(T, p.4[1]), countMatches(T, p.4[2]), countMatches(T, p.4[3]), countMatches(T, p.4[4]), countMatches(T, p.4[5]), countMatches(T, p.4[6]), countMatches(T, p.4[7]), countMatches(T, p.4[8]), countMatches(T, p.4[9]), countMatches(T, p.4[10]), countMatches(T, p.4[11]), countMatches(T, p.4[12]), countMatches(T, p.4[13]), countMatches(T, p.4[14]), countMatches(T, p.4[15]), countMatches(T, p.4[16]), countMatches(T, p.4[17]), countMatches(T, p.4[18]), countMatches(T, p.4[19]), countMatches(T, p.4[20]), countMatches(T, p.4[21]), countMatches(T, p.4[22]), countMatches(T, p.4[23]), countMatches(T, p.4[24]), countMatches(T, p.4[25]), countMatches(T, p.4[26]), countMatches(T, p.4[27]), countMatches(T, p.4[28]), countMatches(T, p.4[29]), countMatches(T, p.4[30]), countMatches(T, p.4[31]), countMatches(T, p.4[32]), countMatches(T, p.7[1]), countMatches(T, p.7[2]), countMatches(T, p.7[3]), countMatches(T, p.7[4]), arrayCount(k -> k != '' AND match(k, p.9[1]), K), arrayCount(k -> k != '' AND match(k, p.9[2]), K), arrayCount(k -> k != '' AND match(k, p.9[3]), K), arrayCount(k -> k != '' AND match(k, p.9[4]), K), arrayCount(k -> k != '' AND match(k, p.9[5]), K), arrayCount(k -> k != '' AND match(k, p.9[6]), K), arrayCount(k -> k != '' AND match(k, p.9[7]), K), arrayCount(k -> k != '' AND match(k, p.9[8]), K)], 'Array(UInt64)')))) AS F
-FROM (
-SELECT *, arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(Attributes), 'Array(String)'), arrayResize([''], 1, '')) AS K, arrayStringConcat(arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(Attributes), [CAST(MetricDescription, 'String')]), '\n') AS T
-FROM suspected_metrics_summary
-)
-)
-GROUP BY Tenant, Batch, Rule;
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_summary_redacted_mv${on_cluster} TO otel_metrics_summary AS
+SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Count`, `Sum`, `ValueAtQuantiles.Quantile`, `ValueAtQuantiles.Value`, `Flags`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata` FROM redacted WHERE Target = 'otel_metrics_summary';
