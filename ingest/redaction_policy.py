@@ -18,6 +18,7 @@ import re2
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ingest.errors import BadPolicy
+from ingest.redaction_key import RedactionKey
 from store.redaction import EVENT_SLOTS, HASH_SLOTS, KEY_SLOTS, TEXT_SLOTS, Compiled
 
 ALWAYS_ON = "credentials"
@@ -175,6 +176,16 @@ def load(path: Path | None) -> Policy:
         if len(patterns) > most:
             raise BadPolicy(f"{what}: {len(patterns)} rules for {kind}, and there is room for {most}")
     return policy
+
+
+def check(path: Path | None, key_file: Path | None) -> None:
+    """Raises BadPolicy unless the policy, and the key its hashing rules need, can be used."""
+    policy = load(path)
+    hashing = [rule.name for rule in policy.rules if rule.action is Action.HASH]
+    if hashing and key_file is None:
+        raise BadPolicy(f"the redaction policy {path}: rule {hashing[0]!r} hashes, which needs a redaction_key_file")
+    if key_file is not None:
+        RedactionKey.read(key_file)
 
 
 @cache
