@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ingest.envelope import envelope
 from ingest.errors import BodyTooLarge, MalformedBody, Overloaded
 from ingest.groups import Request
 from ingest.ledger import Ledger
+from ingest.outcome import STORED, outcomes
 from store import Store
 from store.errors import DataRejected, MemoryExceeded, QueryFailed, StoreError, TooManyParts
 
@@ -36,6 +38,10 @@ class Stats:
     unavailable: int = 0
     batches: int = 0
     commit_seconds: float = 0.0
+    # Items refused and items stored with a note, by reason; how often each redaction rule found something.
+    rejected: Counter[str] = field(default_factory=Counter)
+    noted: Counter[str] = field(default_factory=Counter)
+    redacted: Counter[str] = field(default_factory=Counter)
 
     def snapshot(self) -> dict[str, Any]:
         """The counts, and the mean time a batch took, in milliseconds."""
@@ -64,7 +70,7 @@ class Committer:
             return
         for request in requests:
             if request.key in stored:
-                request.succeed()
+                request.succeed(stored[request.key])
         self._count(duplicates=len(stored))
         fresh = [request for request in requests if request.key not in stored]
         if fresh:
@@ -78,7 +84,7 @@ class Committer:
             self._refuse(requests)
             return
         landing = requests[0].landing
-        pieces = [piece for r in requests for piece in envelope(r.tenant, batch, r.received_ns, r.body)]
+        pieces = [piece for r in requests for piece in envelope(r.tenant, batch, r.received_ns, r.body, r.fields)]
         settings = {**landing.settings(), **self._limits, "max_partitions_per_insert_block": max_partitions}
         try:
             self._store.insert_bytes(landing.table, pieces, "Protobuf", settings)
@@ -89,17 +95,29 @@ class Committer:
             else:
                 self._refuse(requests)
             return
-        if not self._persist(lambda: self._ledger.commit(batch, [request.key for request in requests])):
+        if not self._persist(lambda: self._finish(batch, requests, started)):
             self._refuse(requests)
-            return
+
+    def _finish(self, batch: int, requests: list[Request], started: float) -> None:
+        """Commit a batch that is stored, and answer. Raises StoreError, and can be called again then."""
+        letters = self._ledger.dead_letters
+        rejections = letters.of_batch(batch)
+        redacted = letters.redactions(batch) if any(request.suspect for request in requests) else {}
+        refused = outcomes(rejections)
+        self._ledger.commit(batch, [request.key for request in requests], refused)
         self._count(
             requests=len(requests),
             bytes=sum(len(request.body) for request in requests),
             batches=1,
             commit_seconds=time.perf_counter() - started,
         )
+        with self._lock:
+            for rejection in rejections:
+                counted = self.stats.noted if rejection.stored else self.stats.rejected
+                counted[rejection.reason] += rejection.items
+            self.stats.redacted.update(redacted)
         for request in requests:
-            request.succeed()
+            request.succeed(refused.get(request.key, STORED))
 
     def _isolate(self, requests: list[Request], error: StoreError, max_partitions: int) -> None:
         """After a failed insert that left nothing behind: write what can be written without the offender."""

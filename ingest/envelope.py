@@ -68,6 +68,8 @@ _SETTINGS: dict[str, Any] = {
     # The views' plans are made anew for each insert and have nothing to optimize: 5 to 10 % less to do.
     "query_plan_enable_optimizations": 0,
     "compile_expressions": 0,
+    # Redaction hashes every match in a text, however many.
+    "regexp_max_matches_per_row": 1_000_000_000,
     # An answer means stored, not queued.
     "async_insert": 0,
     "materialized_views_ignore_errors": 0,
@@ -81,32 +83,37 @@ def request_key(tenant: str, signal: Signal, body: bytes) -> bytes:
     return key.digest()
 
 
-def envelope(tenant: str, batch: int, received_ns: int, body: bytes) -> tuple[bytes, bytes]:
-    """A length-delimited envelope as two pieces to be written one after the other; the second is `body`."""
+def envelope(tenant: str, batch: int, received_ns: int, body: bytes, fields: bytes = b"") -> tuple[bytes, bytes]:
+    """A length-delimited envelope as two pieces to be written one after the other; the second is `body`.
+
+    `fields` are further fields of the envelope, encoded: limits for the items, and none where it is empty.
+    """
     name = tenant.encode()
     head = b"".join(
         (
             bytes((_TENANT,)),
-            _varint(len(name)),
+            varint(len(name)),
             name,
             bytes((_BATCH,)),
-            _varint(batch),
+            varint(batch),
             bytes((_RECEIVED,)),
             received_ns.to_bytes(8, "little"),
+            fields,
             bytes((_REQUEST,)),
-            _varint(len(body)),
+            varint(len(body)),
         )
     )
-    return _varint(len(head) + len(body)) + head, body
+    return varint(len(head) + len(body)) + head, body
 
 
 def status_body(code: int, message: str) -> bytes:
     """A google.rpc.Status (https://github.com/googleapis/googleapis/blob/master/google/rpc/status.proto)."""
     text = message.encode()
-    return b"".join((bytes((_CODE,)), _varint(code), bytes((_MESSAGE,)), _varint(len(text)), text))
+    return b"".join((bytes((_CODE,)), varint(code), bytes((_MESSAGE,)), varint(len(text)), text))
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
+    """A number as protobuf writes it."""
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

@@ -10,9 +10,14 @@ IngestError
 ├── UnsupportedMedia   415  a content type or encoding that is not spoken here
 ├── BodyTimeout        503  the body did not arrive in time
 └── Overloaded         503  no room, or the store does not answer; the same request may work later
+    └── QuotaExceeded  429  the tenant sends more than it may
 
-Only the last two may be retried (https://opentelemetry.io/docs/specs/otlp/#otlphttp-response). They are 503
-and neither 408, which OTLP does not retry, nor 429, which Python exporters up to 1.44 take for permanent.
+Only BodyTimeout and Overloaded may be retried (https://opentelemetry.io/docs/specs/otlp/#otlphttp-response). They are
+503 and neither 408, which OTLP does not retry, nor 429, which Python exporters up to 1.44 take for permanent;
+QuotaExceeded is 429 where the settings say so.
+
+ValueError
+└── BadPolicy          a redaction policy that cannot be used; it stops the start
 """
 
 from __future__ import annotations
@@ -88,3 +93,14 @@ class Overloaded(IngestError):
 
     status = 503
     code = 14
+
+
+class QuotaExceeded(Overloaded):
+    """The tenant sends more than its quota allows, and the settings want it told apart."""
+
+    status = 429
+    code = 8
+
+
+class BadPolicy(ValueError):
+    """The redaction policy cannot be used; the message is one sentence that says why."""

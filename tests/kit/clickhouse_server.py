@@ -53,6 +53,12 @@ class ClickHouseServer:
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The running server's process id."""
+        assert self._process is not None
+        return self._process.pid
+
     def __enter__(self) -> ClickHouseServer:
         command = [sys.executable, str(Path(__file__).resolve()), str(self._directory)]
         command += [str(self.http_port), str(self.tcp_port), str(self._config or "")]
