@@ -14,8 +14,9 @@ from typing import Any
 
 from ingest.budget import Budget, Hold
 from ingest.committer import Committer
+from ingest.depth import DEEPEST, is_too_deep
 from ingest.envelope import Landing, Signal, request_key
-from ingest.errors import Overloaded
+from ingest.errors import MalformedBody, Overloaded
 from ingest.groups import Groups, Request
 from ingest.ledger import Ledger
 from ingest.nesting import is_nested
@@ -61,10 +62,14 @@ class Pipeline:
         Raises MalformedBody when it cannot be decoded, Overloaded when it may be sent again: what is still
         being written then is written all the same, and the same body sent again joins it.
         """
-        if len(body) > MIB:
-            key, landing = await asyncio.to_thread(self._looked_at, signal, body)
-        else:
-            key, landing = self._looked_at(signal, body)
+        try:
+            if len(body) > MIB:
+                key, landing = await asyncio.to_thread(self._looked_at, signal, body)
+            else:
+                key, landing = self._looked_at(signal, body)
+        except (MalformedBody, asyncio.CancelledError):
+            hold.release()
+            raise
         request = self._admit(key, landing, body, hold)
         if request is None:
             return STORED
@@ -75,7 +80,10 @@ class Pipeline:
             raise Overloaded("the request is still being stored; ask again soon") from None
 
     def _looked_at(self, signal: Signal, body: bytes) -> tuple[bytes, Landing]:
-        return request_key(self.tenant, signal, body), Landing(signal, is_nested(signal, body))
+        nested = is_nested(signal, body)
+        if nested and is_too_deep(body):
+            raise MalformedBody(f"values are nested more than {DEEPEST} arrays and maps deep")
+        return request_key(self.tenant, signal, body), Landing(signal, nested)
 
     def _admit(self, key: bytes, landing: Landing, body: bytes, hold: Hold) -> Request | None:
         """The request to wait for, or None when it is stored already."""

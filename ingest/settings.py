@@ -22,6 +22,11 @@ class IngestSettings(BaseModel):
         ge=1,
         description="Largest request body, before and after decompression; beyond it: 413.",
     )
+    max_json_bytes: int = Field(
+        default=16 * MIB,
+        ge=1,
+        description="Largest JSON body, before and after decompression: parsed it takes twenty times as much memory.",
+    )
     max_inflight_bytes: int = Field(
         default=256 * MIB, ge=1, description="Most bytes of bodies held at once; beyond it requests are answered 503."
     )
