@@ -27,6 +27,11 @@ class IngestSettings(BaseModel):
         ge=1,
         description="Largest request body, before and after decompression; beyond it: 413.",
     )
+    max_json_bytes: int = Field(
+        default=16 * MIB,
+        ge=1,
+        description="Largest JSON body, before and after decompression: parsed it takes twenty times as much memory.",
+    )
     max_inflight_bytes: int = Field(
         default=256 * MIB, ge=1, description="Most bytes of bodies held at once; beyond it requests are answered 503."
     )
@@ -73,7 +78,8 @@ class IngestSettings(BaseModel):
         default=20_000, ge=1, description="Most resources in one request; beyond it: 413. Empty ones take 2 bytes each."
     )
     max_value_depth: int = Field(
-        default=40,
+        # Protobuf's own libraries give up at 34 maps or 50 arrays.
+        default=32,
         ge=1,
         description="Deepest nesting of arrays and maps in attributes and bodies; beyond it: 400 for the request.",
     )
