@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from api.errors import PortInUse, UsageError
+from api.http_protocol import bounded
 
 _BACKLOG = 2048
 _DRAIN_S = 4
@@ -46,7 +47,8 @@ def event_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 class Listener:
     """A uvicorn server on a socket that is already bound. `make` builds the application when it starts."""
 
-    def __init__(self, sock: socket.socket, name: str, make: Callable[[], ASGIApp]) -> None:
+    def __init__(self, sock: socket.socket, name: str, make: Callable[[], ASGIApp], max_connections: int) -> None:
+        self._max_connections = max_connections
         self._socket = sock
         self._name = name
         self._make = make
@@ -68,6 +70,8 @@ class Listener:
         """Begin to listen. Raises UsageError when it does not listen within `timeout_s`."""
         config = uvicorn.Config(
             self._make(),
+            http=bounded(self._max_connections),
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,

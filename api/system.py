@@ -70,7 +70,7 @@ class System:
         undo.callback(worker.stop)
         worker.start()
 
-        receiver = Listener(otlp_socket, "otlp", lambda: create_receiver(pipeline))
+        receiver = Listener(otlp_socket, "otlp", lambda: create_receiver(pipeline), settings.max_connections)
         calls = GrpcListener(
             grpc_socket,
             lambda: Exports(pipeline),
@@ -83,7 +83,7 @@ class System:
             ingest_stats=pipeline.stats,
             ready=lambda: receiver.listening and calls.listening,
         )
-        api = Listener(api_socket, "api", lambda: create_app(services))
+        api = Listener(api_socket, "api", lambda: create_app(services), settings.max_connections)
         for listener in (api, receiver, calls):
             undo.callback(listener.stop)
             listener.start()

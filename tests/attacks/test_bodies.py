@@ -13,13 +13,15 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberData
 
 from ingest.envelope import Signal
 from tests.attacks import wire
-from tests.attacks.victim import LIMIT, PROTOBUF, Victim
+from tests.attacks.victim import LIMIT, Victim
 from tests.attacks.wire import message, nested_value, tag, varint
 from tests.kit.otlp import SECOND, T0, metrics, serialized, span, traces
 
 SEED = random.Random(3)
 GOOD = serialized(traces(span(SEED)))
-DAY = 86_400 * SECOND
+DAYS = [span(SEED, start_time_unix_nano=T0 - n * 86_400 * SECOND) for n in range(101)]
+# The beginning of a KeyValue, its key.
+PAIR = message(1, b"k")
 
 
 class Attack(NamedTuple):
@@ -39,8 +41,8 @@ def in_span(content: bytes) -> bytes:
 
 def nested(depth: int) -> Attack:
     """Kept as JSON, or deeper than OTLP's users nest as bytes: nothing recurses on it."""
-    value = message(1, b"k") + message(2, nested_value(depth))
-    return Attack("A03", f"an attribute nested {depth:,} deep", in_span(message(9, value)), 200, 1)
+    value = message(2, nested_value(depth))
+    return Attack("A03", f"an attribute nested {depth:,} deep", in_span(message(9, PAIR + value)), 200, 1)
 
 
 BROKEN = {
@@ -56,14 +58,18 @@ ATTACKS = [
     *(nested(depth) for depth in (5, 50, 1_000, 20_000)),
     *(Attack("A05", name, body, 400) for name, body in BROKEN.items()),
     *(Attack("A05", f"{name}, after a good span", GOOD + body, 400) for name, body in BROKEN.items()),
-    *(Attack("A05", f"{name}, in a span", in_span(body), 400) for name, body in BROKEN.items()),
+    *(Attack("A05", f"{name}, in a span", in_span(body), 400) for name, body in BROKEN.items() if "2^31" not in name),
+    # The decoder makes room for a text as long as it says it is; a batch's memory bounds that.
+    Attack("A05", "a length of 2^31, in a span", in_span(BROKEN["a length of 2^31"]), 413),
     Attack("A05", "a known field of another type", GOOD + tag(1, wire.VARINT) + b"\x01", 400),
     Attack("A05", "a byte too few", GOOD[:-1], 400),
     Attack("A05", "an unknown field", GOOD + message(1000, b"x"), 200, 1),
     # The decoder skips a field numbered 0, which protobuf's own refuse; what stands beside it is unharmed.
     Attack("A05", "field 0", GOOD + message(0, b"x"), 200, 1),
-    Attack("A06", "bytes as a value", in_span(message(9, message(1, b"k") + message(2, message(7, b"\xff\x00")))), 200, 1),
-    Attack("A11", "101 days", serialized(traces(*(span(SEED, start_time_unix_nano=T0 - n * DAY) for n in range(101)))), 200, 101),
+    Attack(
+        "A06", "bytes that are no text", in_span(message(9, message(1, b"k") + message(2, message(7, b"\xff")))), 200, 1
+    ),
+    Attack("A11", "101 days", serialized(traces(*DAYS)), 200, 101),
 ]
 
 
@@ -113,7 +119,9 @@ def test_a_bomb_over_grpc(victim: Victim) -> None:
     assert victim.works()
 
 
-@pytest.mark.parametrize("encoding", ["br", "snappy", "compress", "lz4", "aws-chunked", "gzip, br", "gzip;q=1", "*", "\x01"])
+@pytest.mark.parametrize(
+    "encoding", ["br", "snappy", "compress", "lz4", "aws-chunked", "gzip, br", "gzip;q=1", "*", "\x01"]
+)
 def test_an_encoding_that_is_not_spoken(victim: Victim, encoding: str) -> None:
     """A02: refused by name; no decoder for it is even loaded."""
     assert victim.http(Signal.TRACES, GOOD, encoding=encoding).status == 415
@@ -121,7 +129,9 @@ def test_an_encoding_that_is_not_spoken(victim: Victim, encoding: str) -> None:
     assert victim.works()
 
 
-@pytest.mark.parametrize("body", [GOOD, gzip.compress(GOOD)[:-9], zlib.compress(GOOD), b"\x1f\x8b", b"\x1f\x8b\x08" + bytes(40)])
+@pytest.mark.parametrize(
+    "body", [GOOD, gzip.compress(GOOD)[:-9], zlib.compress(GOOD), b"\x1f\x8b", b"\x1f\x8b\x08" + bytes(40)]
+)
 def test_gzip_that_is_none(victim: Victim, body: bytes) -> None:
     assert victim.http(Signal.TRACES, body, encoding="gzip").status == 400
     assert victim.count() == 0
@@ -134,11 +144,13 @@ def test_numbers_that_are_none(victim: Victim) -> None:
     points = [NumberDataPoint(time_unix_nano=T0 + n, as_double=value) for n, value in enumerate(values)]
     body = serialized(metrics(Metric(name="odd", gauge=Gauge(data_points=points))))
     assert victim.http(Signal.METRICS, body).status == 200
-    found = victim.one("SELECT countIf(isNaN(Value)) AS NaNs, countIf(isInfinite(Value)) AS Infs, count() AS n FROM otel_metrics_gauge")
+    found = victim.one(
+        "SELECT countIf(isNaN(Value)) AS NaNs, countIf(isInfinite(Value)) AS Infs, count() AS n FROM otel_metrics_gauge"
+    )
     assert found == {"NaNs": 1, "Infs": 2, "n": 4}
 
 
-@pytest.mark.parametrize("media_type", ["", "text/plain", "application/grpc", "application/x-protobuf2", "*/*", PROTOBUF.replace("x-", "")])
+@pytest.mark.parametrize("media_type", ["", "text/plain", "application/grpc", "application/x-protobuf2", "*/*"])
 def test_a_media_type_that_is_not_spoken(victim: Victim, media_type: str) -> None:
     assert victim.http(Signal.TRACES, GOOD, media_type).status == 415
     assert victim.count() == 0
