@@ -6,7 +6,7 @@ StoreError
 │   ├── TooManyParts      parts of a partition, or partitions of one insert: smaller inserts may work
 │   └── MemoryExceeded    one statement needs more memory than it may use: smaller inserts may work
 ├── DataDirectoryInUse    another process holds the embedded data directory
-├── DataRejected          the engine could not parse what was sent, or a check in a view refused it; retrying cannot help
+├── DataRejected          what was sent cannot be parsed, or a view's check refused it; retrying cannot help
 ├── QueryFailed           a query was refused or broke
 ├── UnknownQuery          no .sql file has that name
 ├── MigrationError        a migration failed, or an applied one was edited
