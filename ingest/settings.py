@@ -41,7 +41,7 @@ class IngestSettings(BaseModel):
         gt=0,
         description="A request not stored after this long is answered 503; its retry joins the write under way.",
     )
-    body_timeout_s: float = Field(default=10.0, gt=0, description="Longest time a request body may take to arrive.")
+    body_timeout_s: float = Field(default=8.0, gt=0, description="Longest time a request body may take to arrive.")
     remember_s: int = Field(
         default=7 * 86_400,
         ge=900,
