@@ -118,7 +118,7 @@ class IngestSettings(BaseModel):
     redaction_key_file: Path | None = Field(
         default=None, description="File with the key of redaction rules that hash: 16 bytes at least."
     )
-    body_timeout_s: float = Field(default=10.0, gt=0, description="Longest time a request body may take to arrive.")
+    body_timeout_s: float = Field(default=8.0, gt=0, description="Longest time a request body may take to arrive.")
     remember_s: int = Field(
         default=7 * 86_400,
         ge=900,

@@ -155,7 +155,8 @@ def test_doubles_that_are_no_numbers_are_words() -> None:
     assert [value(sent) for sent in ("Infinity", "-Infinity", 1, "1.5", "-2e3", 1e-7)] == [
         math.inf, -math.inf, 1, 1.5, -2000, 1e-7,
     ]  # fmt: skip
-    for wrong in ("nan", "inf", "Inf", "+1", " 1", "1e400", "", True, []):
+    words: list[Any] = ["nan", "inf", "Inf", "+1", " 1", "1e400", "", True, []]
+    for wrong in words:
         assert refused(a_point(asDouble=wrong), Signal.METRICS) == "asDouble: a number is expected"
     refused(a_point(asDouble=10**400), Signal.METRICS)
 
@@ -228,10 +229,16 @@ def test_depth_is_refused_without_an_end_of_the_stack(levels: int) -> None:
 
 def test_what_is_refused_is_not_repeated() -> None:
     """An answer goes to logs and to people who need not see what was in the telemetry."""
-    for document in (
-        a_span(traceId="secret"), a_span(startTimeUnixNano="secret"), a_span(kind="secret"),
-        {"resourceSpans": "secret"}, a_span(attributes=[{"key": "k", "value": {"doubleValue": "secret"}}]), b'{"secret"', b'{"a":secret}',
-    ):  # fmt: skip
+    documents: list[Any] = [
+        a_span(traceId="secret"),
+        a_span(startTimeUnixNano="secret"),
+        a_span(kind="secret"),
+        a_span(attributes=[{"key": "k", "value": {"doubleValue": "secret"}}]),
+        {"resourceSpans": "secret"},
+        b'{"secret"',
+        b'{"a":secret}',
+    ]
+    for document in documents:
         assert "secret" not in refused(document)
 
 
