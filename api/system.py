@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import threading
 from contextlib import ExitStack
 from functools import partial
 
 from api.app import create_app
+from api.connections import Gate, Patience, Render
 from api.deps import Services
 from api.errors import UnsafeHost
 from api.grpc_listener import GrpcListener
 from api.listener import Listener, bind, event_loop_factory
+from api.problems import plain as problem
 from api.reading import Reader
 from api.settings import LOOPBACK, Settings
+from api.tls import grpc_credentials, http_context
 from correlate import jobs
 from correlate.worker import EmbeddedWorker
+from ingest.answers import refusal
 from ingest.grpc_server import Exports
 from ingest.grpc_server import options as grpc_options
 from ingest.pipeline import Pipeline
@@ -41,7 +46,7 @@ class System:
     def start(self) -> None:
         """Listen on all ports with everything behind them working.
 
-        Raises UsageError (unsafe host, port in use) or StoreError (directory in use, engine
+        Raises UsageError (unsafe host, port in use, certificate) or StoreError (directory in use, engine
         unavailable); what was started by then is stopped again.
         """
         refuse_exposure(self.settings.host)
@@ -70,24 +75,38 @@ class System:
         undo.callback(worker.stop)
         worker.start()
 
-        receiver = Listener(otlp_socket, "otlp", lambda: create_receiver(pipeline), settings.max_connections)
-        calls = GrpcListener(
-            grpc_socket,
-            lambda: Exports(pipeline),
-            grpc_options(settings.ingest.max_body_bytes, settings.max_connections),
-            event_loop_factory(),
-        )
+        receiver, calls = self._receivers(pipeline, otlp_socket, grpc_socket)
         services = Services(
             reader=Reader(store, settings.tenant),
             submit=partial(jobs.submit, store, settings.tenant),
             ingest_stats=pipeline.stats,
             ready=lambda: receiver.listening and calls.listening,
         )
-        api = Listener(api_socket, "api", lambda: create_app(services), settings.max_connections)
+        api = Listener(api_socket, "api", lambda: create_app(services), self._gate(problem))
         for listener in (api, receiver, calls):
             undo.callback(listener.stop)
             listener.start()
         self.otlp_http_url, self.otlp_grpc_address, self.api_url = receiver.url, calls.address, api.url
+
+    def _receivers(
+        self, pipeline: Pipeline, http_socket: socket.socket, grpc_socket: socket.socket
+    ) -> tuple[Listener, GrpcListener]:
+        """The listeners for OTLP, with the certificate if there is one."""
+        settings = self.settings
+        context = credentials = None
+        if settings.otlp_tls is not None:
+            context, credentials = http_context(settings.otlp_tls), grpc_credentials(settings.otlp_tls)
+        gate = self._gate(refusal, settings.ingest.body_timeout_s)
+        limits = grpc_options(settings.ingest.max_body_bytes, settings.max_connections)
+        return (
+            Listener(http_socket, "otlp", lambda: create_receiver(pipeline), gate, context),
+            GrpcListener(grpc_socket, lambda: Exports(pipeline), limits, event_loop_factory(), credentials),
+        )
+
+    def _gate(self, render: Render, body_s: float = 8.0) -> Gate:
+        # The application answers a late body itself, a moment before the gate would close.
+        patience = Patience(body_s=body_s + 1)
+        return Gate(self.settings.max_connections, self.settings.max_connections_per_address, patience, render)
 
     def stop(self) -> None:
         """Stop listening, drain what was taken, stop the worker and close the store."""

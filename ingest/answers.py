@@ -88,6 +88,12 @@ def failure(error: IngestError, wait_s: int | None, encoding: Encoding = Encodin
     return bytes(answer.SerializeToString())
 
 
+def refusal(status_code: int, text: str) -> tuple[str, bytes]:
+    """What is answered, in protobuf, to what is not even a request: its media type and its bytes."""
+    error = Overloaded(text) if status_code == Overloaded.status else MalformedBody(text)
+    return Encoding.PROTOBUF.value, failure(error, pause(error))
+
+
 def _shortened(text: str, limit: int) -> str:
     data = text.encode(errors="replace")
     if len(data) <= limit:

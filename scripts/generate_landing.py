@@ -29,7 +29,7 @@ from scripts.landing_columns import (
     scope_columns,
     span_columns,
 )
-from scripts.otlp_expressions import DEEPER_ARRAY, DEEPER_MAP, Message, Values, column_type, not_utf8, parse
+from scripts.otlp_expressions import DEEPER_ARRAY, DEEPER_MAP, Message, Values, column_type, not_utf8, parse, strings
 from store.proto import schema
 
 TARGET = Path(__file__).resolve().parent.parent / "store" / "migrations" / "0014_landing.sql"
@@ -41,45 +41,60 @@ BODY_DEPTH = 5
 FIELD = re.compile(r"\b([rcms])\.([a-z_0-9]+)")
 CREATED = re.compile(r"CREATE (TABLE|MATERIALIZED VIEW) IF NOT EXISTS (\w+)")
 SIGNALS = ("traces", "logs", "metrics")
+CHECKED = "check_passed"
 
 
-def fields(*columns: Columns) -> dict[str, tuple[str, str]]:
-    """Every field the expressions use: alias -> (level, field)."""
-    found = (match for group in columns for text in group.values() for match in FIELD.finditer(text))
-    return {f"{level}_{field}": (level, field) for level, field in (match.groups() for match in found)}
+@dataclass(frozen=True)
+class Level:
+    """Where the elements of a level lie, the columns computed there, and the texts that must be UTF-8."""
+
+    below: str
+    columns: Columns
+    texts: list[tuple[str, int]]
+
+    @property
+    def condition(self) -> str:
+        """What throws where a text is not UTF-8."""
+        return f"NOT {not_utf8(self.texts)}"
+
+    def fields(self) -> dict[str, tuple[str, str]]:
+        """Every field the expressions use: alias -> (level, field)."""
+        found = (match for text in (*self.columns.values(), self.condition) for match in FIELD.finditer(text))
+        return {f"{level}_{field}": (level, field) for level, field in (match.groups() for match in found)}
 
 
-def aliased(columns: Columns) -> Columns:
-    """The same expressions over aliases."""
-    return {name: FIELD.sub(r"\1_\2", expression) for name, expression in columns.items()}
+def aliased(expression: str) -> str:
+    """The same expression over aliases."""
+    return FIELD.sub(r"\1_\2", expression)
 
 
-Levels = dict[str, tuple[str, Columns]]
+def flatten(source: str, base: str, given: list[str], levels: dict[str, Level], drop: set[str]) -> str:
+    """A query with one row per innermost element of `source`.
 
-
-def flatten(source: str, base: str, given: list[str], levels: Levels, drop: set[str]) -> str:
-    """A query with one row per innermost element of `source`, a table with its conditions.
-
-    `levels`, outermost first: where the level's elements lie below `base`, and the columns computed there, once
-    per element and not once per row. Only fields in use are joined and passed on: naming a whole message costs
-    milliseconds of analysis each time, because its type is thousands of characters long.
+    The columns of `levels`, outermost first, are computed once per element and not once per row. Only fields in
+    use are joined and passed on: naming a whole message costs milliseconds of analysis each time, because its type
+    is thousands of characters long. So does naming a part of it, which is why texts are checked under their aliases.
     """
-    used = fields(*(columns for _, columns in levels.values()))
+    used: dict[str, tuple[str, str]] = {}
+    for level in levels.values():
+        used.update(level.fields())
     inputs = [
-        f"{'.'.join(filter(None, (base, levels[of][0], field)))} AS {alias}" for alias, (of, field) in used.items()
+        f"{'.'.join(filter(None, (base, levels[of].below, field)))} AS {alias}" for alias, (of, field) in used.items()
     ]
     query = f"SELECT {', '.join(given + inputs)}\nFROM {source}"
     handed = [item.rpartition(" AS ")[2] for item in given]
     order = [*levels]
-    for depth, level in enumerate(order):
+    for depth, name in enumerate(order):
+        level = levels[name]
         joined = [alias for alias, (of, _) in used.items() if of in order[depth:]]
         below = [alias for alias, (of, _) in used.items() if of in order[depth + 1 :]]
-        columns = aliased(levels[level][1])
         last = depth == len(order) - 1
-        kept = [name for name in handed if not (last and name in drop)]
-        listed = ",\n".join(f"    {item}" for item in [*kept, *(f"{e} AS {n}" for n, e in columns.items()), *below])
+        kept = [column for column in handed if not (last and column in drop)]
+        columns = [f"{aliased(expression)} AS {column}" for column, expression in level.columns.items()]
+        listed = ",\n".join(f"    {item}" for item in [*kept, *columns, *below])
         query = f"SELECT\n{listed}\nFROM (\n{indent(query, '  ')}\n)\nARRAY JOIN {', '.join(joined)}"
-        handed += columns
+        query += f"\nWHERE {aliased(level.condition)}"
+        handed += level.columns
     return query
 
 
@@ -116,8 +131,8 @@ class Landing:
         return [
             *(self.table(signal) for signal in SIGNALS),
             *(part for signal in SIGNALS for part in self.check(signal)),
-            *self.records("traces", "spans", "spans", span_columns(self.values)),
-            *self.records("logs", "logs", "log_records", log_columns(self.values)),
+            *self.records("traces", "spans", "spans", "Span", span_columns(self.values)),
+            *self.records("logs", "logs", "log_records", "LogRecord", log_columns(self.values)),
             *self.metrics(),
             *(part for kind in KINDS for part in self.points(kind)),
         ]
@@ -130,19 +145,29 @@ class Landing:
             f"(tenant LowCardinality(String), batch UInt64, received UInt64, request {request})\nENGINE = Null;\n"
         )
 
-    def checked(self, source: str, signal: str) -> str:
-        """A table of one signal's envelopes, as the FROM of a query that throws where a text is not UTF-8."""
-        condition = not_utf8(self.messages, f"{signal.capitalize()}Request", "request")
-        return f"{self.named(source)}\nWHERE NOT {condition}"
-
     def check(self, signal: str) -> list[str]:
         """A table like the signal's, and a view on it that does nothing but throw where the other's would."""
-        table = self.named(f"check_{signal}")
-        like = (
-            f"CREATE TABLE IF NOT EXISTS {table}${{on_cluster}} AS {self.named(f'landing_{signal}')} ENGINE = Null;\n"
-        )
-        query = f"SELECT tenant AS Tenant\nFROM {self.checked(f'check_{signal}', signal)}"
-        return [like, self.view(f"check_{signal}", query, CHECKED)]
+        table, like = self.named(f"check_{signal}"), self.named(f"landing_{signal}")
+        condition = not_utf8(strings(self.messages, f"{signal.capitalize()}Request", "request"))
+        query = f"SELECT tenant AS Tenant\nFROM {table}\nWHERE NOT {condition}"
+        return [
+            f"CREATE TABLE IF NOT EXISTS {table}${{on_cluster}} AS {like} ENGINE = Null;\n",
+            self.view(f"check_{signal}", query, CHECKED),
+        ]
+
+    def texts(self, message: str, level: str, without: str = "") -> list[tuple[str, int]]:
+        """The texts of a message and below, but not those of one field's messages, which are a level of their own."""
+        found = strings(self.messages, message, level)
+        return [(path, depth) for path, depth in found if not without or not path.startswith(f"{level}.{without}.")]
+
+    def outer(self, of: str, items: str) -> dict[str, Level]:
+        """The levels of resources and scopes."""
+        plural, resources, scopes = of.capitalize(), f"resource_{of}", f"scope_{of}"
+        texts = {"r": self.texts(f"Resource{plural}", "r", scopes), "c": self.texts(f"Scope{plural}", "c", items)}
+        return {
+            "r": Level(resources, resource_columns(self.values), texts["r"]),
+            "c": Level(f"{resources}.{scopes}", scope_columns(self.values), texts["c"]),
+        }
 
     def view(self, target: str, query: str, table: str = "") -> str:
         """A materialized view that writes `query` to `table`, by default named like the view."""
@@ -155,16 +180,16 @@ class Landing:
         kind = next(f.kind for f in self.messages[message].fields if f.name == field)
         return f"Array({column_type(self.messages, kind)})"
 
-    def records(self, signal: str, of: str, items: str, columns: Columns) -> list[str]:
+    def records(self, signal: str, of: str, items: str, item: str, columns: Columns) -> list[str]:
         """Spans or log records, by way of their scopes, into their table."""
-        resource, scope = resource_columns(self.values), scope_columns(self.values)
-        shared = {name: STAGED[name] for name in (*resource, *scope)}
-        below = f"resource_{of}.scope_{of}"
-        levels = {"r": (f"resource_{of}", resource), "c": (below, {**scope, "Items": f"c.{items}"})}
-        scopes = flatten(self.checked(f"landing_{signal}", signal), "request", ENVELOPE, levels, set())
+        levels = self.outer(of, items)
+        shared = {name: STAGED[name] for level in levels.values() for name in level.columns}
+        levels["c"].columns["Items"] = f"c.{items}"
+        scopes = flatten(self.named(f"landing_{signal}"), "request", ENVELOPE, levels, set())
         between = f"landing_{items}"
         given = ["Tenant", "Batch", "Received", *shared]
-        records = flatten(self.named(between), "", given, {"s": ("Items", columns)}, {"Received"})
+        innermost = {"s": Level("Items", columns, self.texts(item, "s"))}
+        records = flatten(self.named(between), "", given, innermost, {"Received"})
         return [
             stage(self.named(between), {**shared, "Items": self.array(f"Scope{of.capitalize()}", items)}),
             self.view(between, scopes),
@@ -173,13 +198,12 @@ class Landing:
 
     def metrics(self) -> list[str]:
         """Metrics of all kinds with what their points share."""
-        scopes = "resource_metrics.scope_metrics"
-        levels = {
-            "r": ("resource_metrics", resource_columns(self.values)),
-            "c": (scopes, scope_columns(self.values)),
-            "m": (f"{scopes}.metrics", {**METRIC, **{of_kind(kind): f"m.{kind}.data_points" for kind in KINDS}}),
-        }
-        query = flatten(self.checked("landing_metrics", "metrics"), "request", ENVELOPE, levels, set())
+        levels = self.outer("metrics", "metrics")
+        points = {of_kind(kind): f"m.{kind}.data_points" for kind in KINDS}
+        # Texts of points are checked with the points.
+        texts = [(path, depth) for path, depth in self.texts("Metric", "m") if ".data_points." not in path]
+        levels["m"] = Level("resource_metrics.scope_metrics.metrics", {**METRIC, **points}, texts)
+        query = flatten(self.named("landing_metrics"), "request", ENVELOPE, levels, set())
         arrays = {of_kind(kind): self.array(of_kind(kind), "data_points") for kind in KINDS}
         return [stage(self.named("landing_points"), {**STAGED, **arrays}), self.view("landing_points", query)]
 
@@ -194,7 +218,9 @@ class Landing:
         given = ["Tenant", "Batch", "Received", *shared]
         some = f"SELECT {', '.join([*given, points])}\nFROM {self.named('landing_points')}\nWHERE notEmpty({points})"
         columns = {**point_columns(self.values), **KINDS[kind]}
-        query = flatten(self.named(between), "", given, {"s": (points, columns)}, {"Received"})
+        message = next(f.kind for f in self.messages[points].fields if f.name == "data_points")
+        innermost = {"s": Level(points, columns, self.texts(message, "s"))}
+        query = flatten(self.named(between), "", given, innermost, {"Received"})
         hashed = f"SELECT * EXCEPT ResourceHash, {SERIES_HASH} AS SeriesHash\nFROM (\n{indent(query, '  ')}\n)"
         return [
             stage(self.named(between), {**shared, points: self.array(points, "data_points")}),
@@ -216,7 +242,6 @@ HEADER = """-- supersedes: 0004_landing 0006_check
 -- The check_* tables take the same bytes, fail in the same cases and feed nothing: when a batch is refused they tell
 -- the offender from its neighbours without writing any of them.
 """
-CHECKED = "check_passed"
 
 
 def migration() -> str:

@@ -6,7 +6,7 @@ StoreError
 │   ├── TooManyParts      parts of a partition, or partitions of one insert: smaller inserts may work
 │   └── MemoryExceeded    one statement needs more memory than it may use: smaller inserts may work
 ├── DataDirectoryInUse    another process holds the embedded data directory
-├── DataRejected          the engine could not parse what was sent, or a check in a view refused it; retrying cannot help
+├── DataRejected          what was sent cannot be parsed, or a view's check refused it; retrying cannot help
 ├── QueryFailed           a query was refused or broke
 ├── UnknownQuery          no .sql file has that name
 ├── MigrationError        a migration failed, or an applied one was edited
@@ -64,7 +64,7 @@ class SchemaDrift(StoreError):
 TOO_MANY_PARTS = 252
 OVERLOADED_CODES = frozenset({202, 241, 243, 999})
 UNAVAILABLE_CODES = frozenset({159, 209, 210, 279})
-REJECTED_CODES = frozenset({6, 25, 26, 27, 32, 33, 36, 38, 41, 53, 69, 70, 72, 117, 130, 131, 395, 407, 434, 444, 547})
+REJECTED_CODES = frozenset({6, 25, 26, 27, 32, 33, 36, 38, 41, 53, 69, 70, 72, 117, 130, 131, 395, 407, 434, 436, 437, 444, 547})
 
 
 # How the engine's text tells a statement's own limit from the whole engine's, which has the same code.

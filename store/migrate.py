@@ -1,9 +1,9 @@
 """Numbered .sql migrations: plan them, apply them, prove that the live tables agree.
 
 A migration is a file `NNNN_name.sql` in store/migrations; statements end with a semicolon at a
-line's end. A comment `-- supersedes: NAME NAME` in its first line names earlier migrations whose work it undoes and
-does again: a database that has not seen those yet need not. Placeholders keep one text for all homes: `${on_cluster}`, `${MergeTree}`,
-`${ReplacingMergeTree(args)}` and `${durable}` (fsync settings, see docs/adr/0002).
+line's end. A first line `-- supersedes: NAME NAME` names earlier migrations whose work it does anew: a
+database that has not run those yet need not. Placeholders keep one text for all homes: `${on_cluster}`,
+`${MergeTree}`, `${ReplacingMergeTree(args)}` and `${durable}` (fsync settings, see docs/adr/0002).
 """
 
 from __future__ import annotations

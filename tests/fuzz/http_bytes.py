@@ -9,13 +9,13 @@ from typing import Any
 import atheris
 import uvicorn
 
-with atheris.instrument_imports(include=["api.http_protocol", "uvicorn.protocols.http.httptools_impl"]):
-    from api.http_protocol import BoundedProtocol
+with atheris.instrument_imports(include=["api.connections", "uvicorn.protocols.http.httptools_impl"]):
+    from api.connections import Gate
 from uvicorn.server import ServerState
 
 from tests.fuzz.harness import fuzz
 
-_STATUSES = {b"HTTP/1.1 200", b"HTTP/1.1 400", b"HTTP/1.1 100"}
+_STATUSES = {b"HTTP/1.1 100", b"HTTP/1.1 200", b"HTTP/1.1 400", b"HTTP/1.1 431"}
 
 
 class Wire(asyncio.Transport):
@@ -69,8 +69,8 @@ _config.load()
 
 
 async def _connection(data: bytes) -> bytes:
-    wire, state = Wire(), ServerState()
-    protocol = BoundedProtocol(config=_config, server_state=state, app_state={})
+    wire, state, gate = Wire(), ServerState(), Gate()
+    protocol = gate.protocol(config=_config, server_state=state, app_state={})
     protocol.connection_made(wire)
     for at in range(0, len(data), 700):
         if wire.is_closing():
@@ -81,8 +81,10 @@ async def _connection(data: bytes) -> bytes:
     protocol.connection_lost(None)
     while state.tasks:
         await asyncio.gather(*state.tasks)
+    if gate._timer is not None:
+        gate._timer.cancel()
     assert not state.connections
-    assert protocol._head_timer is None
+    assert not gate._open
     return wire.written
 
 
