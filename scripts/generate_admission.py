@@ -41,6 +41,20 @@ ORDER BY (Batch, Request, Reason)
 TTL toDateTime(At) + INTERVAL 30 DAY
 SETTINGS index_granularity = 512, ttl_only_drop_parts = 1, ${durable};
 
+CREATE MATERIALIZED VIEW IF NOT EXISTS ingest_rejected_mv${on_cluster} TO ingest_rejected AS
+SELECT
+    Tenant, Batch, toFixedString(Request, 16) AS Request, fromUnixTimestamp64Milli(toInt64(intDiv(any(Received), 1000000)), 'UTC') AS At,
+    Signal, Reason, count() AS Items, groupArray(5)(Named) AS Sample
+FROM
+(
+    SELECT Tenant, Batch, Request, Received, Signal, CAST(Code, 'Int8') AS Reason,
+        toJSONString(map('service', if(Suspect, '', left(ServiceName, 200)), 'name', if(Suspect, '', left(Name, 200)), 'time_unix_nano', toString(Time))) AS Named
+    FROM refused_items
+    ARRAY JOIN Reasons AS Code, Names AS Name, Times AS Time
+    WHERE Code != 0
+)
+GROUP BY Tenant, Batch, Request, Signal, Reason;
+
 -- What the redaction rules found in a batch, and where its rows went.
 CREATE TABLE IF NOT EXISTS ingest_redacted${on_cluster}
 (
@@ -102,12 +116,6 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS ingest_redacted_mv${{on_cluster}} TO inge
 """
 
 ARRIVING = """
-CREATE TABLE IF NOT EXISTS {arriving}${{on_cluster}}
-(
-{columns}
-)
-ENGINE = Null;
-
 CREATE MATERIALIZED VIEW IF NOT EXISTS {arriving}_mv${{on_cluster}} TO {table} AS
 SELECT * EXCEPT ({passing}) FROM {arriving} WHERE NOT Suspect;
 
@@ -132,6 +140,20 @@ def declared(columns: Columns) -> str:
     return ",\n".join(f"    {name} {kind}" for name, kind in columns.items())
 
 
+def arriving(table: str) -> str:
+    """Name of the table that takes the rows of a table in which redaction may find something, among others."""
+    return table.replace("otel_", "arriving_", 1)
+
+
+def arriving_tables() -> list[str]:
+    """The statements that make those; the landing views, which write to them, need them first."""
+    return [
+        f"CREATE TABLE IF NOT EXISTS {arriving(table)}${{on_cluster}}\n"
+        f"(\n{declared({**PASSING, **stored(table)})}\n)\nENGINE = Null;\n"
+        for table in TABLES
+    ]
+
+
 def migration() -> str:
     """The text of 0016_admission.sql."""
     tables = {table: stored(table) for table in TABLES}
@@ -147,13 +169,7 @@ def migration() -> str:
     together = {"Target": "LowCardinality(String)", **PASSING, **everything}
     parts = [HEADER, REDACTING.format(columns=declared(together), redacting=redacting("suspected"), counting=counting("suspected"))]
     parts.extend(
-        ARRIVING.format(
-            table=table,
-            arriving=table.replace("otel_", "arriving_", 1),
-            columns=declared({**PASSING, **columns}),
-            passing=", ".join(PASSING),
-            names=", ".join(columns),
-        )
+        ARRIVING.format(table=table, arriving=arriving(table), passing=", ".join(PASSING), names=", ".join(columns))
         for table, columns in tables.items()
     )
     return "".join(parts)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
 
+from scripts import rejection_expressions as rejections
+from scripts.generate_admission import arriving_tables
 from scripts.landing_columns import (
     ENVELOPE,
     KINDS,
@@ -22,6 +24,7 @@ from scripts.landing_columns import (
     ONLY,
     SERIES_HASH,
     STAGED,
+    SUSPECTED,
     Columns,
     log_columns,
     point_columns,
@@ -41,6 +44,21 @@ BODY_DEPTH = 5
 FIELD = re.compile(r"\b([rcms])\.([a-z_0-9]+)")
 CREATED = re.compile(r"CREATE (TABLE|MATERIALIZED VIEW) IF NOT EXISTS (\w+)")
 SIGNALS = ("traces", "logs", "metrics")
+REASONS = "Reasons"
+ACCEPTED, REFUSED = rejections.STORED, rejections.REFUSED
+LIMITS = rejections.LIMITS
+LIMIT_TYPES = {name: kind for name, (_, kind) in LIMITS.items()}
+# What the views of migration 0016 make dead letters of.
+REFUSED_ITEMS = "refused_items"
+REFUSED_COLUMNS = {
+    **{name: kind for name, (_, kind) in ENVELOPE.items()},
+    "Suspect": "Bool",
+    "Signal": "LowCardinality(String)",
+    "ServiceName": "LowCardinality(String)",
+    REASONS: "Array(UInt8)",
+    "Names": "Array(String)",
+    "Times": "Array(UInt64)",
+}
 
 
 def fields(*columns: Columns) -> dict[str, tuple[str, str]]:
@@ -57,8 +75,10 @@ def aliased(columns: Columns) -> Columns:
 Levels = dict[str, tuple[str, Columns]]
 
 
-def flatten(source: str, base: str, given: list[str], levels: Levels, drop: set[str]) -> str:
+def flatten(source: str, base: str, given: list[str], levels: Levels, drop: set[str], accepted: str = "") -> str:
     """A query with one row per innermost element of `source`, a table with its conditions.
+
+    `accepted`, when given, is a condition on Reasons, an array among `given` that is in step with the elements.
 
     `levels`, outermost first: where the level's elements lie below `base`, and the columns computed there, once
     per element and not once per row. Only fields in use are joined and passed on: naming a whole message costs
@@ -78,15 +98,15 @@ def flatten(source: str, base: str, given: list[str], levels: Levels, drop: set[
         last = depth == len(order) - 1
         kept = [name for name in handed if not (last and name in drop)]
         listed = ",\n".join(f"    {item}" for item in [*kept, *(f"{e} AS {n}" for n, e in columns.items()), *below])
-        query = f"SELECT\n{listed}\nFROM (\n{indent(query, '  ')}\n)\nARRAY JOIN {', '.join(joined)}"
+        beside, where = ([REASONS], f"\nWHERE {accepted}") if last and accepted else ([], "")
+        query = f"SELECT\n{listed}\nFROM (\n{indent(query, '  ')}\n)\nARRAY JOIN {', '.join([*joined, *beside])}{where}"
         handed += columns
     return query
 
 
 def stage(name: str, types: Columns) -> str:
     """A table between two views. It makes what the second view sees small, and keeps it from work without rows."""
-    columns = {"Tenant": "LowCardinality(String)", "Batch": "UInt64", "Received": "UInt64", **types}
-    listed = ",\n".join(f"    {column} {kind}" for column, kind in columns.items())
+    listed = ",\n".join(f"    {column} {kind}" for column, kind in types.items())
     return f"CREATE TABLE IF NOT EXISTS {name}${{on_cluster}}\n(\n{listed}\n)\nENGINE = Null;\n"
 
 
@@ -125,10 +145,38 @@ class Landing:
     def table(self, signal: str) -> str:
         """The table that one signal's envelopes are inserted into."""
         request = column_type(self.messages, f"{signal.capitalize()}Request")
-        return (
-            f"CREATE TABLE IF NOT EXISTS {self.named(f'landing_{signal}')}${{on_cluster}}\n"
-            f"(tenant LowCardinality(String), batch UInt64, received UInt64, request {request})\nENGINE = Null;\n"
+        columns = {field: kind for field, kind in {**ENVELOPE, **SUSPECTED, **LIMITS}.values()}
+        return stage(self.named(f"landing_{signal}"), {**columns, "request": request})
+
+    @property
+    def envelope(self) -> Columns:
+        """What accompanies a request's rows on their way: column -> type."""
+        return {name: kind for name, (_, kind) in {**ENVELOPE, **(SUSPECTED if self.values.nested else {})}.items()}
+
+    def opened(self) -> list[str]:
+        """The same, and the limits, out of an envelope."""
+        named = {**ENVELOPE, **(SUSPECTED if self.values.nested else {}), **LIMITS}
+        return [f"{field} AS {name}" for name, (field, _) in named.items()]
+
+    def shared(self, level: str, columns: Columns, above: str = "") -> Columns:
+        """Columns of a resource or a scope, and the reason to refuse all that is below it."""
+        pairs = f"{level}.attributes"
+        name = "ScopeReason" if above else "ResourceReason"
+        return {**columns, name: rejections.shared(pairs, nested=self.values.nested, above=above)}
+
+    def target(self, table: str) -> str:
+        """Where rows of a table go: to it, or to where those in which redaction may find something are told apart."""
+        return table.replace("otel_", "arriving_", 1) if self.values.nested else table
+
+    def refused(self, name: str, signal: str, items: str, named: str) -> str:
+        """The view that passes on which items of a stage are refused, and what they are called."""
+        suspect = "Suspect" if self.values.nested else "false AS Suspect"
+        query = (
+            f"SELECT Tenant, Batch, Request, Received, {suspect}, '{signal}' AS Signal, ServiceName, Reasons, "
+            f"{named} AS Names, {items}.{'start_' if signal == 'traces' else ''}time_unix_nano AS Times\n"
+            f"FROM {self.named(name)}\nWHERE {REFUSED}"
         )
+        return self.view(f"{name}_refused", query, REFUSED_ITEMS)
 
     def checked(self, source: str, signal: str) -> str:
         """A table of one signal's envelopes, as the FROM of a query that throws where a text is not UTF-8."""
@@ -160,28 +208,40 @@ class Landing:
         resource, scope = resource_columns(self.values), scope_columns(self.values)
         shared = {name: STAGED[name] for name in (*resource, *scope)}
         below = f"resource_{of}.scope_{of}"
-        levels = {"r": (f"resource_{of}", resource), "c": (below, {**scope, "Items": f"c.{items}"})}
-        scopes = flatten(self.checked(f"landing_{signal}", signal), "request", ENVELOPE, levels, set())
+        reasons = {"spans": rejections.spans, "log_records": rejections.logs}[items]
+        found = reasons("Items", "ScopeReason", nested=self.values.nested)
+        levels = {
+            "r": (f"resource_{of}", self.shared("r.resource", resource)),
+            "c": (below, {**self.shared("c.scope", scope, "ResourceReason"), "Items": f"c.{items}"}),
+        }
+        source = self.checked(f"landing_{signal}", signal)
+        scopes = flatten(source, "request", self.opened(), levels, {"ResourceReason"})
+        judged = f"SELECT * EXCEPT ({', '.join(['ScopeReason', *LIMITS])}), {found} AS {REASONS}"
         between = f"landing_{items}"
-        given = ["Tenant", "Batch", "Received", *shared]
-        records = flatten(self.named(between), "", given, {"s": ("Items", columns)}, {"Received"})
+        given = [*self.envelope, *shared, REASONS]
+        gone = {"Received", "Request", REASONS}
+        records = flatten(self.named(between), "", given, {"s": ("Items", columns)}, gone, ACCEPTED)
+        kinds = {**self.envelope, **shared, "Items": self.array(f"Scope{of.capitalize()}", items), REASONS: "Array(UInt8)"}
+        named = "Items.name" if items == "spans" else "Items.event_name"
         return [
-            stage(self.named(between), {**shared, "Items": self.array(f"Scope{of.capitalize()}", items)}),
-            self.view(between, scopes),
-            self.view(f"otel_{signal}", records, f"otel_{signal}"),
+            stage(self.named(between), kinds),
+            self.view(between, f"{judged}\nFROM (\n{indent(scopes, '  ')}\n)"),
+            self.refused(between, signal, "Items", named),
+            self.view(f"otel_{signal}", records, self.target(f"otel_{signal}")),
         ]
 
     def metrics(self) -> list[str]:
         """Metrics of all kinds with what their points share."""
         scopes = "resource_metrics.scope_metrics"
         levels = {
-            "r": ("resource_metrics", resource_columns(self.values)),
-            "c": (scopes, scope_columns(self.values)),
+            "r": ("resource_metrics", self.shared("r.resource", resource_columns(self.values))),
+            "c": (scopes, self.shared("c.scope", scope_columns(self.values), "ResourceReason")),
             "m": (f"{scopes}.metrics", {**METRIC, **{of_kind(kind): f"m.{kind}.data_points" for kind in KINDS}}),
         }
-        query = flatten(self.checked("landing_metrics", "metrics"), "request", ENVELOPE, levels, set())
+        query = flatten(self.checked("landing_metrics", "metrics"), "request", self.opened(), levels, {"ResourceReason"})
         arrays = {of_kind(kind): self.array(of_kind(kind), "data_points") for kind in KINDS}
-        return [stage(self.named("landing_points"), {**STAGED, **arrays}), self.view("landing_points", query)]
+        kinds = {**self.envelope, **LIMIT_TYPES, "ScopeReason": "UInt8", **STAGED, **arrays}
+        return [stage(self.named("landing_points"), kinds), self.view("landing_points", query)]
 
     def points(self, kind: str) -> list[str]:
         """Data points of one kind into their table.
@@ -191,15 +251,20 @@ class Landing:
         """
         between, points = f"landing_{kind}", of_kind(kind)
         shared = {name: kind_ for name, kind_ in STAGED.items() if kind in ONLY.get(name, (kind,))}
-        given = ["Tenant", "Batch", "Received", *shared]
-        some = f"SELECT {', '.join([*given, points])}\nFROM {self.named('landing_points')}\nWHERE notEmpty({points})"
+        given = [*self.envelope, *shared]
+        found = rejections.points(points, "ScopeReason", nested=self.values.nested, exemplars=kind != "summary")
+        passed = ", ".join([*given, points, f"{found} AS {REASONS}"])
+        some = f"SELECT {passed}\nFROM {self.named('landing_points')}\nWHERE notEmpty({points})"
         columns = {**point_columns(self.values), **KINDS[kind]}
-        query = flatten(self.named(between), "", given, {"s": (points, columns)}, {"Received"})
+        gone = {"Received", "Request", REASONS}
+        query = flatten(self.named(between), "", [*given, REASONS], {"s": (points, columns)}, gone, ACCEPTED)
         hashed = f"SELECT * EXCEPT ResourceHash, {SERIES_HASH} AS SeriesHash\nFROM (\n{indent(query, '  ')}\n)"
+        kinds = {**self.envelope, **shared, points: self.array(points, "data_points"), REASONS: "Array(UInt8)"}
         return [
-            stage(self.named(between), {**shared, points: self.array(points, "data_points")}),
+            stage(self.named(between), kinds),
             self.view(between, some),
-            self.view(f"otel_metrics_{kind}", hashed, f"otel_metrics_{kind}"),
+            self.refused(between, "metrics", points, f"arrayMap(r -> MetricName, {REASONS})"),
+            self.view(f"otel_metrics_{kind}", hashed, self.target(f"otel_metrics_{kind}")),
         ]
 
 
@@ -223,6 +288,7 @@ def migration() -> str:
     """The text of 0014_landing.sql."""
     header = HEADER.format(attributes=ATTRIBUTE_DEPTH, body=BODY_DEPTH, array=DEEPER_ARRAY, map=DEEPER_MAP)
     parts = [f"CREATE TABLE IF NOT EXISTS {CHECKED}${{on_cluster}} (Tenant LowCardinality(String)) ENGINE = Null;\n"]
+    parts += [stage(REFUSED_ITEMS, REFUSED_COLUMNS), *arriving_tables()]
     for values in (Values(nested=False), Values(nested=True)):
         parts.extend(Landing.of(values).statements())
     created = [CREATED.match(part).groups() for part in parts]  # type: ignore[union-attr]

@@ -19,9 +19,13 @@ DROP TABLE IF EXISTS check_metrics_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_spans_mv${on_cluster} SYNC;
 
+DROP TABLE IF EXISTS landing_spans_refused_mv${on_cluster} SYNC;
+
 DROP TABLE IF EXISTS otel_traces_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_log_records_mv${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS landing_log_records_refused_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS otel_logs_mv${on_cluster} SYNC;
 
@@ -29,21 +33,31 @@ DROP TABLE IF EXISTS landing_points_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_gauge_mv${on_cluster} SYNC;
 
+DROP TABLE IF EXISTS landing_gauge_refused_mv${on_cluster} SYNC;
+
 DROP TABLE IF EXISTS otel_metrics_gauge_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_sum_mv${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS landing_sum_refused_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS otel_metrics_sum_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_histogram_mv${on_cluster} SYNC;
 
+DROP TABLE IF EXISTS landing_histogram_refused_mv${on_cluster} SYNC;
+
 DROP TABLE IF EXISTS otel_metrics_histogram_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_exponential_histogram_mv${on_cluster} SYNC;
 
+DROP TABLE IF EXISTS landing_exponential_histogram_refused_mv${on_cluster} SYNC;
+
 DROP TABLE IF EXISTS otel_metrics_exponential_histogram_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_summary_mv${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS landing_summary_refused_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS otel_metrics_summary_mv${on_cluster} SYNC;
 
@@ -55,9 +69,13 @@ DROP TABLE IF EXISTS check_metrics_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_spans_mv_nested${on_cluster} SYNC;
 
+DROP TABLE IF EXISTS landing_spans_refused_mv_nested${on_cluster} SYNC;
+
 DROP TABLE IF EXISTS otel_traces_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_log_records_mv_nested${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS landing_log_records_refused_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS otel_logs_mv_nested${on_cluster} SYNC;
 
@@ -65,25 +83,51 @@ DROP TABLE IF EXISTS landing_points_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_gauge_mv_nested${on_cluster} SYNC;
 
+DROP TABLE IF EXISTS landing_gauge_refused_mv_nested${on_cluster} SYNC;
+
 DROP TABLE IF EXISTS otel_metrics_gauge_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_sum_mv_nested${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS landing_sum_refused_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS otel_metrics_sum_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_histogram_mv_nested${on_cluster} SYNC;
 
+DROP TABLE IF EXISTS landing_histogram_refused_mv_nested${on_cluster} SYNC;
+
 DROP TABLE IF EXISTS otel_metrics_histogram_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_exponential_histogram_mv_nested${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS landing_exponential_histogram_refused_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS otel_metrics_exponential_histogram_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_summary_mv_nested${on_cluster} SYNC;
 
+DROP TABLE IF EXISTS landing_summary_refused_mv_nested${on_cluster} SYNC;
+
 DROP TABLE IF EXISTS otel_metrics_summary_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS check_passed${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS refused_items${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS arriving_traces${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS arriving_logs${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS arriving_metrics_gauge${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS arriving_metrics_sum${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS arriving_metrics_histogram${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS arriving_metrics_exponential_histogram${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS arriving_metrics_summary${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_traces${on_cluster} SYNC;
 
@@ -143,16 +187,360 @@ DROP TABLE IF EXISTS landing_summary_nested${on_cluster} SYNC;
 
 CREATE TABLE IF NOT EXISTS check_passed${on_cluster} (Tenant LowCardinality(String)) ENGINE = Null;
 
+CREATE TABLE IF NOT EXISTS refused_items${on_cluster}
+(
+    Tenant LowCardinality(String),
+    Batch UInt64,
+    Received UInt64,
+    Request String,
+    Suspect Bool,
+    Signal LowCardinality(String),
+    ServiceName LowCardinality(String),
+    Reasons Array(UInt8),
+    Names Array(String),
+    Times Array(UInt64)
+)
+ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS arriving_traces${on_cluster}
+(
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    `Timestamp` DateTime64(9, 'UTC'),
+    `TraceId` String,
+    `SpanId` String,
+    `ParentSpanId` String,
+    `TraceState` String,
+    `SpanName` LowCardinality(String),
+    `SpanKind` LowCardinality(String),
+    `ServiceName` LowCardinality(String),
+    `ResourceAttributes` Map(LowCardinality(String), String),
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `SpanAttributes` Map(LowCardinality(String), String),
+    `Duration` UInt64,
+    `StatusCode` LowCardinality(String),
+    `StatusMessage` String,
+    `Events.Timestamp` Array(DateTime64(9, 'UTC')),
+    `Events.Name` Array(LowCardinality(String)),
+    `Events.Attributes` Array(Map(LowCardinality(String), String)),
+    `Events.DroppedAttrCount` Array(UInt32),
+    `Links.TraceId` Array(String),
+    `Links.SpanId` Array(String),
+    `Links.TraceState` Array(String),
+    `Links.Attributes` Array(Map(LowCardinality(String), String)),
+    `Links.DroppedAttrCount` Array(UInt32),
+    `Links.Flags` Array(UInt32),
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `Flags` UInt32,
+    `ResourceSchemaUrl` LowCardinality(String),
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` LowCardinality(String),
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `SpanAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `DroppedAttrCount` UInt32,
+    `DroppedEventsCount` UInt32,
+    `DroppedLinksCount` UInt32
+)
+ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS arriving_logs${on_cluster}
+(
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    `Timestamp` DateTime64(9, 'UTC'),
+    `TraceId` String,
+    `SpanId` String,
+    `TraceFlags` UInt8,
+    `SeverityText` LowCardinality(String),
+    `SeverityNumber` UInt8,
+    `ServiceName` LowCardinality(String),
+    `Body` String,
+    `ResourceSchemaUrl` LowCardinality(String),
+    `ResourceAttributes` Map(LowCardinality(String), String),
+    `ScopeSchemaUrl` LowCardinality(String),
+    `ScopeName` String,
+    `ScopeVersion` LowCardinality(String),
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `LogAttributes` Map(LowCardinality(String), String),
+    `EventName` String,
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `ObservedTimestamp` DateTime64(9, 'UTC'),
+    `Flags` UInt32,
+    `BodyType` Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7),
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `ScopeDroppedAttrCount` UInt32,
+    `LogAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `DroppedAttrCount` UInt32
+)
+ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS arriving_metrics_gauge${on_cluster}
+(
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    `ResourceAttributes` Map(LowCardinality(String), String),
+    `ResourceSchemaUrl` String,
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` String,
+    `ServiceName` LowCardinality(String),
+    `MetricName` LowCardinality(String),
+    `MetricDescription` String,
+    `MetricUnit` String,
+    `Attributes` Map(LowCardinality(String), String),
+    `StartTimeUnix` DateTime64(9, 'UTC'),
+    `TimeUnix` DateTime64(9, 'UTC'),
+    `Value` Float64,
+    `Flags` UInt32,
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
+    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
+    `Exemplars.Value` Array(Float64),
+    `Exemplars.SpanId` Array(String),
+    `Exemplars.TraceId` Array(String),
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `SeriesHash` UInt64,
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricMetadata` Map(LowCardinality(String), String),
+    `ValueType` Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6),
+    `ValueInt` Int64
+)
+ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS arriving_metrics_sum${on_cluster}
+(
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    `ResourceAttributes` Map(LowCardinality(String), String),
+    `ResourceSchemaUrl` String,
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` String,
+    `ServiceName` LowCardinality(String),
+    `MetricName` LowCardinality(String),
+    `MetricDescription` String,
+    `MetricUnit` String,
+    `Attributes` Map(LowCardinality(String), String),
+    `StartTimeUnix` DateTime64(9, 'UTC'),
+    `TimeUnix` DateTime64(9, 'UTC'),
+    `Value` Float64,
+    `Flags` UInt32,
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
+    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
+    `Exemplars.Value` Array(Float64),
+    `Exemplars.SpanId` Array(String),
+    `Exemplars.TraceId` Array(String),
+    `AggregationTemporality` Int32,
+    `IsMonotonic` Bool,
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `SeriesHash` UInt64,
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricMetadata` Map(LowCardinality(String), String),
+    `ValueType` Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6),
+    `ValueInt` Int64
+)
+ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS arriving_metrics_histogram${on_cluster}
+(
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    `ResourceAttributes` Map(LowCardinality(String), String),
+    `ResourceSchemaUrl` String,
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` String,
+    `ServiceName` LowCardinality(String),
+    `MetricName` LowCardinality(String),
+    `MetricDescription` String,
+    `MetricUnit` String,
+    `Attributes` Map(LowCardinality(String), String),
+    `StartTimeUnix` DateTime64(9, 'UTC'),
+    `TimeUnix` DateTime64(9, 'UTC'),
+    `Count` UInt64,
+    `Sum` Float64,
+    `BucketCounts` Array(UInt64),
+    `ExplicitBounds` Array(Float64),
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
+    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
+    `Exemplars.Value` Array(Float64),
+    `Exemplars.SpanId` Array(String),
+    `Exemplars.TraceId` Array(String),
+    `Flags` UInt32,
+    `Min` Float64,
+    `Max` Float64,
+    `AggregationTemporality` Int32,
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `SeriesHash` UInt64,
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricMetadata` Map(LowCardinality(String), String),
+    `HasSum` Bool,
+    `HasMin` Bool,
+    `HasMax` Bool
+)
+ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS arriving_metrics_exponential_histogram${on_cluster}
+(
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    `ResourceAttributes` Map(LowCardinality(String), String),
+    `ResourceSchemaUrl` String,
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` String,
+    `ServiceName` LowCardinality(String),
+    `MetricName` LowCardinality(String),
+    `MetricDescription` String,
+    `MetricUnit` String,
+    `Attributes` Map(LowCardinality(String), String),
+    `StartTimeUnix` DateTime64(9, 'UTC'),
+    `TimeUnix` DateTime64(9, 'UTC'),
+    `Count` UInt64,
+    `Sum` Float64,
+    `Scale` Int32,
+    `ZeroCount` UInt64,
+    `PositiveOffset` Int32,
+    `PositiveBucketCounts` Array(UInt64),
+    `NegativeOffset` Int32,
+    `NegativeBucketCounts` Array(UInt64),
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
+    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
+    `Exemplars.Value` Array(Float64),
+    `Exemplars.SpanId` Array(String),
+    `Exemplars.TraceId` Array(String),
+    `Flags` UInt32,
+    `Min` Float64,
+    `Max` Float64,
+    `AggregationTemporality` Int32,
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `SeriesHash` UInt64,
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricMetadata` Map(LowCardinality(String), String),
+    `HasSum` Bool,
+    `HasMin` Bool,
+    `HasMax` Bool,
+    `ZeroThreshold` Float64
+)
+ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS arriving_metrics_summary${on_cluster}
+(
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    `ResourceAttributes` Map(LowCardinality(String), String),
+    `ResourceSchemaUrl` String,
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` String,
+    `ServiceName` LowCardinality(String),
+    `MetricName` LowCardinality(String),
+    `MetricDescription` String,
+    `MetricUnit` String,
+    `Attributes` Map(LowCardinality(String), String),
+    `StartTimeUnix` DateTime64(9, 'UTC'),
+    `TimeUnix` DateTime64(9, 'UTC'),
+    `Count` UInt64,
+    `Sum` Float64,
+    `ValueAtQuantiles.Quantile` Array(Float64),
+    `ValueAtQuantiles.Value` Array(Float64),
+    `Flags` UInt32,
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `SeriesHash` UInt64,
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricMetadata` Map(LowCardinality(String), String)
+)
+ENGINE = Null;
+
 CREATE TABLE IF NOT EXISTS landing_traces${on_cluster}
-(tenant LowCardinality(String), batch UInt64, received UInt64, request Tuple(resource_spans Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), scope_spans Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), spans Array(Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32)), dropped_events_count UInt32, links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, flags UInt32)), dropped_links_count UInt32, status Tuple(message String, code Int32), flags UInt32)), schema_url String)), schema_url String))))
+(
+    tenant LowCardinality(String),
+    batch UInt64,
+    received UInt64,
+    key String,
+    suspect Bool,
+    hash_inner String,
+    hash_outer String,
+    earliest UInt64,
+    latest UInt64,
+    attributes UInt32,
+    value_size UInt32,
+    body_size UInt32,
+    request Tuple(resource_spans Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), scope_spans Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), spans Array(Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32)), dropped_events_count UInt32, links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, flags UInt32)), dropped_links_count UInt32, status Tuple(message String, code Int32), flags UInt32)), schema_url String)), schema_url String)))
+)
 ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS landing_logs${on_cluster}
-(tenant LowCardinality(String), batch UInt64, received UInt64, request Tuple(resource_logs Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), scope_logs Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), log_records Array(Tuple(time_unix_nano UInt64, severity_number Int32, severity_text String, body Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, flags UInt32, trace_id String, span_id String, observed_time_unix_nano UInt64, event_name String)), schema_url String)), schema_url String))))
+(
+    tenant LowCardinality(String),
+    batch UInt64,
+    received UInt64,
+    key String,
+    suspect Bool,
+    hash_inner String,
+    hash_outer String,
+    earliest UInt64,
+    latest UInt64,
+    attributes UInt32,
+    value_size UInt32,
+    body_size UInt32,
+    request Tuple(resource_logs Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), scope_logs Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), log_records Array(Tuple(time_unix_nano UInt64, severity_number Int32, severity_text String, body Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, flags UInt32, trace_id String, span_id String, observed_time_unix_nano UInt64, event_name String)), schema_url String)), schema_url String)))
+)
 ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS landing_metrics${on_cluster}
-(tenant LowCardinality(String), batch UInt64, received UInt64, request Tuple(resource_metrics Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), scope_metrics Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), metrics Array(Tuple(data Enum8('none' = 0, 'gauge' = 5, 'sum' = 7, 'histogram' = 9, 'exponential_histogram' = 10, 'summary' = 11), name String, description String, unit String, gauge Tuple(data_points Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32))), sum Tuple(data_points Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32)), aggregation_temporality Int32, is_monotonic Bool), histogram Tuple(data_points Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64), exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32, min Nullable(Float64), max Nullable(Float64))), aggregation_temporality Int32), exponential_histogram Tuple(data_points Array(Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), flags UInt32, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), min Nullable(Float64), max Nullable(Float64), zero_threshold Float64)), aggregation_temporality Int32), summary Tuple(data_points Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Float64, quantile_values Array(Tuple(quantile Float64, value Float64)), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32))), metadata Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), schema_url String)), schema_url String))))
+(
+    tenant LowCardinality(String),
+    batch UInt64,
+    received UInt64,
+    key String,
+    suspect Bool,
+    hash_inner String,
+    hash_outer String,
+    earliest UInt64,
+    latest UInt64,
+    attributes UInt32,
+    value_size UInt32,
+    body_size UInt32,
+    request Tuple(resource_metrics Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), scope_metrics Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), metrics Array(Tuple(data Enum8('none' = 0, 'gauge' = 5, 'sum' = 7, 'histogram' = 9, 'exponential_histogram' = 10, 'summary' = 11), name String, description String, unit String, gauge Tuple(data_points Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32))), sum Tuple(data_points Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32)), aggregation_temporality Int32, is_monotonic Bool), histogram Tuple(data_points Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64), exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32, min Nullable(Float64), max Nullable(Float64))), aggregation_temporality Int32), exponential_histogram Tuple(data_points Array(Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), flags UInt32, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), min Nullable(Float64), max Nullable(Float64), zero_threshold Float64)), aggregation_temporality Int32), summary Tuple(data_points Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Float64, quantile_values Array(Tuple(quantile Float64, value Float64)), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32))), metadata Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), schema_url String)), schema_url String)))
+)
 ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS check_traces${on_cluster} AS landing_traces ENGINE = Null;
@@ -181,6 +569,7 @@ CREATE TABLE IF NOT EXISTS landing_spans${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
+    Request String,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -191,46 +580,69 @@ CREATE TABLE IF NOT EXISTS landing_spans${on_cluster}
     ScopeAttributes Map(LowCardinality(String), String),
     ScopeDroppedAttrCount UInt32,
     ScopeSchemaUrl String,
-    Items Array(Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32)), dropped_events_count UInt32, links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, flags UInt32)), dropped_links_count UInt32, status Tuple(message String, code Int32), flags UInt32))
+    Items Array(Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32)), dropped_events_count UInt32, links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, flags UInt32)), dropped_links_count UInt32, status Tuple(message String, code Int32), flags UInt32)),
+    Reasons Array(UInt8)
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_spans_mv${on_cluster} TO landing_spans AS
-SELECT
-    Tenant,
-    Batch,
-    Received,
-    ResourceAttributes,
-    ResourceAttributeTypes,
-    ResourceDroppedAttrCount,
-    ResourceSchemaUrl,
-    ResourceAttributes['service.name'] AS ServiceName,
-    c_scope.name AS ScopeName,
-    c_scope.version AS ScopeVersion,
-    mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), c_scope.attributes.v.t, c_scope.attributes.v.s, c_scope.attributes.v.b, c_scope.attributes.v.i, c_scope.attributes.v.d, c_scope.attributes.v.x, c_scope.attributes.v.A, c_scope.attributes.v.M)) AS ScopeAttributes,
-    c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
-    c_schema_url AS ScopeSchemaUrl,
-    c_spans AS Items
+SELECT * EXCEPT (ScopeReason, Earliest, Latest, MostAttributes, ValueSize, BodySize), arrayMap((t, i, u, b, e, p, n, n0, s0, n1, s1) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, length(t) != 16 OR t = unhex('00000000000000000000000000000000'), 3, length(i) != 8 OR i = unhex('0000000000000000') OR length(u) NOT IN (0, 8), 4, (b > Latest AND b NOT IN (0, 11651379494838206464)) OR (e > Latest AND e NOT IN (0, 11651379494838206464)), 1, if(b IN (0, 11651379494838206464), e, b) < Earliest AND if(b IN (0, 11651379494838206464), e, b) NOT IN (0, 11651379494838206464), 2, length(p.k) > MostAttributes, 5, arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)) > ValueSize, 6, n > ValueSize, 6, n0 > MostAttributes, 5, s0 > ValueSize, 6, n1 > MostAttributes, 5, s1 > ValueSize, 6, b IN (0, 11651379494838206464) AND e IN (0, 11651379494838206464), 100, 0)), Items.trace_id, Items.span_id, Items.parent_span_id, Items.start_time_unix_nano, Items.end_time_unix_nano, Items.attributes, arrayMap((a, b) -> greatest(length(a), length(b)), Items.name, Items.status.message), arrayMap(e -> arrayMax(arrayMap(p -> length(p.k), e.attributes)), Items.events), arrayMap(e -> arrayMax(arrayMap(p -> arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)), e.attributes)), Items.events), arrayMap(e -> arrayMax(arrayMap(p -> length(p.k), e.attributes)), Items.links), arrayMap(e -> arrayMax(arrayMap(p -> arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)), e.attributes)), Items.links)) AS Reasons
 FROM (
   SELECT
       Tenant,
       Batch,
       Received,
-      mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), r_resource.attributes.v.t, r_resource.attributes.v.s, r_resource.attributes.v.b, r_resource.attributes.v.i, r_resource.attributes.v.d, r_resource.attributes.v.x, r_resource.attributes.v.A, r_resource.attributes.v.M)) AS ResourceAttributes,
-      CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
-      r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
-      r_schema_url AS ResourceSchemaUrl,
-      c_scope,
-      c_schema_url,
-      c_spans
+      Request,
+      Earliest,
+      Latest,
+      MostAttributes,
+      ValueSize,
+      BodySize,
+      ResourceAttributes,
+      ResourceAttributeTypes,
+      ResourceDroppedAttrCount,
+      ResourceSchemaUrl,
+      ResourceAttributes['service.name'] AS ServiceName,
+      c_scope.name AS ScopeName,
+      c_scope.version AS ScopeVersion,
+      mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), c_scope.attributes.v.t, c_scope.attributes.v.s, c_scope.attributes.v.b, c_scope.attributes.v.i, c_scope.attributes.v.d, c_scope.attributes.v.x, c_scope.attributes.v.A, c_scope.attributes.v.M)) AS ScopeAttributes,
+      c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
+      c_schema_url AS ScopeSchemaUrl,
+      toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, length(c_scope.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), c_scope.attributes.k, c_scope.attributes.v.s, c_scope.attributes.v.A, c_scope.attributes.v.M, c_scope.attributes.v.x)) > ValueSize, 6, 0)) AS ScopeReason,
+      c_spans AS Items
   FROM (
-    SELECT tenant AS Tenant, batch AS Batch, received AS Received, request.resource_spans.resource AS r_resource, request.resource_spans.schema_url AS r_schema_url, request.resource_spans.scope_spans.scope AS c_scope, request.resource_spans.scope_spans.schema_url AS c_schema_url, request.resource_spans.scope_spans.spans AS c_spans
-    FROM landing_traces
-    WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.trace_state))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.name)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.trace_state)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.status.message))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_spans.schema_url), 'text is not UTF-8')
+    SELECT
+        Tenant,
+        Batch,
+        Received,
+        Request,
+        Earliest,
+        Latest,
+        MostAttributes,
+        ValueSize,
+        BodySize,
+        mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), r_resource.attributes.v.t, r_resource.attributes.v.s, r_resource.attributes.v.b, r_resource.attributes.v.i, r_resource.attributes.v.d, r_resource.attributes.v.x, r_resource.attributes.v.A, r_resource.attributes.v.M)) AS ResourceAttributes,
+        CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
+        r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
+        r_schema_url AS ResourceSchemaUrl,
+        toUInt8(multiIf(Latest = 0, 0, length(r_resource.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), r_resource.attributes.k, r_resource.attributes.v.s, r_resource.attributes.v.A, r_resource.attributes.v.M, r_resource.attributes.v.x)) > ValueSize, 6, 0)) AS ResourceReason,
+        c_scope,
+        c_schema_url,
+        c_spans
+    FROM (
+      SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_spans.resource AS r_resource, request.resource_spans.schema_url AS r_schema_url, request.resource_spans.scope_spans.scope AS c_scope, request.resource_spans.scope_spans.schema_url AS c_schema_url, request.resource_spans.scope_spans.spans AS c_spans
+      FROM landing_traces
+      WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.trace_state))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.name)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.trace_state)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.status.message))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_spans.schema_url), 'text is not UTF-8')
+    )
+    ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_spans
   )
-  ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_spans
-)
-ARRAY JOIN c_scope, c_schema_url, c_spans;
+  ARRAY JOIN c_scope, c_schema_url, c_spans
+);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_spans_refused_mv${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, false AS Suspect, 'traces' AS Signal, ServiceName, Reasons, Items.name AS Names, Items.start_time_unix_nano AS Times
+FROM landing_spans
+WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_mv${on_cluster} TO otel_traces AS
 SELECT
@@ -273,16 +685,18 @@ SELECT
     s_dropped_events_count AS DroppedEventsCount,
     s_dropped_links_count AS DroppedLinksCount
 FROM (
-  SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Items.start_time_unix_nano AS s_start_time_unix_nano, Items.end_time_unix_nano AS s_end_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.parent_span_id AS s_parent_span_id, Items.trace_state AS s_trace_state, Items.name AS s_name, Items.kind AS s_kind, Items.attributes AS s_attributes, Items.status AS s_status, Items.events AS s_events, Items.links AS s_links, Items.flags AS s_flags, Items.dropped_attributes_count AS s_dropped_attributes_count, Items.dropped_events_count AS s_dropped_events_count, Items.dropped_links_count AS s_dropped_links_count
+  SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Reasons, Items.start_time_unix_nano AS s_start_time_unix_nano, Items.end_time_unix_nano AS s_end_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.parent_span_id AS s_parent_span_id, Items.trace_state AS s_trace_state, Items.name AS s_name, Items.kind AS s_kind, Items.attributes AS s_attributes, Items.status AS s_status, Items.events AS s_events, Items.links AS s_links, Items.flags AS s_flags, Items.dropped_attributes_count AS s_dropped_attributes_count, Items.dropped_events_count AS s_dropped_events_count, Items.dropped_links_count AS s_dropped_links_count
   FROM landing_spans
 )
-ARRAY JOIN s_start_time_unix_nano, s_end_time_unix_nano, s_trace_id, s_span_id, s_parent_span_id, s_trace_state, s_name, s_kind, s_attributes, s_status, s_events, s_links, s_flags, s_dropped_attributes_count, s_dropped_events_count, s_dropped_links_count;
+ARRAY JOIN s_start_time_unix_nano, s_end_time_unix_nano, s_trace_id, s_span_id, s_parent_span_id, s_trace_state, s_name, s_kind, s_attributes, s_status, s_events, s_links, s_flags, s_dropped_attributes_count, s_dropped_events_count, s_dropped_links_count, Reasons
+WHERE Reasons IN (0, 100);
 
 CREATE TABLE IF NOT EXISTS landing_log_records${on_cluster}
 (
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
+    Request String,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -293,46 +707,69 @@ CREATE TABLE IF NOT EXISTS landing_log_records${on_cluster}
     ScopeAttributes Map(LowCardinality(String), String),
     ScopeDroppedAttrCount UInt32,
     ScopeSchemaUrl String,
-    Items Array(Tuple(time_unix_nano UInt64, severity_number Int32, severity_text String, body Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, flags UInt32, trace_id String, span_id String, observed_time_unix_nano UInt64, event_name String))
+    Items Array(Tuple(time_unix_nano UInt64, severity_number Int32, severity_text String, body Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, flags UInt32, trace_id String, span_id String, observed_time_unix_nano UInt64, event_name String)),
+    Reasons Array(UInt8)
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_log_records_mv${on_cluster} TO landing_log_records AS
-SELECT
-    Tenant,
-    Batch,
-    Received,
-    ResourceAttributes,
-    ResourceAttributeTypes,
-    ResourceDroppedAttrCount,
-    ResourceSchemaUrl,
-    ResourceAttributes['service.name'] AS ServiceName,
-    c_scope.name AS ScopeName,
-    c_scope.version AS ScopeVersion,
-    mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), c_scope.attributes.v.t, c_scope.attributes.v.s, c_scope.attributes.v.b, c_scope.attributes.v.i, c_scope.attributes.v.d, c_scope.attributes.v.x, c_scope.attributes.v.A, c_scope.attributes.v.M)) AS ScopeAttributes,
-    c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
-    c_schema_url AS ScopeSchemaUrl,
-    c_log_records AS Items
+SELECT * EXCEPT (ScopeReason, Earliest, Latest, MostAttributes, ValueSize, BodySize), arrayMap((t, i, b, o, p, v, n) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, length(t) NOT IN (0, 16), 3, length(i) NOT IN (0, 8), 4, (b > Latest AND b NOT IN (0, 11651379494838206464)) OR (if(b IN (0, 11651379494838206464), o, b) > Latest AND if(b IN (0, 11651379494838206464), o, b) NOT IN (0, 11651379494838206464)), 1, if(b IN (0, 11651379494838206464), if(b IN (0, 11651379494838206464), o, b), b) < Earliest AND if(b IN (0, 11651379494838206464), if(b IN (0, 11651379494838206464), o, b), b) NOT IN (0, 11651379494838206464), 2, length(p.k) > MostAttributes, 5, arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)) > ValueSize, 6, n > ValueSize, 6, length(v.s) + length(v.A) + length(v.M) + length(v.x) > BodySize, 7, b IN (0, 11651379494838206464) AND o IN (0, 11651379494838206464), 100, 0)), Items.trace_id, Items.span_id, Items.time_unix_nano, Items.observed_time_unix_nano, Items.attributes, Items.body, arrayMap((a, b) -> greatest(length(a), length(b)), Items.event_name, Items.severity_text)) AS Reasons
 FROM (
   SELECT
       Tenant,
       Batch,
       Received,
-      mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), r_resource.attributes.v.t, r_resource.attributes.v.s, r_resource.attributes.v.b, r_resource.attributes.v.i, r_resource.attributes.v.d, r_resource.attributes.v.x, r_resource.attributes.v.A, r_resource.attributes.v.M)) AS ResourceAttributes,
-      CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
-      r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
-      r_schema_url AS ResourceSchemaUrl,
-      c_scope,
-      c_schema_url,
-      c_log_records
+      Request,
+      Earliest,
+      Latest,
+      MostAttributes,
+      ValueSize,
+      BodySize,
+      ResourceAttributes,
+      ResourceAttributeTypes,
+      ResourceDroppedAttrCount,
+      ResourceSchemaUrl,
+      ResourceAttributes['service.name'] AS ServiceName,
+      c_scope.name AS ScopeName,
+      c_scope.version AS ScopeVersion,
+      mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), c_scope.attributes.v.t, c_scope.attributes.v.s, c_scope.attributes.v.b, c_scope.attributes.v.i, c_scope.attributes.v.d, c_scope.attributes.v.x, c_scope.attributes.v.A, c_scope.attributes.v.M)) AS ScopeAttributes,
+      c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
+      c_schema_url AS ScopeSchemaUrl,
+      toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, length(c_scope.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), c_scope.attributes.k, c_scope.attributes.v.s, c_scope.attributes.v.A, c_scope.attributes.v.M, c_scope.attributes.v.x)) > ValueSize, 6, 0)) AS ScopeReason,
+      c_log_records AS Items
   FROM (
-    SELECT tenant AS Tenant, batch AS Batch, received AS Received, request.resource_logs.resource AS r_resource, request.resource_logs.schema_url AS r_schema_url, request.resource_logs.scope_logs.scope AS c_scope, request.resource_logs.scope_logs.schema_url AS c_schema_url, request.resource_logs.scope_logs.log_records AS c_log_records
-    FROM landing_logs
-    WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.severity_text))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.body.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.event_name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_logs.schema_url), 'text is not UTF-8')
+    SELECT
+        Tenant,
+        Batch,
+        Received,
+        Request,
+        Earliest,
+        Latest,
+        MostAttributes,
+        ValueSize,
+        BodySize,
+        mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), r_resource.attributes.v.t, r_resource.attributes.v.s, r_resource.attributes.v.b, r_resource.attributes.v.i, r_resource.attributes.v.d, r_resource.attributes.v.x, r_resource.attributes.v.A, r_resource.attributes.v.M)) AS ResourceAttributes,
+        CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
+        r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
+        r_schema_url AS ResourceSchemaUrl,
+        toUInt8(multiIf(Latest = 0, 0, length(r_resource.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), r_resource.attributes.k, r_resource.attributes.v.s, r_resource.attributes.v.A, r_resource.attributes.v.M, r_resource.attributes.v.x)) > ValueSize, 6, 0)) AS ResourceReason,
+        c_scope,
+        c_schema_url,
+        c_log_records
+    FROM (
+      SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_logs.resource AS r_resource, request.resource_logs.schema_url AS r_schema_url, request.resource_logs.scope_logs.scope AS c_scope, request.resource_logs.scope_logs.schema_url AS c_schema_url, request.resource_logs.scope_logs.log_records AS c_log_records
+      FROM landing_logs
+      WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.severity_text))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.body.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.event_name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_logs.schema_url), 'text is not UTF-8')
+    )
+    ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_log_records
   )
-  ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_log_records
-)
-ARRAY JOIN c_scope, c_schema_url, c_log_records;
+  ARRAY JOIN c_scope, c_schema_url, c_log_records
+);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_log_records_refused_mv${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, false AS Suspect, 'logs' AS Signal, ServiceName, Reasons, Items.event_name AS Names, Items.time_unix_nano AS Times
+FROM landing_log_records
+WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_logs_mv${on_cluster} TO otel_logs AS
 SELECT
@@ -363,16 +800,24 @@ SELECT
     CAST(s_attributes.v.t, 'Array(Int8)') AS LogAttributeTypes,
     s_dropped_attributes_count AS DroppedAttrCount
 FROM (
-  SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Items.time_unix_nano AS s_time_unix_nano, Items.observed_time_unix_nano AS s_observed_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.flags AS s_flags, Items.severity_text AS s_severity_text, Items.severity_number AS s_severity_number, Items.body AS s_body, Items.attributes AS s_attributes, Items.event_name AS s_event_name, Items.dropped_attributes_count AS s_dropped_attributes_count
+  SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Reasons, Items.time_unix_nano AS s_time_unix_nano, Items.observed_time_unix_nano AS s_observed_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.flags AS s_flags, Items.severity_text AS s_severity_text, Items.severity_number AS s_severity_number, Items.body AS s_body, Items.attributes AS s_attributes, Items.event_name AS s_event_name, Items.dropped_attributes_count AS s_dropped_attributes_count
   FROM landing_log_records
 )
-ARRAY JOIN s_time_unix_nano, s_observed_time_unix_nano, s_trace_id, s_span_id, s_flags, s_severity_text, s_severity_number, s_body, s_attributes, s_event_name, s_dropped_attributes_count;
+ARRAY JOIN s_time_unix_nano, s_observed_time_unix_nano, s_trace_id, s_span_id, s_flags, s_severity_text, s_severity_number, s_body, s_attributes, s_event_name, s_dropped_attributes_count, Reasons
+WHERE Reasons IN (0, 100);
 
 CREATE TABLE IF NOT EXISTS landing_points${on_cluster}
 (
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
+    Request String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -403,6 +848,12 @@ SELECT
     Tenant,
     Batch,
     Received,
+    Request,
+    Earliest,
+    Latest,
+    MostAttributes,
+    ValueSize,
+    BodySize,
     ResourceAttributes,
     ResourceAttributeTypes,
     ResourceDroppedAttrCount,
@@ -413,6 +864,7 @@ SELECT
     ScopeAttributes,
     ScopeDroppedAttrCount,
     ScopeSchemaUrl,
+    ScopeReason,
     cityHash64(ServiceName, ScopeName, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(ResourceAttributes), mapValues(ResourceAttributes)))) AS ResourceHash,
     m_name AS MetricName,
     m_description AS MetricDescription,
@@ -430,16 +882,24 @@ FROM (
       Tenant,
       Batch,
       Received,
+      Request,
+      Earliest,
+      Latest,
+      MostAttributes,
+      ValueSize,
+      BodySize,
       ResourceAttributes,
       ResourceAttributeTypes,
       ResourceDroppedAttrCount,
       ResourceSchemaUrl,
+      ResourceReason,
       ResourceAttributes['service.name'] AS ServiceName,
       c_scope.name AS ScopeName,
       c_scope.version AS ScopeVersion,
       mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), c_scope.attributes.v.t, c_scope.attributes.v.s, c_scope.attributes.v.b, c_scope.attributes.v.i, c_scope.attributes.v.d, c_scope.attributes.v.x, c_scope.attributes.v.A, c_scope.attributes.v.M)) AS ScopeAttributes,
       c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
       c_schema_url AS ScopeSchemaUrl,
+      toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, length(c_scope.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), c_scope.attributes.k, c_scope.attributes.v.s, c_scope.attributes.v.A, c_scope.attributes.v.M, c_scope.attributes.v.x)) > ValueSize, 6, 0)) AS ScopeReason,
       m_name,
       m_description,
       m_unit,
@@ -454,10 +914,17 @@ FROM (
         Tenant,
         Batch,
         Received,
+        Request,
+        Earliest,
+        Latest,
+        MostAttributes,
+        ValueSize,
+        BodySize,
         mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), r_resource.attributes.v.t, r_resource.attributes.v.s, r_resource.attributes.v.b, r_resource.attributes.v.i, r_resource.attributes.v.d, r_resource.attributes.v.x, r_resource.attributes.v.A, r_resource.attributes.v.M)) AS ResourceAttributes,
         CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
         r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
         r_schema_url AS ResourceSchemaUrl,
+        toUInt8(multiIf(Latest = 0, 0, length(r_resource.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), r_resource.attributes.k, r_resource.attributes.v.s, r_resource.attributes.v.A, r_resource.attributes.v.M, r_resource.attributes.v.x)) > ValueSize, 6, 0)) AS ResourceReason,
         c_scope,
         c_schema_url,
         m_name,
@@ -470,7 +937,7 @@ FROM (
         m_gauge,
         m_summary
     FROM (
-      SELECT tenant AS Tenant, batch AS Batch, received AS Received, request.resource_metrics.resource AS r_resource, request.resource_metrics.schema_url AS r_schema_url, request.resource_metrics.scope_metrics.scope AS c_scope, request.resource_metrics.scope_metrics.schema_url AS c_schema_url, request.resource_metrics.scope_metrics.metrics.name AS m_name, request.resource_metrics.scope_metrics.metrics.description AS m_description, request.resource_metrics.scope_metrics.metrics.unit AS m_unit, request.resource_metrics.scope_metrics.metrics.metadata AS m_metadata, request.resource_metrics.scope_metrics.metrics.sum AS m_sum, request.resource_metrics.scope_metrics.metrics.histogram AS m_histogram, request.resource_metrics.scope_metrics.metrics.exponential_histogram AS m_exponential_histogram, request.resource_metrics.scope_metrics.metrics.gauge AS m_gauge, request.resource_metrics.scope_metrics.metrics.summary AS m_summary
+      SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_metrics.resource AS r_resource, request.resource_metrics.schema_url AS r_schema_url, request.resource_metrics.scope_metrics.scope AS c_scope, request.resource_metrics.scope_metrics.schema_url AS c_schema_url, request.resource_metrics.scope_metrics.metrics.name AS m_name, request.resource_metrics.scope_metrics.metrics.description AS m_description, request.resource_metrics.scope_metrics.metrics.unit AS m_unit, request.resource_metrics.scope_metrics.metrics.metadata AS m_metadata, request.resource_metrics.scope_metrics.metrics.sum AS m_sum, request.resource_metrics.scope_metrics.metrics.histogram AS m_histogram, request.resource_metrics.scope_metrics.metrics.exponential_histogram AS m_exponential_histogram, request.resource_metrics.scope_metrics.metrics.gauge AS m_gauge, request.resource_metrics.scope_metrics.metrics.summary AS m_summary
       FROM landing_metrics
       WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.description))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.unit))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.summary.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.summary.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.metadata.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.metadata.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_metrics.schema_url), 'text is not UTF-8')
     )
@@ -485,6 +952,7 @@ CREATE TABLE IF NOT EXISTS landing_gauge${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
+    Request String,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -500,14 +968,20 @@ CREATE TABLE IF NOT EXISTS landing_gauge${on_cluster}
     MetricDescription String,
     MetricUnit String,
     MetricMetadata Map(LowCardinality(String), String),
-    Gauge Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32))
+    Gauge Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32)),
+    Reasons Array(UInt8)
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_gauge_mv${on_cluster} TO landing_gauge AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge
+SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge, arrayMap((b, p, n0, s0) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, length(p.k) > MostAttributes, 5, arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)) > ValueSize, 6, n0 > MostAttributes, 5, s0 > ValueSize, 6, b IN (0, 11651379494838206464), 100, 0)), Gauge.time_unix_nano, Gauge.attributes, arrayMap(e -> arrayMax(arrayMap(p -> length(p.k), e.filtered_attributes)), Gauge.exemplars), arrayMap(e -> arrayMax(arrayMap(p -> arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)), e.filtered_attributes)), Gauge.exemplars)) AS Reasons
 FROM landing_points
 WHERE notEmpty(Gauge);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_gauge_refused_mv${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, false AS Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, Gauge.time_unix_nano AS Times
+FROM landing_gauge
+WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_gauge_mv${on_cluster} TO otel_metrics_gauge AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
@@ -544,10 +1018,11 @@ FROM (
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
       arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge.attributes AS s_attributes, Gauge.start_time_unix_nano AS s_start_time_unix_nano, Gauge.time_unix_nano AS s_time_unix_nano, Gauge.flags AS s_flags, Gauge.value AS s_value, Gauge.as_int AS s_as_int, Gauge.as_double AS s_as_double, Gauge.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Reasons, Gauge.attributes AS s_attributes, Gauge.start_time_unix_nano AS s_start_time_unix_nano, Gauge.time_unix_nano AS s_time_unix_nano, Gauge.flags AS s_flags, Gauge.value AS s_value, Gauge.as_int AS s_as_int, Gauge.as_double AS s_as_double, Gauge.exemplars AS s_exemplars
     FROM landing_gauge
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars, Reasons
+  WHERE Reasons IN (0, 100)
 );
 
 CREATE TABLE IF NOT EXISTS landing_sum${on_cluster}
@@ -555,6 +1030,7 @@ CREATE TABLE IF NOT EXISTS landing_sum${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
+    Request String,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -572,14 +1048,20 @@ CREATE TABLE IF NOT EXISTS landing_sum${on_cluster}
     MetricMetadata Map(LowCardinality(String), String),
     AggregationTemporality Int32,
     IsMonotonic Bool,
-    Sum Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32))
+    Sum Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32)),
+    Reasons Array(UInt8)
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_sum_mv${on_cluster} TO landing_sum AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum
+SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum, arrayMap((b, p, n0, s0) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, length(p.k) > MostAttributes, 5, arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)) > ValueSize, 6, n0 > MostAttributes, 5, s0 > ValueSize, 6, b IN (0, 11651379494838206464), 100, 0)), Sum.time_unix_nano, Sum.attributes, arrayMap(e -> arrayMax(arrayMap(p -> length(p.k), e.filtered_attributes)), Sum.exemplars), arrayMap(e -> arrayMax(arrayMap(p -> arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)), e.filtered_attributes)), Sum.exemplars)) AS Reasons
 FROM landing_points
 WHERE notEmpty(Sum);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_sum_refused_mv${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, false AS Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, Sum.time_unix_nano AS Times
+FROM landing_sum
+WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_sum_mv${on_cluster} TO otel_metrics_sum AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
@@ -618,10 +1100,11 @@ FROM (
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
       arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum.attributes AS s_attributes, Sum.start_time_unix_nano AS s_start_time_unix_nano, Sum.time_unix_nano AS s_time_unix_nano, Sum.flags AS s_flags, Sum.value AS s_value, Sum.as_int AS s_as_int, Sum.as_double AS s_as_double, Sum.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Reasons, Sum.attributes AS s_attributes, Sum.start_time_unix_nano AS s_start_time_unix_nano, Sum.time_unix_nano AS s_time_unix_nano, Sum.flags AS s_flags, Sum.value AS s_value, Sum.as_int AS s_as_int, Sum.as_double AS s_as_double, Sum.exemplars AS s_exemplars
     FROM landing_sum
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars, Reasons
+  WHERE Reasons IN (0, 100)
 );
 
 CREATE TABLE IF NOT EXISTS landing_histogram${on_cluster}
@@ -629,6 +1112,7 @@ CREATE TABLE IF NOT EXISTS landing_histogram${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
+    Request String,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -645,14 +1129,20 @@ CREATE TABLE IF NOT EXISTS landing_histogram${on_cluster}
     MetricUnit String,
     MetricMetadata Map(LowCardinality(String), String),
     AggregationTemporality Int32,
-    Histogram Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64), exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32, min Nullable(Float64), max Nullable(Float64)))
+    Histogram Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64), exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32, min Nullable(Float64), max Nullable(Float64))),
+    Reasons Array(UInt8)
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_histogram_mv${on_cluster} TO landing_histogram AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram
+SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram, arrayMap((b, p, n0, s0) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, length(p.k) > MostAttributes, 5, arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)) > ValueSize, 6, n0 > MostAttributes, 5, s0 > ValueSize, 6, b IN (0, 11651379494838206464), 100, 0)), Histogram.time_unix_nano, Histogram.attributes, arrayMap(e -> arrayMax(arrayMap(p -> length(p.k), e.filtered_attributes)), Histogram.exemplars), arrayMap(e -> arrayMax(arrayMap(p -> arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)), e.filtered_attributes)), Histogram.exemplars)) AS Reasons
 FROM landing_points
 WHERE notEmpty(Histogram);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_histogram_refused_mv${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, false AS Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, Histogram.time_unix_nano AS Times
+FROM landing_histogram
+WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_histogram_mv${on_cluster} TO otel_metrics_histogram AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
@@ -696,10 +1186,11 @@ FROM (
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
       arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram.attributes AS s_attributes, Histogram.start_time_unix_nano AS s_start_time_unix_nano, Histogram.time_unix_nano AS s_time_unix_nano, Histogram.flags AS s_flags, Histogram.count AS s_count, Histogram.bucket_counts AS s_bucket_counts, Histogram.explicit_bounds AS s_explicit_bounds, Histogram.sum AS s_sum, Histogram.min AS s_min, Histogram.max AS s_max, Histogram.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Reasons, Histogram.attributes AS s_attributes, Histogram.start_time_unix_nano AS s_start_time_unix_nano, Histogram.time_unix_nano AS s_time_unix_nano, Histogram.flags AS s_flags, Histogram.count AS s_count, Histogram.bucket_counts AS s_bucket_counts, Histogram.explicit_bounds AS s_explicit_bounds, Histogram.sum AS s_sum, Histogram.min AS s_min, Histogram.max AS s_max, Histogram.exemplars AS s_exemplars
     FROM landing_histogram
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_bucket_counts, s_explicit_bounds, s_sum, s_min, s_max, s_exemplars
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_bucket_counts, s_explicit_bounds, s_sum, s_min, s_max, s_exemplars, Reasons
+  WHERE Reasons IN (0, 100)
 );
 
 CREATE TABLE IF NOT EXISTS landing_exponential_histogram${on_cluster}
@@ -707,6 +1198,7 @@ CREATE TABLE IF NOT EXISTS landing_exponential_histogram${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
+    Request String,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -723,14 +1215,20 @@ CREATE TABLE IF NOT EXISTS landing_exponential_histogram${on_cluster}
     MetricUnit String,
     MetricMetadata Map(LowCardinality(String), String),
     AggregationTemporality Int32,
-    ExponentialHistogram Array(Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), flags UInt32, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), min Nullable(Float64), max Nullable(Float64), zero_threshold Float64))
+    ExponentialHistogram Array(Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), flags UInt32, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), min Nullable(Float64), max Nullable(Float64), zero_threshold Float64)),
+    Reasons Array(UInt8)
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_exponential_histogram_mv${on_cluster} TO landing_exponential_histogram AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram
+SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram, arrayMap((b, p, n0, s0) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, length(p.k) > MostAttributes, 5, arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)) > ValueSize, 6, n0 > MostAttributes, 5, s0 > ValueSize, 6, b IN (0, 11651379494838206464), 100, 0)), ExponentialHistogram.time_unix_nano, ExponentialHistogram.attributes, arrayMap(e -> arrayMax(arrayMap(p -> length(p.k), e.filtered_attributes)), ExponentialHistogram.exemplars), arrayMap(e -> arrayMax(arrayMap(p -> arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)), e.filtered_attributes)), ExponentialHistogram.exemplars)) AS Reasons
 FROM landing_points
 WHERE notEmpty(ExponentialHistogram);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_exponential_histogram_refused_mv${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, false AS Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, ExponentialHistogram.time_unix_nano AS Times
+FROM landing_exponential_histogram
+WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_exponential_histogram_mv${on_cluster} TO otel_metrics_exponential_histogram AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
@@ -779,10 +1277,11 @@ FROM (
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
       arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram.attributes AS s_attributes, ExponentialHistogram.start_time_unix_nano AS s_start_time_unix_nano, ExponentialHistogram.time_unix_nano AS s_time_unix_nano, ExponentialHistogram.flags AS s_flags, ExponentialHistogram.count AS s_count, ExponentialHistogram.scale AS s_scale, ExponentialHistogram.zero_count AS s_zero_count, ExponentialHistogram.positive AS s_positive, ExponentialHistogram.negative AS s_negative, ExponentialHistogram.zero_threshold AS s_zero_threshold, ExponentialHistogram.sum AS s_sum, ExponentialHistogram.min AS s_min, ExponentialHistogram.max AS s_max, ExponentialHistogram.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Reasons, ExponentialHistogram.attributes AS s_attributes, ExponentialHistogram.start_time_unix_nano AS s_start_time_unix_nano, ExponentialHistogram.time_unix_nano AS s_time_unix_nano, ExponentialHistogram.flags AS s_flags, ExponentialHistogram.count AS s_count, ExponentialHistogram.scale AS s_scale, ExponentialHistogram.zero_count AS s_zero_count, ExponentialHistogram.positive AS s_positive, ExponentialHistogram.negative AS s_negative, ExponentialHistogram.zero_threshold AS s_zero_threshold, ExponentialHistogram.sum AS s_sum, ExponentialHistogram.min AS s_min, ExponentialHistogram.max AS s_max, ExponentialHistogram.exemplars AS s_exemplars
     FROM landing_exponential_histogram
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_scale, s_zero_count, s_positive, s_negative, s_zero_threshold, s_sum, s_min, s_max, s_exemplars
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_scale, s_zero_count, s_positive, s_negative, s_zero_threshold, s_sum, s_min, s_max, s_exemplars, Reasons
+  WHERE Reasons IN (0, 100)
 );
 
 CREATE TABLE IF NOT EXISTS landing_summary${on_cluster}
@@ -790,6 +1289,7 @@ CREATE TABLE IF NOT EXISTS landing_summary${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
+    Request String,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -805,14 +1305,20 @@ CREATE TABLE IF NOT EXISTS landing_summary${on_cluster}
     MetricDescription String,
     MetricUnit String,
     MetricMetadata Map(LowCardinality(String), String),
-    Summary Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Float64, quantile_values Array(Tuple(quantile Float64, value Float64)), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32))
+    Summary Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Float64, quantile_values Array(Tuple(quantile Float64, value Float64)), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32)),
+    Reasons Array(UInt8)
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_summary_mv${on_cluster} TO landing_summary AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary
+SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary, arrayMap((b, p) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, length(p.k) > MostAttributes, 5, arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)) > ValueSize, 6, b IN (0, 11651379494838206464), 100, 0)), Summary.time_unix_nano, Summary.attributes) AS Reasons
 FROM landing_points
 WHERE notEmpty(Summary);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_summary_refused_mv${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, false AS Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, Summary.time_unix_nano AS Times
+FROM landing_summary
+WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_summary_mv${on_cluster} TO otel_metrics_summary AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
@@ -845,22 +1351,65 @@ FROM (
       s_quantile_values.quantile AS `ValueAtQuantiles.Quantile`,
       s_quantile_values.value AS `ValueAtQuantiles.Value`
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary.attributes AS s_attributes, Summary.start_time_unix_nano AS s_start_time_unix_nano, Summary.time_unix_nano AS s_time_unix_nano, Summary.flags AS s_flags, Summary.count AS s_count, Summary.sum AS s_sum, Summary.quantile_values AS s_quantile_values
+    SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Reasons, Summary.attributes AS s_attributes, Summary.start_time_unix_nano AS s_start_time_unix_nano, Summary.time_unix_nano AS s_time_unix_nano, Summary.flags AS s_flags, Summary.count AS s_count, Summary.sum AS s_sum, Summary.quantile_values AS s_quantile_values
     FROM landing_summary
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_sum, s_quantile_values
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_sum, s_quantile_values, Reasons
+  WHERE Reasons IN (0, 100)
 );
 
 CREATE TABLE IF NOT EXISTS landing_traces_nested${on_cluster}
-(tenant LowCardinality(String), batch UInt64, received UInt64, request Tuple(resource_spans Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), scope_spans Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), spans Array(Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32)), dropped_events_count UInt32, links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, flags UInt32)), dropped_links_count UInt32, status Tuple(message String, code Int32), flags UInt32)), schema_url String)), schema_url String))))
+(
+    tenant LowCardinality(String),
+    batch UInt64,
+    received UInt64,
+    key String,
+    suspect Bool,
+    hash_inner String,
+    hash_outer String,
+    earliest UInt64,
+    latest UInt64,
+    attributes UInt32,
+    value_size UInt32,
+    body_size UInt32,
+    request Tuple(resource_spans Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), scope_spans Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), spans Array(Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32)), dropped_events_count UInt32, links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, flags UInt32)), dropped_links_count UInt32, status Tuple(message String, code Int32), flags UInt32)), schema_url String)), schema_url String)))
+)
 ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS landing_logs_nested${on_cluster}
-(tenant LowCardinality(String), batch UInt64, received UInt64, request Tuple(resource_logs Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), scope_logs Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), log_records Array(Tuple(time_unix_nano UInt64, severity_number Int32, severity_text String, body Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String)))), x String)))), x String), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, flags UInt32, trace_id String, span_id String, observed_time_unix_nano UInt64, event_name String)), schema_url String)), schema_url String))))
+(
+    tenant LowCardinality(String),
+    batch UInt64,
+    received UInt64,
+    key String,
+    suspect Bool,
+    hash_inner String,
+    hash_outer String,
+    earliest UInt64,
+    latest UInt64,
+    attributes UInt32,
+    value_size UInt32,
+    body_size UInt32,
+    request Tuple(resource_logs Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), scope_logs Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), log_records Array(Tuple(time_unix_nano UInt64, severity_number Int32, severity_text String, body Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String)))), x String)))), x String), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, flags UInt32, trace_id String, span_id String, observed_time_unix_nano UInt64, event_name String)), schema_url String)), schema_url String)))
+)
 ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS landing_metrics_nested${on_cluster}
-(tenant LowCardinality(String), batch UInt64, received UInt64, request Tuple(resource_metrics Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), scope_metrics Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), metrics Array(Tuple(data Enum8('none' = 0, 'gauge' = 5, 'sum' = 7, 'histogram' = 9, 'exponential_histogram' = 10, 'summary' = 11), name String, description String, unit String, gauge Tuple(data_points Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32))), sum Tuple(data_points Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32)), aggregation_temporality Int32, is_monotonic Bool), histogram Tuple(data_points Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64), exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32, min Nullable(Float64), max Nullable(Float64))), aggregation_temporality Int32), exponential_histogram Tuple(data_points Array(Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), flags UInt32, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), min Nullable(Float64), max Nullable(Float64), zero_threshold Float64)), aggregation_temporality Int32), summary Tuple(data_points Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Float64, quantile_values Array(Tuple(quantile Float64, value Float64)), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32))), metadata Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), schema_url String)), schema_url String))))
+(
+    tenant LowCardinality(String),
+    batch UInt64,
+    received UInt64,
+    key String,
+    suspect Bool,
+    hash_inner String,
+    hash_outer String,
+    earliest UInt64,
+    latest UInt64,
+    attributes UInt32,
+    value_size UInt32,
+    body_size UInt32,
+    request Tuple(resource_metrics Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), scope_metrics Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), metrics Array(Tuple(data Enum8('none' = 0, 'gauge' = 5, 'sum' = 7, 'histogram' = 9, 'exponential_histogram' = 10, 'summary' = 11), name String, description String, unit String, gauge Tuple(data_points Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32))), sum Tuple(data_points Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32)), aggregation_temporality Int32, is_monotonic Bool), histogram Tuple(data_points Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64), exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32, min Nullable(Float64), max Nullable(Float64))), aggregation_temporality Int32), exponential_histogram Tuple(data_points Array(Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), flags UInt32, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), min Nullable(Float64), max Nullable(Float64), zero_threshold Float64)), aggregation_temporality Int32), summary Tuple(data_points Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Float64, quantile_values Array(Tuple(quantile Float64, value Float64)), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32))), metadata Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), schema_url String)), schema_url String)))
+)
 ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS check_traces_nested${on_cluster} AS landing_traces_nested ENGINE = Null;
@@ -889,6 +1438,10 @@ CREATE TABLE IF NOT EXISTS landing_spans_nested${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -899,51 +1452,83 @@ CREATE TABLE IF NOT EXISTS landing_spans_nested${on_cluster}
     ScopeAttributes Map(LowCardinality(String), String),
     ScopeDroppedAttrCount UInt32,
     ScopeSchemaUrl String,
-    Items Array(Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32)), dropped_events_count UInt32, links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, flags UInt32)), dropped_links_count UInt32, status Tuple(message String, code Int32), flags UInt32))
+    Items Array(Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32)), dropped_events_count UInt32, links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, flags UInt32)), dropped_links_count UInt32, status Tuple(message String, code Int32), flags UInt32)),
+    Reasons Array(UInt8)
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_spans_mv_nested${on_cluster} TO landing_spans_nested AS
-SELECT
-    Tenant,
-    Batch,
-    Received,
-    ResourceAttributes,
-    ResourceAttributeTypes,
-    ResourceDroppedAttrCount,
-    ResourceSchemaUrl,
-    ResourceAttributes['service.name'] AS ServiceName,
-    c_scope.name AS ScopeName,
-    c_scope.version AS ScopeVersion,
-    mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), c_scope.attributes.v)) AS ScopeAttributes,
-    c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
-    c_schema_url AS ScopeSchemaUrl,
-    c_spans AS Items
+SELECT * EXCEPT (ScopeReason, Earliest, Latest, MostAttributes, ValueSize, BodySize), arrayMap((t, i, u, b, e, p, n, n0, s0, n1, s1) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, length(t) != 16 OR t = unhex('00000000000000000000000000000000'), 3, length(i) != 8 OR i = unhex('0000000000000000') OR length(u) NOT IN (0, 8), 4, (b > Latest AND b NOT IN (0, 11651379494838206464)) OR (e > Latest AND e NOT IN (0, 11651379494838206464)), 1, if(b IN (0, 11651379494838206464), e, b) < Earliest AND if(b IN (0, 11651379494838206464), e, b) NOT IN (0, 11651379494838206464), 2, greatest(length(p.k), arrayMax(arrayMap((list, map) -> greatest(length(list.v), length(map.v)), p.v.a, p.v.m))) > MostAttributes, 5, arrayMax(arrayMap((k, s, x, list, map) -> greatest(length(k), length(s), length(x), intDiv(byteSize(list, map), 8)), p.k, p.v.s, p.v.x, p.v.a, p.v.m)) > ValueSize, 6, n > ValueSize, 6, n0 > MostAttributes, 5, s0 > ValueSize, 6, n1 > MostAttributes, 5, s1 > ValueSize, 6, b IN (0, 11651379494838206464) AND e IN (0, 11651379494838206464), 100, 0)), Items.trace_id, Items.span_id, Items.parent_span_id, Items.start_time_unix_nano, Items.end_time_unix_nano, Items.attributes, arrayMap((a, b) -> greatest(length(a), length(b)), Items.name, Items.status.message), arrayMap(e -> arrayMax(arrayMap(p -> greatest(length(p.k), arrayMax(arrayMap((list, map) -> greatest(length(list.v), length(map.v)), p.v.a, p.v.m))), e.attributes)), Items.events), arrayMap(e -> arrayMax(arrayMap(p -> arrayMax(arrayMap((k, s, x, list, map) -> greatest(length(k), length(s), length(x), intDiv(byteSize(list, map), 8)), p.k, p.v.s, p.v.x, p.v.a, p.v.m)), e.attributes)), Items.events), arrayMap(e -> arrayMax(arrayMap(p -> greatest(length(p.k), arrayMax(arrayMap((list, map) -> greatest(length(list.v), length(map.v)), p.v.a, p.v.m))), e.attributes)), Items.links), arrayMap(e -> arrayMax(arrayMap(p -> arrayMax(arrayMap((k, s, x, list, map) -> greatest(length(k), length(s), length(x), intDiv(byteSize(list, map), 8)), p.k, p.v.s, p.v.x, p.v.a, p.v.m)), e.attributes)), Items.links)) AS Reasons
 FROM (
   SELECT
       Tenant,
       Batch,
       Received,
-      mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), r_resource.attributes.v)) AS ResourceAttributes,
-      CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
-      r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
-      r_schema_url AS ResourceSchemaUrl,
-      c_scope,
-      c_schema_url,
-      c_spans
+      Request,
+      Suspect,
+      HashInner,
+      HashOuter,
+      Earliest,
+      Latest,
+      MostAttributes,
+      ValueSize,
+      BodySize,
+      ResourceAttributes,
+      ResourceAttributeTypes,
+      ResourceDroppedAttrCount,
+      ResourceSchemaUrl,
+      ResourceAttributes['service.name'] AS ServiceName,
+      c_scope.name AS ScopeName,
+      c_scope.version AS ScopeVersion,
+      mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), c_scope.attributes.v)) AS ScopeAttributes,
+      c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
+      c_schema_url AS ScopeSchemaUrl,
+      toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, greatest(length(c_scope.attributes.k), arrayMax(arrayMap((list, map) -> greatest(length(list.v), length(map.v)), c_scope.attributes.v.a, c_scope.attributes.v.m))) > MostAttributes, 5, arrayMax(arrayMap((k, s, x, list, map) -> greatest(length(k), length(s), length(x), intDiv(byteSize(list, map), 8)), c_scope.attributes.k, c_scope.attributes.v.s, c_scope.attributes.v.x, c_scope.attributes.v.a, c_scope.attributes.v.m)) > ValueSize, 6, 0)) AS ScopeReason,
+      c_spans AS Items
   FROM (
-    SELECT tenant AS Tenant, batch AS Batch, received AS Received, request.resource_spans.resource AS r_resource, request.resource_spans.schema_url AS r_schema_url, request.resource_spans.scope_spans.scope AS c_scope, request.resource_spans.scope_spans.schema_url AS c_schema_url, request.resource_spans.scope_spans.spans AS c_spans
-    FROM landing_traces_nested
-    WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.trace_state))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.name)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.trace_state)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.status.message))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_spans.schema_url), 'text is not UTF-8')
+    SELECT
+        Tenant,
+        Batch,
+        Received,
+        Request,
+        Suspect,
+        HashInner,
+        HashOuter,
+        Earliest,
+        Latest,
+        MostAttributes,
+        ValueSize,
+        BodySize,
+        mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), r_resource.attributes.v)) AS ResourceAttributes,
+        CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
+        r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
+        r_schema_url AS ResourceSchemaUrl,
+        toUInt8(multiIf(Latest = 0, 0, greatest(length(r_resource.attributes.k), arrayMax(arrayMap((list, map) -> greatest(length(list.v), length(map.v)), r_resource.attributes.v.a, r_resource.attributes.v.m))) > MostAttributes, 5, arrayMax(arrayMap((k, s, x, list, map) -> greatest(length(k), length(s), length(x), intDiv(byteSize(list, map), 8)), r_resource.attributes.k, r_resource.attributes.v.s, r_resource.attributes.v.x, r_resource.attributes.v.a, r_resource.attributes.v.m)) > ValueSize, 6, 0)) AS ResourceReason,
+        c_scope,
+        c_schema_url,
+        c_spans
+    FROM (
+      SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, suspect AS Suspect, hash_inner AS HashInner, hash_outer AS HashOuter, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_spans.resource AS r_resource, request.resource_spans.schema_url AS r_schema_url, request.resource_spans.scope_spans.scope AS c_scope, request.resource_spans.scope_spans.schema_url AS c_schema_url, request.resource_spans.scope_spans.spans AS c_spans
+      FROM landing_traces_nested
+      WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.trace_state))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.name)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.trace_state)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.status.message))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_spans.schema_url), 'text is not UTF-8')
+    )
+    ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_spans
   )
-  ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_spans
-)
-ARRAY JOIN c_scope, c_schema_url, c_spans;
+  ARRAY JOIN c_scope, c_schema_url, c_spans
+);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_mv_nested${on_cluster} TO otel_traces AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_spans_refused_mv_nested${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, Suspect, 'traces' AS Signal, ServiceName, Reasons, Items.name AS Names, Items.start_time_unix_nano AS Times
+FROM landing_spans_nested
+WHERE arrayExists(r -> r != 0, Reasons);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_mv_nested${on_cluster} TO arriving_traces AS
 SELECT
     Tenant,
     Batch,
+    Suspect,
+    HashInner,
+    HashOuter,
     ResourceAttributes,
     ResourceAttributeTypes,
     ResourceDroppedAttrCount,
@@ -981,16 +1566,21 @@ SELECT
     s_dropped_events_count AS DroppedEventsCount,
     s_dropped_links_count AS DroppedLinksCount
 FROM (
-  SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Items.start_time_unix_nano AS s_start_time_unix_nano, Items.end_time_unix_nano AS s_end_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.parent_span_id AS s_parent_span_id, Items.trace_state AS s_trace_state, Items.name AS s_name, Items.kind AS s_kind, Items.attributes AS s_attributes, Items.status AS s_status, Items.events AS s_events, Items.links AS s_links, Items.flags AS s_flags, Items.dropped_attributes_count AS s_dropped_attributes_count, Items.dropped_events_count AS s_dropped_events_count, Items.dropped_links_count AS s_dropped_links_count
+  SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Reasons, Items.start_time_unix_nano AS s_start_time_unix_nano, Items.end_time_unix_nano AS s_end_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.parent_span_id AS s_parent_span_id, Items.trace_state AS s_trace_state, Items.name AS s_name, Items.kind AS s_kind, Items.attributes AS s_attributes, Items.status AS s_status, Items.events AS s_events, Items.links AS s_links, Items.flags AS s_flags, Items.dropped_attributes_count AS s_dropped_attributes_count, Items.dropped_events_count AS s_dropped_events_count, Items.dropped_links_count AS s_dropped_links_count
   FROM landing_spans_nested
 )
-ARRAY JOIN s_start_time_unix_nano, s_end_time_unix_nano, s_trace_id, s_span_id, s_parent_span_id, s_trace_state, s_name, s_kind, s_attributes, s_status, s_events, s_links, s_flags, s_dropped_attributes_count, s_dropped_events_count, s_dropped_links_count;
+ARRAY JOIN s_start_time_unix_nano, s_end_time_unix_nano, s_trace_id, s_span_id, s_parent_span_id, s_trace_state, s_name, s_kind, s_attributes, s_status, s_events, s_links, s_flags, s_dropped_attributes_count, s_dropped_events_count, s_dropped_links_count, Reasons
+WHERE Reasons IN (0, 100);
 
 CREATE TABLE IF NOT EXISTS landing_log_records_nested${on_cluster}
 (
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -1001,51 +1591,83 @@ CREATE TABLE IF NOT EXISTS landing_log_records_nested${on_cluster}
     ScopeAttributes Map(LowCardinality(String), String),
     ScopeDroppedAttrCount UInt32,
     ScopeSchemaUrl String,
-    Items Array(Tuple(time_unix_nano UInt64, severity_number Int32, severity_text String, body Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String)))), x String)))), x String), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, flags UInt32, trace_id String, span_id String, observed_time_unix_nano UInt64, event_name String))
+    Items Array(Tuple(time_unix_nano UInt64, severity_number Int32, severity_text String, body Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String)))), x String)))), x String), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, flags UInt32, trace_id String, span_id String, observed_time_unix_nano UInt64, event_name String)),
+    Reasons Array(UInt8)
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_log_records_mv_nested${on_cluster} TO landing_log_records_nested AS
-SELECT
-    Tenant,
-    Batch,
-    Received,
-    ResourceAttributes,
-    ResourceAttributeTypes,
-    ResourceDroppedAttrCount,
-    ResourceSchemaUrl,
-    ResourceAttributes['service.name'] AS ServiceName,
-    c_scope.name AS ScopeName,
-    c_scope.version AS ScopeVersion,
-    mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), c_scope.attributes.v)) AS ScopeAttributes,
-    c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
-    c_schema_url AS ScopeSchemaUrl,
-    c_log_records AS Items
+SELECT * EXCEPT (ScopeReason, Earliest, Latest, MostAttributes, ValueSize, BodySize), arrayMap((t, i, b, o, p, v, n) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, length(t) NOT IN (0, 16), 3, length(i) NOT IN (0, 8), 4, (b > Latest AND b NOT IN (0, 11651379494838206464)) OR (if(b IN (0, 11651379494838206464), o, b) > Latest AND if(b IN (0, 11651379494838206464), o, b) NOT IN (0, 11651379494838206464)), 1, if(b IN (0, 11651379494838206464), if(b IN (0, 11651379494838206464), o, b), b) < Earliest AND if(b IN (0, 11651379494838206464), if(b IN (0, 11651379494838206464), o, b), b) NOT IN (0, 11651379494838206464), 2, greatest(length(p.k), arrayMax(arrayMap((list, map) -> greatest(length(list.v), length(map.v)), p.v.a, p.v.m))) > MostAttributes, 5, arrayMax(arrayMap((k, s, x, list, map) -> greatest(length(k), length(s), length(x), intDiv(byteSize(list, map), 8)), p.k, p.v.s, p.v.x, p.v.a, p.v.m)) > ValueSize, 6, n > ValueSize, 6, greatest(length(v.s), length(v.x), intDiv(byteSize(v.a, v.m), 8)) > BodySize, 7, b IN (0, 11651379494838206464) AND o IN (0, 11651379494838206464), 100, 0)), Items.trace_id, Items.span_id, Items.time_unix_nano, Items.observed_time_unix_nano, Items.attributes, Items.body, arrayMap((a, b) -> greatest(length(a), length(b)), Items.event_name, Items.severity_text)) AS Reasons
 FROM (
   SELECT
       Tenant,
       Batch,
       Received,
-      mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), r_resource.attributes.v)) AS ResourceAttributes,
-      CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
-      r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
-      r_schema_url AS ResourceSchemaUrl,
-      c_scope,
-      c_schema_url,
-      c_log_records
+      Request,
+      Suspect,
+      HashInner,
+      HashOuter,
+      Earliest,
+      Latest,
+      MostAttributes,
+      ValueSize,
+      BodySize,
+      ResourceAttributes,
+      ResourceAttributeTypes,
+      ResourceDroppedAttrCount,
+      ResourceSchemaUrl,
+      ResourceAttributes['service.name'] AS ServiceName,
+      c_scope.name AS ScopeName,
+      c_scope.version AS ScopeVersion,
+      mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), c_scope.attributes.v)) AS ScopeAttributes,
+      c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
+      c_schema_url AS ScopeSchemaUrl,
+      toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, greatest(length(c_scope.attributes.k), arrayMax(arrayMap((list, map) -> greatest(length(list.v), length(map.v)), c_scope.attributes.v.a, c_scope.attributes.v.m))) > MostAttributes, 5, arrayMax(arrayMap((k, s, x, list, map) -> greatest(length(k), length(s), length(x), intDiv(byteSize(list, map), 8)), c_scope.attributes.k, c_scope.attributes.v.s, c_scope.attributes.v.x, c_scope.attributes.v.a, c_scope.attributes.v.m)) > ValueSize, 6, 0)) AS ScopeReason,
+      c_log_records AS Items
   FROM (
-    SELECT tenant AS Tenant, batch AS Batch, received AS Received, request.resource_logs.resource AS r_resource, request.resource_logs.schema_url AS r_schema_url, request.resource_logs.scope_logs.scope AS c_scope, request.resource_logs.scope_logs.schema_url AS c_schema_url, request.resource_logs.scope_logs.log_records AS c_log_records
-    FROM landing_logs_nested
-    WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.severity_text))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.body.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.event_name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_logs.schema_url), 'text is not UTF-8')
+    SELECT
+        Tenant,
+        Batch,
+        Received,
+        Request,
+        Suspect,
+        HashInner,
+        HashOuter,
+        Earliest,
+        Latest,
+        MostAttributes,
+        ValueSize,
+        BodySize,
+        mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), r_resource.attributes.v)) AS ResourceAttributes,
+        CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
+        r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
+        r_schema_url AS ResourceSchemaUrl,
+        toUInt8(multiIf(Latest = 0, 0, greatest(length(r_resource.attributes.k), arrayMax(arrayMap((list, map) -> greatest(length(list.v), length(map.v)), r_resource.attributes.v.a, r_resource.attributes.v.m))) > MostAttributes, 5, arrayMax(arrayMap((k, s, x, list, map) -> greatest(length(k), length(s), length(x), intDiv(byteSize(list, map), 8)), r_resource.attributes.k, r_resource.attributes.v.s, r_resource.attributes.v.x, r_resource.attributes.v.a, r_resource.attributes.v.m)) > ValueSize, 6, 0)) AS ResourceReason,
+        c_scope,
+        c_schema_url,
+        c_log_records
+    FROM (
+      SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, suspect AS Suspect, hash_inner AS HashInner, hash_outer AS HashOuter, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_logs.resource AS r_resource, request.resource_logs.schema_url AS r_schema_url, request.resource_logs.scope_logs.scope AS c_scope, request.resource_logs.scope_logs.schema_url AS c_schema_url, request.resource_logs.scope_logs.log_records AS c_log_records
+      FROM landing_logs_nested
+      WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.severity_text))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.body.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.event_name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_logs.schema_url), 'text is not UTF-8')
+    )
+    ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_log_records
   )
-  ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_log_records
-)
-ARRAY JOIN c_scope, c_schema_url, c_log_records;
+  ARRAY JOIN c_scope, c_schema_url, c_log_records
+);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_logs_mv_nested${on_cluster} TO otel_logs AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_log_records_refused_mv_nested${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, Suspect, 'logs' AS Signal, ServiceName, Reasons, Items.event_name AS Names, Items.time_unix_nano AS Times
+FROM landing_log_records_nested
+WHERE arrayExists(r -> r != 0, Reasons);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_logs_mv_nested${on_cluster} TO arriving_logs AS
 SELECT
     Tenant,
     Batch,
+    Suspect,
+    HashInner,
+    HashOuter,
     ResourceAttributes,
     ResourceAttributeTypes,
     ResourceDroppedAttrCount,
@@ -1071,16 +1693,27 @@ SELECT
     CAST(s_attributes.v.t, 'Array(Int8)') AS LogAttributeTypes,
     s_dropped_attributes_count AS DroppedAttrCount
 FROM (
-  SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Items.time_unix_nano AS s_time_unix_nano, Items.observed_time_unix_nano AS s_observed_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.flags AS s_flags, Items.severity_text AS s_severity_text, Items.severity_number AS s_severity_number, Items.body AS s_body, Items.attributes AS s_attributes, Items.event_name AS s_event_name, Items.dropped_attributes_count AS s_dropped_attributes_count
+  SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Reasons, Items.time_unix_nano AS s_time_unix_nano, Items.observed_time_unix_nano AS s_observed_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.flags AS s_flags, Items.severity_text AS s_severity_text, Items.severity_number AS s_severity_number, Items.body AS s_body, Items.attributes AS s_attributes, Items.event_name AS s_event_name, Items.dropped_attributes_count AS s_dropped_attributes_count
   FROM landing_log_records_nested
 )
-ARRAY JOIN s_time_unix_nano, s_observed_time_unix_nano, s_trace_id, s_span_id, s_flags, s_severity_text, s_severity_number, s_body, s_attributes, s_event_name, s_dropped_attributes_count;
+ARRAY JOIN s_time_unix_nano, s_observed_time_unix_nano, s_trace_id, s_span_id, s_flags, s_severity_text, s_severity_number, s_body, s_attributes, s_event_name, s_dropped_attributes_count, Reasons
+WHERE Reasons IN (0, 100);
 
 CREATE TABLE IF NOT EXISTS landing_points_nested${on_cluster}
 (
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -1111,6 +1744,15 @@ SELECT
     Tenant,
     Batch,
     Received,
+    Request,
+    Suspect,
+    HashInner,
+    HashOuter,
+    Earliest,
+    Latest,
+    MostAttributes,
+    ValueSize,
+    BodySize,
     ResourceAttributes,
     ResourceAttributeTypes,
     ResourceDroppedAttrCount,
@@ -1121,6 +1763,7 @@ SELECT
     ScopeAttributes,
     ScopeDroppedAttrCount,
     ScopeSchemaUrl,
+    ScopeReason,
     cityHash64(ServiceName, ScopeName, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(ResourceAttributes), mapValues(ResourceAttributes)))) AS ResourceHash,
     m_name AS MetricName,
     m_description AS MetricDescription,
@@ -1138,16 +1781,27 @@ FROM (
       Tenant,
       Batch,
       Received,
+      Request,
+      Suspect,
+      HashInner,
+      HashOuter,
+      Earliest,
+      Latest,
+      MostAttributes,
+      ValueSize,
+      BodySize,
       ResourceAttributes,
       ResourceAttributeTypes,
       ResourceDroppedAttrCount,
       ResourceSchemaUrl,
+      ResourceReason,
       ResourceAttributes['service.name'] AS ServiceName,
       c_scope.name AS ScopeName,
       c_scope.version AS ScopeVersion,
       mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), c_scope.attributes.v)) AS ScopeAttributes,
       c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
       c_schema_url AS ScopeSchemaUrl,
+      toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, greatest(length(c_scope.attributes.k), arrayMax(arrayMap((list, map) -> greatest(length(list.v), length(map.v)), c_scope.attributes.v.a, c_scope.attributes.v.m))) > MostAttributes, 5, arrayMax(arrayMap((k, s, x, list, map) -> greatest(length(k), length(s), length(x), intDiv(byteSize(list, map), 8)), c_scope.attributes.k, c_scope.attributes.v.s, c_scope.attributes.v.x, c_scope.attributes.v.a, c_scope.attributes.v.m)) > ValueSize, 6, 0)) AS ScopeReason,
       m_name,
       m_description,
       m_unit,
@@ -1162,10 +1816,20 @@ FROM (
         Tenant,
         Batch,
         Received,
+        Request,
+        Suspect,
+        HashInner,
+        HashOuter,
+        Earliest,
+        Latest,
+        MostAttributes,
+        ValueSize,
+        BodySize,
         mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), r_resource.attributes.v)) AS ResourceAttributes,
         CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
         r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
         r_schema_url AS ResourceSchemaUrl,
+        toUInt8(multiIf(Latest = 0, 0, greatest(length(r_resource.attributes.k), arrayMax(arrayMap((list, map) -> greatest(length(list.v), length(map.v)), r_resource.attributes.v.a, r_resource.attributes.v.m))) > MostAttributes, 5, arrayMax(arrayMap((k, s, x, list, map) -> greatest(length(k), length(s), length(x), intDiv(byteSize(list, map), 8)), r_resource.attributes.k, r_resource.attributes.v.s, r_resource.attributes.v.x, r_resource.attributes.v.a, r_resource.attributes.v.m)) > ValueSize, 6, 0)) AS ResourceReason,
         c_scope,
         c_schema_url,
         m_name,
@@ -1178,7 +1842,7 @@ FROM (
         m_gauge,
         m_summary
     FROM (
-      SELECT tenant AS Tenant, batch AS Batch, received AS Received, request.resource_metrics.resource AS r_resource, request.resource_metrics.schema_url AS r_schema_url, request.resource_metrics.scope_metrics.scope AS c_scope, request.resource_metrics.scope_metrics.schema_url AS c_schema_url, request.resource_metrics.scope_metrics.metrics.name AS m_name, request.resource_metrics.scope_metrics.metrics.description AS m_description, request.resource_metrics.scope_metrics.metrics.unit AS m_unit, request.resource_metrics.scope_metrics.metrics.metadata AS m_metadata, request.resource_metrics.scope_metrics.metrics.sum AS m_sum, request.resource_metrics.scope_metrics.metrics.histogram AS m_histogram, request.resource_metrics.scope_metrics.metrics.exponential_histogram AS m_exponential_histogram, request.resource_metrics.scope_metrics.metrics.gauge AS m_gauge, request.resource_metrics.scope_metrics.metrics.summary AS m_summary
+      SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, suspect AS Suspect, hash_inner AS HashInner, hash_outer AS HashOuter, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_metrics.resource AS r_resource, request.resource_metrics.schema_url AS r_schema_url, request.resource_metrics.scope_metrics.scope AS c_scope, request.resource_metrics.scope_metrics.schema_url AS c_schema_url, request.resource_metrics.scope_metrics.metrics.name AS m_name, request.resource_metrics.scope_metrics.metrics.description AS m_description, request.resource_metrics.scope_metrics.metrics.unit AS m_unit, request.resource_metrics.scope_metrics.metrics.metadata AS m_metadata, request.resource_metrics.scope_metrics.metrics.sum AS m_sum, request.resource_metrics.scope_metrics.metrics.histogram AS m_histogram, request.resource_metrics.scope_metrics.metrics.exponential_histogram AS m_exponential_histogram, request.resource_metrics.scope_metrics.metrics.gauge AS m_gauge, request.resource_metrics.scope_metrics.metrics.summary AS m_summary
       FROM landing_metrics_nested
       WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.description))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.unit))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.summary.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.summary.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.metadata.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.metadata.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_metrics.schema_url), 'text is not UTF-8')
     )
@@ -1193,6 +1857,10 @@ CREATE TABLE IF NOT EXISTS landing_gauge_nested${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -1208,21 +1876,30 @@ CREATE TABLE IF NOT EXISTS landing_gauge_nested${on_cluster}
     MetricDescription String,
     MetricUnit String,
     MetricMetadata Map(LowCardinality(String), String),
-    Gauge Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32))
+    Gauge Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32)),
+    Reasons Array(UInt8)
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_gauge_mv_nested${on_cluster} TO landing_gauge_nested AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge
+SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge, arrayMap((b, p, n0, s0) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, greatest(length(p.k), arrayMax(arrayMap((list, map) -> greatest(length(list.v), length(map.v)), p.v.a, p.v.m))) > MostAttributes, 5, arrayMax(arrayMap((k, s, x, list, map) -> greatest(length(k), length(s), length(x), intDiv(byteSize(list, map), 8)), p.k, p.v.s, p.v.x, p.v.a, p.v.m)) > ValueSize, 6, n0 > MostAttributes, 5, s0 > ValueSize, 6, b IN (0, 11651379494838206464), 100, 0)), Gauge.time_unix_nano, Gauge.attributes, arrayMap(e -> arrayMax(arrayMap(p -> length(p.k), e.filtered_attributes)), Gauge.exemplars), arrayMap(e -> arrayMax(arrayMap(p -> arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)), e.filtered_attributes)), Gauge.exemplars)) AS Reasons
 FROM landing_points_nested
 WHERE notEmpty(Gauge);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_gauge_mv_nested${on_cluster} TO otel_metrics_gauge AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_gauge_refused_mv_nested${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, Gauge.time_unix_nano AS Times
+FROM landing_gauge_nested
+WHERE arrayExists(r -> r != 0, Reasons);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_gauge_mv_nested${on_cluster} TO arriving_metrics_gauge AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
 FROM (
   SELECT
       Tenant,
       Batch,
+      Suspect,
+      HashInner,
+      HashOuter,
       ResourceAttributes,
       ResourceAttributeTypes,
       ResourceDroppedAttrCount,
@@ -1252,10 +1929,11 @@ FROM (
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
       arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge.attributes AS s_attributes, Gauge.start_time_unix_nano AS s_start_time_unix_nano, Gauge.time_unix_nano AS s_time_unix_nano, Gauge.flags AS s_flags, Gauge.value AS s_value, Gauge.as_int AS s_as_int, Gauge.as_double AS s_as_double, Gauge.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Reasons, Gauge.attributes AS s_attributes, Gauge.start_time_unix_nano AS s_start_time_unix_nano, Gauge.time_unix_nano AS s_time_unix_nano, Gauge.flags AS s_flags, Gauge.value AS s_value, Gauge.as_int AS s_as_int, Gauge.as_double AS s_as_double, Gauge.exemplars AS s_exemplars
     FROM landing_gauge_nested
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars, Reasons
+  WHERE Reasons IN (0, 100)
 );
 
 CREATE TABLE IF NOT EXISTS landing_sum_nested${on_cluster}
@@ -1263,6 +1941,10 @@ CREATE TABLE IF NOT EXISTS landing_sum_nested${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -1280,21 +1962,30 @@ CREATE TABLE IF NOT EXISTS landing_sum_nested${on_cluster}
     MetricMetadata Map(LowCardinality(String), String),
     AggregationTemporality Int32,
     IsMonotonic Bool,
-    Sum Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32))
+    Sum Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32)),
+    Reasons Array(UInt8)
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_sum_mv_nested${on_cluster} TO landing_sum_nested AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum
+SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum, arrayMap((b, p, n0, s0) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, greatest(length(p.k), arrayMax(arrayMap((list, map) -> greatest(length(list.v), length(map.v)), p.v.a, p.v.m))) > MostAttributes, 5, arrayMax(arrayMap((k, s, x, list, map) -> greatest(length(k), length(s), length(x), intDiv(byteSize(list, map), 8)), p.k, p.v.s, p.v.x, p.v.a, p.v.m)) > ValueSize, 6, n0 > MostAttributes, 5, s0 > ValueSize, 6, b IN (0, 11651379494838206464), 100, 0)), Sum.time_unix_nano, Sum.attributes, arrayMap(e -> arrayMax(arrayMap(p -> length(p.k), e.filtered_attributes)), Sum.exemplars), arrayMap(e -> arrayMax(arrayMap(p -> arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)), e.filtered_attributes)), Sum.exemplars)) AS Reasons
 FROM landing_points_nested
 WHERE notEmpty(Sum);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_sum_mv_nested${on_cluster} TO otel_metrics_sum AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_sum_refused_mv_nested${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, Sum.time_unix_nano AS Times
+FROM landing_sum_nested
+WHERE arrayExists(r -> r != 0, Reasons);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_sum_mv_nested${on_cluster} TO arriving_metrics_sum AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
 FROM (
   SELECT
       Tenant,
       Batch,
+      Suspect,
+      HashInner,
+      HashOuter,
       ResourceAttributes,
       ResourceAttributeTypes,
       ResourceDroppedAttrCount,
@@ -1326,10 +2017,11 @@ FROM (
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
       arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum.attributes AS s_attributes, Sum.start_time_unix_nano AS s_start_time_unix_nano, Sum.time_unix_nano AS s_time_unix_nano, Sum.flags AS s_flags, Sum.value AS s_value, Sum.as_int AS s_as_int, Sum.as_double AS s_as_double, Sum.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Reasons, Sum.attributes AS s_attributes, Sum.start_time_unix_nano AS s_start_time_unix_nano, Sum.time_unix_nano AS s_time_unix_nano, Sum.flags AS s_flags, Sum.value AS s_value, Sum.as_int AS s_as_int, Sum.as_double AS s_as_double, Sum.exemplars AS s_exemplars
     FROM landing_sum_nested
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars, Reasons
+  WHERE Reasons IN (0, 100)
 );
 
 CREATE TABLE IF NOT EXISTS landing_histogram_nested${on_cluster}
@@ -1337,6 +2029,10 @@ CREATE TABLE IF NOT EXISTS landing_histogram_nested${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -1353,21 +2049,30 @@ CREATE TABLE IF NOT EXISTS landing_histogram_nested${on_cluster}
     MetricUnit String,
     MetricMetadata Map(LowCardinality(String), String),
     AggregationTemporality Int32,
-    Histogram Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64), exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32, min Nullable(Float64), max Nullable(Float64)))
+    Histogram Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64), exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32, min Nullable(Float64), max Nullable(Float64))),
+    Reasons Array(UInt8)
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_histogram_mv_nested${on_cluster} TO landing_histogram_nested AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram
+SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram, arrayMap((b, p, n0, s0) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, greatest(length(p.k), arrayMax(arrayMap((list, map) -> greatest(length(list.v), length(map.v)), p.v.a, p.v.m))) > MostAttributes, 5, arrayMax(arrayMap((k, s, x, list, map) -> greatest(length(k), length(s), length(x), intDiv(byteSize(list, map), 8)), p.k, p.v.s, p.v.x, p.v.a, p.v.m)) > ValueSize, 6, n0 > MostAttributes, 5, s0 > ValueSize, 6, b IN (0, 11651379494838206464), 100, 0)), Histogram.time_unix_nano, Histogram.attributes, arrayMap(e -> arrayMax(arrayMap(p -> length(p.k), e.filtered_attributes)), Histogram.exemplars), arrayMap(e -> arrayMax(arrayMap(p -> arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)), e.filtered_attributes)), Histogram.exemplars)) AS Reasons
 FROM landing_points_nested
 WHERE notEmpty(Histogram);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_histogram_mv_nested${on_cluster} TO otel_metrics_histogram AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_histogram_refused_mv_nested${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, Histogram.time_unix_nano AS Times
+FROM landing_histogram_nested
+WHERE arrayExists(r -> r != 0, Reasons);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_histogram_mv_nested${on_cluster} TO arriving_metrics_histogram AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
 FROM (
   SELECT
       Tenant,
       Batch,
+      Suspect,
+      HashInner,
+      HashOuter,
       ResourceAttributes,
       ResourceAttributeTypes,
       ResourceDroppedAttrCount,
@@ -1404,10 +2109,11 @@ FROM (
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
       arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram.attributes AS s_attributes, Histogram.start_time_unix_nano AS s_start_time_unix_nano, Histogram.time_unix_nano AS s_time_unix_nano, Histogram.flags AS s_flags, Histogram.count AS s_count, Histogram.bucket_counts AS s_bucket_counts, Histogram.explicit_bounds AS s_explicit_bounds, Histogram.sum AS s_sum, Histogram.min AS s_min, Histogram.max AS s_max, Histogram.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Reasons, Histogram.attributes AS s_attributes, Histogram.start_time_unix_nano AS s_start_time_unix_nano, Histogram.time_unix_nano AS s_time_unix_nano, Histogram.flags AS s_flags, Histogram.count AS s_count, Histogram.bucket_counts AS s_bucket_counts, Histogram.explicit_bounds AS s_explicit_bounds, Histogram.sum AS s_sum, Histogram.min AS s_min, Histogram.max AS s_max, Histogram.exemplars AS s_exemplars
     FROM landing_histogram_nested
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_bucket_counts, s_explicit_bounds, s_sum, s_min, s_max, s_exemplars
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_bucket_counts, s_explicit_bounds, s_sum, s_min, s_max, s_exemplars, Reasons
+  WHERE Reasons IN (0, 100)
 );
 
 CREATE TABLE IF NOT EXISTS landing_exponential_histogram_nested${on_cluster}
@@ -1415,6 +2121,10 @@ CREATE TABLE IF NOT EXISTS landing_exponential_histogram_nested${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -1431,21 +2141,30 @@ CREATE TABLE IF NOT EXISTS landing_exponential_histogram_nested${on_cluster}
     MetricUnit String,
     MetricMetadata Map(LowCardinality(String), String),
     AggregationTemporality Int32,
-    ExponentialHistogram Array(Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), flags UInt32, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), min Nullable(Float64), max Nullable(Float64), zero_threshold Float64))
+    ExponentialHistogram Array(Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), flags UInt32, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), min Nullable(Float64), max Nullable(Float64), zero_threshold Float64)),
+    Reasons Array(UInt8)
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_exponential_histogram_mv_nested${on_cluster} TO landing_exponential_histogram_nested AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram
+SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram, arrayMap((b, p, n0, s0) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, greatest(length(p.k), arrayMax(arrayMap((list, map) -> greatest(length(list.v), length(map.v)), p.v.a, p.v.m))) > MostAttributes, 5, arrayMax(arrayMap((k, s, x, list, map) -> greatest(length(k), length(s), length(x), intDiv(byteSize(list, map), 8)), p.k, p.v.s, p.v.x, p.v.a, p.v.m)) > ValueSize, 6, n0 > MostAttributes, 5, s0 > ValueSize, 6, b IN (0, 11651379494838206464), 100, 0)), ExponentialHistogram.time_unix_nano, ExponentialHistogram.attributes, arrayMap(e -> arrayMax(arrayMap(p -> length(p.k), e.filtered_attributes)), ExponentialHistogram.exemplars), arrayMap(e -> arrayMax(arrayMap(p -> arrayMax(arrayMap((k, s, A, M, x) -> greatest(length(k), length(s) + length(A) + length(M) + length(x)), p.k, p.v.s, p.v.A, p.v.M, p.v.x)), e.filtered_attributes)), ExponentialHistogram.exemplars)) AS Reasons
 FROM landing_points_nested
 WHERE notEmpty(ExponentialHistogram);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_exponential_histogram_mv_nested${on_cluster} TO otel_metrics_exponential_histogram AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_exponential_histogram_refused_mv_nested${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, ExponentialHistogram.time_unix_nano AS Times
+FROM landing_exponential_histogram_nested
+WHERE arrayExists(r -> r != 0, Reasons);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_exponential_histogram_mv_nested${on_cluster} TO arriving_metrics_exponential_histogram AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
 FROM (
   SELECT
       Tenant,
       Batch,
+      Suspect,
+      HashInner,
+      HashOuter,
       ResourceAttributes,
       ResourceAttributeTypes,
       ResourceDroppedAttrCount,
@@ -1487,10 +2206,11 @@ FROM (
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
       arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram.attributes AS s_attributes, ExponentialHistogram.start_time_unix_nano AS s_start_time_unix_nano, ExponentialHistogram.time_unix_nano AS s_time_unix_nano, ExponentialHistogram.flags AS s_flags, ExponentialHistogram.count AS s_count, ExponentialHistogram.scale AS s_scale, ExponentialHistogram.zero_count AS s_zero_count, ExponentialHistogram.positive AS s_positive, ExponentialHistogram.negative AS s_negative, ExponentialHistogram.zero_threshold AS s_zero_threshold, ExponentialHistogram.sum AS s_sum, ExponentialHistogram.min AS s_min, ExponentialHistogram.max AS s_max, ExponentialHistogram.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Reasons, ExponentialHistogram.attributes AS s_attributes, ExponentialHistogram.start_time_unix_nano AS s_start_time_unix_nano, ExponentialHistogram.time_unix_nano AS s_time_unix_nano, ExponentialHistogram.flags AS s_flags, ExponentialHistogram.count AS s_count, ExponentialHistogram.scale AS s_scale, ExponentialHistogram.zero_count AS s_zero_count, ExponentialHistogram.positive AS s_positive, ExponentialHistogram.negative AS s_negative, ExponentialHistogram.zero_threshold AS s_zero_threshold, ExponentialHistogram.sum AS s_sum, ExponentialHistogram.min AS s_min, ExponentialHistogram.max AS s_max, ExponentialHistogram.exemplars AS s_exemplars
     FROM landing_exponential_histogram_nested
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_scale, s_zero_count, s_positive, s_negative, s_zero_threshold, s_sum, s_min, s_max, s_exemplars
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_scale, s_zero_count, s_positive, s_negative, s_zero_threshold, s_sum, s_min, s_max, s_exemplars, Reasons
+  WHERE Reasons IN (0, 100)
 );
 
 CREATE TABLE IF NOT EXISTS landing_summary_nested${on_cluster}
@@ -1498,6 +2218,10 @@ CREATE TABLE IF NOT EXISTS landing_summary_nested${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -1513,21 +2237,30 @@ CREATE TABLE IF NOT EXISTS landing_summary_nested${on_cluster}
     MetricDescription String,
     MetricUnit String,
     MetricMetadata Map(LowCardinality(String), String),
-    Summary Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Float64, quantile_values Array(Tuple(quantile Float64, value Float64)), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32))
+    Summary Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Float64, quantile_values Array(Tuple(quantile Float64, value Float64)), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32)),
+    Reasons Array(UInt8)
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_summary_mv_nested${on_cluster} TO landing_summary_nested AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary
+SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary, arrayMap((b, p) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, greatest(length(p.k), arrayMax(arrayMap((list, map) -> greatest(length(list.v), length(map.v)), p.v.a, p.v.m))) > MostAttributes, 5, arrayMax(arrayMap((k, s, x, list, map) -> greatest(length(k), length(s), length(x), intDiv(byteSize(list, map), 8)), p.k, p.v.s, p.v.x, p.v.a, p.v.m)) > ValueSize, 6, b IN (0, 11651379494838206464), 100, 0)), Summary.time_unix_nano, Summary.attributes) AS Reasons
 FROM landing_points_nested
 WHERE notEmpty(Summary);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_summary_mv_nested${on_cluster} TO otel_metrics_summary AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_summary_refused_mv_nested${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, Summary.time_unix_nano AS Times
+FROM landing_summary_nested
+WHERE arrayExists(r -> r != 0, Reasons);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_summary_mv_nested${on_cluster} TO arriving_metrics_summary AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
 FROM (
   SELECT
       Tenant,
       Batch,
+      Suspect,
+      HashInner,
+      HashOuter,
       ResourceAttributes,
       ResourceAttributeTypes,
       ResourceDroppedAttrCount,
@@ -1553,8 +2286,9 @@ FROM (
       s_quantile_values.quantile AS `ValueAtQuantiles.Quantile`,
       s_quantile_values.value AS `ValueAtQuantiles.Value`
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary.attributes AS s_attributes, Summary.start_time_unix_nano AS s_start_time_unix_nano, Summary.time_unix_nano AS s_time_unix_nano, Summary.flags AS s_flags, Summary.count AS s_count, Summary.sum AS s_sum, Summary.quantile_values AS s_quantile_values
+    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Reasons, Summary.attributes AS s_attributes, Summary.start_time_unix_nano AS s_start_time_unix_nano, Summary.time_unix_nano AS s_time_unix_nano, Summary.flags AS s_flags, Summary.count AS s_count, Summary.sum AS s_sum, Summary.quantile_values AS s_quantile_values
     FROM landing_summary_nested
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_sum, s_quantile_values
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_sum, s_quantile_values, Reasons
+  WHERE Reasons IN (0, 100)
 );

@@ -20,6 +20,20 @@ ORDER BY (Batch, Request, Reason)
 TTL toDateTime(At) + INTERVAL 30 DAY
 SETTINGS index_granularity = 512, ttl_only_drop_parts = 1, ${durable};
 
+CREATE MATERIALIZED VIEW IF NOT EXISTS ingest_rejected_mv${on_cluster} TO ingest_rejected AS
+SELECT
+    Tenant, Batch, toFixedString(Request, 16) AS Request, fromUnixTimestamp64Milli(toInt64(intDiv(any(Received), 1000000)), 'UTC') AS At,
+    Signal, Reason, count() AS Items, groupArray(5)(Named) AS Sample
+FROM
+(
+    SELECT Tenant, Batch, Request, Received, Signal, CAST(Code, 'Int8') AS Reason,
+        toJSONString(map('service', if(Suspect, '', left(ServiceName, 200)), 'name', if(Suspect, '', left(Name, 200)), 'time_unix_nano', toString(Time))) AS Named
+    FROM refused_items
+    ARRAY JOIN Reasons AS Code, Names AS Name, Times AS Time
+    WHERE Code != 0
+)
+GROUP BY Tenant, Batch, Request, Signal, Reason;
+
 -- What the redaction rules found in a batch, and where its rows went.
 CREATE TABLE IF NOT EXISTS ingest_redacted${on_cluster}
 (
@@ -207,52 +221,6 @@ FROM suspected
 )
 GROUP BY Tenant, Batch, Target, Rule;
 
-CREATE TABLE IF NOT EXISTS arriving_traces${on_cluster}
-(
-    Suspect Bool,
-    HashInner String,
-    HashOuter String,
-    `Timestamp` DateTime64(9, 'UTC'),
-    `TraceId` String,
-    `SpanId` String,
-    `ParentSpanId` String,
-    `TraceState` String,
-    `SpanName` LowCardinality(String),
-    `SpanKind` LowCardinality(String),
-    `ServiceName` LowCardinality(String),
-    `ResourceAttributes` Map(LowCardinality(String), String),
-    `ScopeName` String,
-    `ScopeVersion` String,
-    `SpanAttributes` Map(LowCardinality(String), String),
-    `Duration` UInt64,
-    `StatusCode` LowCardinality(String),
-    `StatusMessage` String,
-    `Events.Timestamp` Array(DateTime64(9, 'UTC')),
-    `Events.Name` Array(LowCardinality(String)),
-    `Events.Attributes` Array(Map(LowCardinality(String), String)),
-    `Events.DroppedAttrCount` Array(UInt32),
-    `Links.TraceId` Array(String),
-    `Links.SpanId` Array(String),
-    `Links.TraceState` Array(String),
-    `Links.Attributes` Array(Map(LowCardinality(String), String)),
-    `Links.DroppedAttrCount` Array(UInt32),
-    `Links.Flags` Array(UInt32),
-    `Tenant` LowCardinality(String),
-    `Batch` UInt64,
-    `Flags` UInt32,
-    `ResourceSchemaUrl` LowCardinality(String),
-    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `ResourceDroppedAttrCount` UInt32,
-    `ScopeSchemaUrl` LowCardinality(String),
-    `ScopeAttributes` Map(LowCardinality(String), String),
-    `ScopeDroppedAttrCount` UInt32,
-    `SpanAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `DroppedAttrCount` UInt32,
-    `DroppedEventsCount` UInt32,
-    `DroppedLinksCount` UInt32
-)
-ENGINE = Null;
-
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_traces_mv${on_cluster} TO otel_traces AS
 SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_traces WHERE NOT Suspect;
 
@@ -261,40 +229,6 @@ SELECT *, 'otel_traces' AS Target FROM arriving_traces WHERE Suspect;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_traces_redacted_mv${on_cluster} TO otel_traces AS
 SELECT `Timestamp`, `TraceId`, `SpanId`, `ParentSpanId`, `TraceState`, `SpanName`, `SpanKind`, `ServiceName`, `ResourceAttributes`, `ScopeName`, `ScopeVersion`, `SpanAttributes`, `Duration`, `StatusCode`, `StatusMessage`, `Events.Timestamp`, `Events.Name`, `Events.Attributes`, `Events.DroppedAttrCount`, `Links.TraceId`, `Links.SpanId`, `Links.TraceState`, `Links.Attributes`, `Links.DroppedAttrCount`, `Links.Flags`, `Tenant`, `Batch`, `Flags`, `ResourceSchemaUrl`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `ScopeSchemaUrl`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `SpanAttributeTypes`, `DroppedAttrCount`, `DroppedEventsCount`, `DroppedLinksCount` FROM redacted WHERE Target = 'otel_traces';
-
-CREATE TABLE IF NOT EXISTS arriving_logs${on_cluster}
-(
-    Suspect Bool,
-    HashInner String,
-    HashOuter String,
-    `Timestamp` DateTime64(9, 'UTC'),
-    `TraceId` String,
-    `SpanId` String,
-    `TraceFlags` UInt8,
-    `SeverityText` LowCardinality(String),
-    `SeverityNumber` UInt8,
-    `ServiceName` LowCardinality(String),
-    `Body` String,
-    `ResourceSchemaUrl` LowCardinality(String),
-    `ResourceAttributes` Map(LowCardinality(String), String),
-    `ScopeSchemaUrl` LowCardinality(String),
-    `ScopeName` String,
-    `ScopeVersion` LowCardinality(String),
-    `ScopeAttributes` Map(LowCardinality(String), String),
-    `LogAttributes` Map(LowCardinality(String), String),
-    `EventName` String,
-    `Tenant` LowCardinality(String),
-    `Batch` UInt64,
-    `ObservedTimestamp` DateTime64(9, 'UTC'),
-    `Flags` UInt32,
-    `BodyType` Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7),
-    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `ResourceDroppedAttrCount` UInt32,
-    `ScopeDroppedAttrCount` UInt32,
-    `LogAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `DroppedAttrCount` UInt32
-)
-ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_logs_mv${on_cluster} TO otel_logs AS
 SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_logs WHERE NOT Suspect;
@@ -305,44 +239,6 @@ SELECT *, 'otel_logs' AS Target FROM arriving_logs WHERE Suspect;
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_logs_redacted_mv${on_cluster} TO otel_logs AS
 SELECT `Timestamp`, `TraceId`, `SpanId`, `TraceFlags`, `SeverityText`, `SeverityNumber`, `ServiceName`, `Body`, `ResourceSchemaUrl`, `ResourceAttributes`, `ScopeSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `LogAttributes`, `EventName`, `Tenant`, `Batch`, `ObservedTimestamp`, `Flags`, `BodyType`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `ScopeDroppedAttrCount`, `LogAttributeTypes`, `DroppedAttrCount` FROM redacted WHERE Target = 'otel_logs';
 
-CREATE TABLE IF NOT EXISTS arriving_metrics_gauge${on_cluster}
-(
-    Suspect Bool,
-    HashInner String,
-    HashOuter String,
-    `ResourceAttributes` Map(LowCardinality(String), String),
-    `ResourceSchemaUrl` String,
-    `ScopeName` String,
-    `ScopeVersion` String,
-    `ScopeAttributes` Map(LowCardinality(String), String),
-    `ScopeDroppedAttrCount` UInt32,
-    `ScopeSchemaUrl` String,
-    `ServiceName` LowCardinality(String),
-    `MetricName` LowCardinality(String),
-    `MetricDescription` String,
-    `MetricUnit` String,
-    `Attributes` Map(LowCardinality(String), String),
-    `StartTimeUnix` DateTime64(9, 'UTC'),
-    `TimeUnix` DateTime64(9, 'UTC'),
-    `Value` Float64,
-    `Flags` UInt32,
-    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
-    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
-    `Exemplars.Value` Array(Float64),
-    `Exemplars.SpanId` Array(String),
-    `Exemplars.TraceId` Array(String),
-    `Tenant` LowCardinality(String),
-    `Batch` UInt64,
-    `SeriesHash` UInt64,
-    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `ResourceDroppedAttrCount` UInt32,
-    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `MetricMetadata` Map(LowCardinality(String), String),
-    `ValueType` Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6),
-    `ValueInt` Int64
-)
-ENGINE = Null;
-
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_gauge_mv${on_cluster} TO otel_metrics_gauge AS
 SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_metrics_gauge WHERE NOT Suspect;
 
@@ -351,46 +247,6 @@ SELECT *, 'otel_metrics_gauge' AS Target FROM arriving_metrics_gauge WHERE Suspe
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_gauge_redacted_mv${on_cluster} TO otel_metrics_gauge AS
 SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Value`, `Flags`, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata`, `ValueType`, `ValueInt` FROM redacted WHERE Target = 'otel_metrics_gauge';
-
-CREATE TABLE IF NOT EXISTS arriving_metrics_sum${on_cluster}
-(
-    Suspect Bool,
-    HashInner String,
-    HashOuter String,
-    `ResourceAttributes` Map(LowCardinality(String), String),
-    `ResourceSchemaUrl` String,
-    `ScopeName` String,
-    `ScopeVersion` String,
-    `ScopeAttributes` Map(LowCardinality(String), String),
-    `ScopeDroppedAttrCount` UInt32,
-    `ScopeSchemaUrl` String,
-    `ServiceName` LowCardinality(String),
-    `MetricName` LowCardinality(String),
-    `MetricDescription` String,
-    `MetricUnit` String,
-    `Attributes` Map(LowCardinality(String), String),
-    `StartTimeUnix` DateTime64(9, 'UTC'),
-    `TimeUnix` DateTime64(9, 'UTC'),
-    `Value` Float64,
-    `Flags` UInt32,
-    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
-    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
-    `Exemplars.Value` Array(Float64),
-    `Exemplars.SpanId` Array(String),
-    `Exemplars.TraceId` Array(String),
-    `AggregationTemporality` Int32,
-    `IsMonotonic` Bool,
-    `Tenant` LowCardinality(String),
-    `Batch` UInt64,
-    `SeriesHash` UInt64,
-    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `ResourceDroppedAttrCount` UInt32,
-    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `MetricMetadata` Map(LowCardinality(String), String),
-    `ValueType` Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6),
-    `ValueInt` Int64
-)
-ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_sum_mv${on_cluster} TO otel_metrics_sum AS
 SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_metrics_sum WHERE NOT Suspect;
@@ -401,51 +257,6 @@ SELECT *, 'otel_metrics_sum' AS Target FROM arriving_metrics_sum WHERE Suspect;
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_sum_redacted_mv${on_cluster} TO otel_metrics_sum AS
 SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Value`, `Flags`, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`, `AggregationTemporality`, `IsMonotonic`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata`, `ValueType`, `ValueInt` FROM redacted WHERE Target = 'otel_metrics_sum';
 
-CREATE TABLE IF NOT EXISTS arriving_metrics_histogram${on_cluster}
-(
-    Suspect Bool,
-    HashInner String,
-    HashOuter String,
-    `ResourceAttributes` Map(LowCardinality(String), String),
-    `ResourceSchemaUrl` String,
-    `ScopeName` String,
-    `ScopeVersion` String,
-    `ScopeAttributes` Map(LowCardinality(String), String),
-    `ScopeDroppedAttrCount` UInt32,
-    `ScopeSchemaUrl` String,
-    `ServiceName` LowCardinality(String),
-    `MetricName` LowCardinality(String),
-    `MetricDescription` String,
-    `MetricUnit` String,
-    `Attributes` Map(LowCardinality(String), String),
-    `StartTimeUnix` DateTime64(9, 'UTC'),
-    `TimeUnix` DateTime64(9, 'UTC'),
-    `Count` UInt64,
-    `Sum` Float64,
-    `BucketCounts` Array(UInt64),
-    `ExplicitBounds` Array(Float64),
-    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
-    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
-    `Exemplars.Value` Array(Float64),
-    `Exemplars.SpanId` Array(String),
-    `Exemplars.TraceId` Array(String),
-    `Flags` UInt32,
-    `Min` Float64,
-    `Max` Float64,
-    `AggregationTemporality` Int32,
-    `Tenant` LowCardinality(String),
-    `Batch` UInt64,
-    `SeriesHash` UInt64,
-    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `ResourceDroppedAttrCount` UInt32,
-    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `MetricMetadata` Map(LowCardinality(String), String),
-    `HasSum` Bool,
-    `HasMin` Bool,
-    `HasMax` Bool
-)
-ENGINE = Null;
-
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_histogram_mv${on_cluster} TO otel_metrics_histogram AS
 SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_metrics_histogram WHERE NOT Suspect;
 
@@ -455,56 +266,6 @@ SELECT *, 'otel_metrics_histogram' AS Target FROM arriving_metrics_histogram WHE
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_histogram_redacted_mv${on_cluster} TO otel_metrics_histogram AS
 SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Count`, `Sum`, `BucketCounts`, `ExplicitBounds`, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`, `Flags`, `Min`, `Max`, `AggregationTemporality`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata`, `HasSum`, `HasMin`, `HasMax` FROM redacted WHERE Target = 'otel_metrics_histogram';
 
-CREATE TABLE IF NOT EXISTS arriving_metrics_exponential_histogram${on_cluster}
-(
-    Suspect Bool,
-    HashInner String,
-    HashOuter String,
-    `ResourceAttributes` Map(LowCardinality(String), String),
-    `ResourceSchemaUrl` String,
-    `ScopeName` String,
-    `ScopeVersion` String,
-    `ScopeAttributes` Map(LowCardinality(String), String),
-    `ScopeDroppedAttrCount` UInt32,
-    `ScopeSchemaUrl` String,
-    `ServiceName` LowCardinality(String),
-    `MetricName` LowCardinality(String),
-    `MetricDescription` String,
-    `MetricUnit` String,
-    `Attributes` Map(LowCardinality(String), String),
-    `StartTimeUnix` DateTime64(9, 'UTC'),
-    `TimeUnix` DateTime64(9, 'UTC'),
-    `Count` UInt64,
-    `Sum` Float64,
-    `Scale` Int32,
-    `ZeroCount` UInt64,
-    `PositiveOffset` Int32,
-    `PositiveBucketCounts` Array(UInt64),
-    `NegativeOffset` Int32,
-    `NegativeBucketCounts` Array(UInt64),
-    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
-    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
-    `Exemplars.Value` Array(Float64),
-    `Exemplars.SpanId` Array(String),
-    `Exemplars.TraceId` Array(String),
-    `Flags` UInt32,
-    `Min` Float64,
-    `Max` Float64,
-    `AggregationTemporality` Int32,
-    `Tenant` LowCardinality(String),
-    `Batch` UInt64,
-    `SeriesHash` UInt64,
-    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `ResourceDroppedAttrCount` UInt32,
-    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `MetricMetadata` Map(LowCardinality(String), String),
-    `HasSum` Bool,
-    `HasMin` Bool,
-    `HasMax` Bool,
-    `ZeroThreshold` Float64
-)
-ENGINE = Null;
-
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_exponential_histogram_mv${on_cluster} TO otel_metrics_exponential_histogram AS
 SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_metrics_exponential_histogram WHERE NOT Suspect;
 
@@ -513,40 +274,6 @@ SELECT *, 'otel_metrics_exponential_histogram' AS Target FROM arriving_metrics_e
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_exponential_histogram_redacted_mv${on_cluster} TO otel_metrics_exponential_histogram AS
 SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Count`, `Sum`, `Scale`, `ZeroCount`, `PositiveOffset`, `PositiveBucketCounts`, `NegativeOffset`, `NegativeBucketCounts`, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`, `Flags`, `Min`, `Max`, `AggregationTemporality`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata`, `HasSum`, `HasMin`, `HasMax`, `ZeroThreshold` FROM redacted WHERE Target = 'otel_metrics_exponential_histogram';
-
-CREATE TABLE IF NOT EXISTS arriving_metrics_summary${on_cluster}
-(
-    Suspect Bool,
-    HashInner String,
-    HashOuter String,
-    `ResourceAttributes` Map(LowCardinality(String), String),
-    `ResourceSchemaUrl` String,
-    `ScopeName` String,
-    `ScopeVersion` String,
-    `ScopeAttributes` Map(LowCardinality(String), String),
-    `ScopeDroppedAttrCount` UInt32,
-    `ScopeSchemaUrl` String,
-    `ServiceName` LowCardinality(String),
-    `MetricName` LowCardinality(String),
-    `MetricDescription` String,
-    `MetricUnit` String,
-    `Attributes` Map(LowCardinality(String), String),
-    `StartTimeUnix` DateTime64(9, 'UTC'),
-    `TimeUnix` DateTime64(9, 'UTC'),
-    `Count` UInt64,
-    `Sum` Float64,
-    `ValueAtQuantiles.Quantile` Array(Float64),
-    `ValueAtQuantiles.Value` Array(Float64),
-    `Flags` UInt32,
-    `Tenant` LowCardinality(String),
-    `Batch` UInt64,
-    `SeriesHash` UInt64,
-    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `ResourceDroppedAttrCount` UInt32,
-    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `MetricMetadata` Map(LowCardinality(String), String)
-)
-ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_summary_mv${on_cluster} TO otel_metrics_summary AS
 SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_metrics_summary WHERE NOT Suspect;
