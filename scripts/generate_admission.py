@@ -11,6 +11,7 @@ import re
 import sys
 from pathlib import Path
 
+from scripts.rejection_expressions import STORED
 from scripts.redaction_expressions import PASSING, TABLES, counting, redacting
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,19 +42,28 @@ ORDER BY (Batch, Request, Reason)
 TTL toDateTime(At) + INTERVAL 30 DAY
 SETTINGS index_granularity = 512, ttl_only_drop_parts = 1, ${durable};
 
+CREATE TABLE IF NOT EXISTS refused_items${on_cluster}
+(
+    Tenant LowCardinality(String),
+    Batch UInt64,
+    Request String,
+    Received UInt64,
+    Suspect Bool,
+    Signal LowCardinality(String),
+    ServiceName LowCardinality(String),
+    Reason UInt8,
+    Name String,
+    Time DateTime64(9, 'UTC')
+)
+ENGINE = Null;
+
 CREATE MATERIALIZED VIEW IF NOT EXISTS ingest_rejected_mv${on_cluster} TO ingest_rejected AS
 SELECT
     Tenant, Batch, toFixedString(Request, 16) AS Request, fromUnixTimestamp64Milli(toInt64(intDiv(any(Received), 1000000)), 'UTC') AS At,
-    Signal, Reason, count() AS Items, groupArray(5)(Named) AS Sample
-FROM
-(
-    SELECT Tenant, Batch, Request, Received, Signal, CAST(Code, 'Int8') AS Reason,
-        toJSONString(map('service', if(Suspect, '', left(ServiceName, 200)), 'name', if(Suspect, '', left(Name, 200)), 'time_unix_nano', toString(Time))) AS Named
-    FROM refused_items
-    ARRAY JOIN Reasons AS Code, Names AS Name, Times AS Time
-    WHERE Code != 0
-)
-GROUP BY Tenant, Batch, Request, Signal, Reason;
+    Signal, CAST(Reason, 'Int8') AS Reason, count() AS Items,
+    groupArray(5)(if(Suspect, '', toJSONString(map('service', left(ServiceName, 200), 'name', left(Name, 200), 'time', toString(Time))))) AS Sample
+FROM refused_items
+GROUP BY Tenant, Batch, refused_items.Request, Signal, refused_items.Reason;
 
 -- What the redaction rules found in a batch, and where its rows went.
 CREATE TABLE IF NOT EXISTS ingest_redacted${on_cluster}
@@ -117,14 +127,22 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS ingest_redacted_mv${{on_cluster}} TO inge
 
 ARRIVING = """
 CREATE MATERIALIZED VIEW IF NOT EXISTS {arriving}_mv${{on_cluster}} TO {table} AS
-SELECT * EXCEPT ({passing}) FROM {arriving} WHERE NOT Suspect;
+SELECT * EXCEPT ({passing}) FROM {arriving} WHERE NOT Suspect AND Reason IN {stored};
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {arriving}_suspected_mv${{on_cluster}} TO suspected AS
-SELECT *, '{table}' AS Target FROM {arriving} WHERE Suspect;
+SELECT *, '{table}' AS Target FROM {arriving} WHERE Suspect AND Reason IN {stored};
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {arriving}_redacted_mv${{on_cluster}} TO {table} AS
 SELECT {names} FROM redacted WHERE Target = '{table}';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {arriving}_refused_mv${{on_cluster}} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, Suspect, '{signal}' AS Signal, ServiceName, Reason, {item} AS Name, {time} AS Time
+FROM {arriving} WHERE Reason != 0;
 """
+
+# What a dead letter tells of an item.
+NAMES = {"otel_traces": "SpanName", "otel_logs": "EventName"}
+TIMES = {"otel_traces": "Timestamp", "otel_logs": "Timestamp"}
 
 Columns = dict[str, str]
 
@@ -169,7 +187,16 @@ def migration() -> str:
     together = {"Target": "LowCardinality(String)", **PASSING, **everything}
     parts = [HEADER, REDACTING.format(columns=declared(together), redacting=redacting("suspected"), counting=counting("suspected"))]
     parts.extend(
-        ARRIVING.format(table=table, arriving=arriving(table), passing=", ".join(PASSING), names=", ".join(columns))
+        ARRIVING.format(
+            table=table,
+            arriving=arriving(table),
+            passing=", ".join(PASSING),
+            stored=STORED,
+            names=", ".join(columns),
+            signal=table.split("_")[1],
+            item=NAMES.get(table, "MetricName"),
+            time=TIMES.get(table, "TimeUnix"),
+        )
         for table, columns in tables.items()
     )
     return "".join(parts)

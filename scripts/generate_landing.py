@@ -11,20 +11,20 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import indent
 
 from scripts import rejection_expressions as rejections
-from scripts.generate_admission import arriving_tables
+from scripts.generate_admission import arriving, arriving_tables
 from scripts.landing_columns import (
+    CAREFUL,
     ENVELOPE,
     KINDS,
     METRIC,
     ONLY,
     SERIES_HASH,
     STAGED,
-    SUSPECTED,
     Columns,
     log_columns,
     point_columns,
@@ -32,7 +32,8 @@ from scripts.landing_columns import (
     scope_columns,
     span_columns,
 )
-from scripts.otlp_expressions import DEEPER_ARRAY, DEEPER_MAP, Message, Values, column_type, not_utf8, parse
+from scripts.otlp_expressions import DEEPER_ARRAY, DEEPER_MAP, Message, Values, column_type, not_utf8, parse, strings
+from store.errors import ITEMS_REFUSED
 from store.proto import schema
 
 TARGET = Path(__file__).resolve().parent.parent / "store" / "migrations" / "0014_landing.sql"
@@ -44,63 +45,67 @@ BODY_DEPTH = 5
 FIELD = re.compile(r"\b([rcms])\.([a-z_0-9]+)")
 CREATED = re.compile(r"CREATE (TABLE|MATERIALIZED VIEW) IF NOT EXISTS (\w+)")
 SIGNALS = ("traces", "logs", "metrics")
-REASONS = "Reasons"
-ACCEPTED, REFUSED = rejections.STORED, rejections.REFUSED
-LIMITS = rejections.LIMITS
-LIMIT_TYPES = {name: kind for name, (_, kind) in LIMITS.items()}
-# What the views of migration 0016 make dead letters of.
-REFUSED_ITEMS = "refused_items"
-REFUSED_COLUMNS = {
-    **{name: kind for name, (_, kind) in ENVELOPE.items()},
-    "Suspect": "Bool",
-    "Signal": "LowCardinality(String)",
-    "ServiceName": "LowCardinality(String)",
-    REASONS: "Array(UInt8)",
-    "Names": "Array(String)",
-    "Times": "Array(UInt64)",
-}
+REFUSED = "items must be refused"
+CHECKED = "check_passed"
+LIMIT_TYPES = {name: kind for name, (_, kind) in rejections.LIMITS.items()}
 
 
-def fields(*columns: Columns) -> dict[str, tuple[str, str]]:
-    """Every field the expressions use: alias -> (level, field)."""
-    found = (match for group in columns for text in group.values() for match in FIELD.finditer(text))
-    return {f"{level}_{field}": (level, field) for level, field in (match.groups() for match in found)}
+@dataclass(frozen=True)
+class Level:
+    """Where the elements of a level lie, the columns computed there, and the texts that must be UTF-8.
 
-
-def aliased(columns: Columns) -> Columns:
-    """The same expressions over aliases."""
-    return {name: FIELD.sub(r"\1_\2", expression) for name, expression in columns.items()}
-
-
-Levels = dict[str, tuple[str, Columns]]
-
-
-def flatten(source: str, base: str, given: list[str], levels: Levels, drop: set[str], accepted: str = "") -> str:
-    """A query with one row per innermost element of `source`, a table with its conditions.
-
-    `accepted`, when given, is a condition on Reasons, an array among `given` that is in step with the elements.
-
-    `levels`, outermost first: where the level's elements lie below `base`, and the columns computed there, once
-    per element and not once per row. Only fields in use are joined and passed on: naming a whole message costs
-    milliseconds of analysis each time, because its type is thousands of characters long.
+    `refused`, when given, is the number of the reason to refuse an element; it throws where that is not 0.
     """
-    used = fields(*(columns for _, columns in levels.values()))
+
+    below: str
+    columns: Columns
+    texts: list[tuple[str, int]]
+    refused: str = ""
+
+    @property
+    def condition(self) -> str:
+        """What throws where a text is not UTF-8, or where something is to be refused."""
+        utf8 = f"NOT {not_utf8(self.texts)}"
+        return f"{utf8} AND NOT throwIf({self.refused} != 0, '{REFUSED}', toInt32({ITEMS_REFUSED}))" if self.refused else utf8
+
+    def fields(self) -> dict[str, tuple[str, str]]:
+        """Every field the expressions use: alias -> (level, field)."""
+        found = (match for text in (*self.columns.values(), self.condition) for match in FIELD.finditer(text))
+        return {f"{level}_{field}": (level, field) for level, field in (match.groups() for match in found)}
+
+
+def aliased(expression: str) -> str:
+    """The same expression over aliases."""
+    return FIELD.sub(r"\1_\2", expression)
+
+
+def flatten(source: str, base: str, given: list[str], levels: dict[str, Level], drop: set[str]) -> str:
+    """A query with one row per innermost element of `source`.
+
+    The columns of `levels`, outermost first, are computed once per element and not once per row. Only fields in
+    use are joined and passed on: naming a whole message costs milliseconds of analysis each time, because its type
+    is thousands of characters long. So does naming a part of it, which is why texts are checked under their aliases.
+    """
+    used: dict[str, tuple[str, str]] = {}
+    for level in levels.values():
+        used.update(level.fields())
     inputs = [
-        f"{'.'.join(filter(None, (base, levels[of][0], field)))} AS {alias}" for alias, (of, field) in used.items()
+        f"{'.'.join(filter(None, (base, levels[of].below, field)))} AS {alias}" for alias, (of, field) in used.items()
     ]
     query = f"SELECT {', '.join(given + inputs)}\nFROM {source}"
     handed = [item.rpartition(" AS ")[2] for item in given]
     order = [*levels]
-    for depth, level in enumerate(order):
+    for depth, name in enumerate(order):
+        level = levels[name]
         joined = [alias for alias, (of, _) in used.items() if of in order[depth:]]
         below = [alias for alias, (of, _) in used.items() if of in order[depth + 1 :]]
-        columns = aliased(levels[level][1])
         last = depth == len(order) - 1
-        kept = [name for name in handed if not (last and name in drop)]
-        listed = ",\n".join(f"    {item}" for item in [*kept, *(f"{e} AS {n}" for n, e in columns.items()), *below])
-        beside, where = ([REASONS], f"\nWHERE {accepted}") if last and accepted else ([], "")
-        query = f"SELECT\n{listed}\nFROM (\n{indent(query, '  ')}\n)\nARRAY JOIN {', '.join([*joined, *beside])}{where}"
-        handed += columns
+        kept = [column for column in handed if not (last and column in drop)]
+        columns = [f"{aliased(expression)} AS {column}" for column, expression in level.columns.items()]
+        listed = ",\n".join(f"    {item}" for item in [*kept, *columns, *below])
+        query = f"SELECT\n{listed}\nFROM (\n{indent(query, '  ')}\n)\nARRAY JOIN {', '.join(joined)}"
+        query += f"\nWHERE {aliased(level.condition)}"
+        handed += level.columns
     return query
 
 
@@ -136,8 +141,8 @@ class Landing:
         return [
             *(self.table(signal) for signal in SIGNALS),
             *(part for signal in SIGNALS for part in self.check(signal)),
-            *self.records("traces", "spans", "spans", span_columns(self.values)),
-            *self.records("logs", "logs", "log_records", log_columns(self.values)),
+            *self.records("traces", "spans", "spans", "Span", span_columns(self.values)),
+            *self.records("logs", "logs", "log_records", "LogRecord", log_columns(self.values)),
             *self.metrics(),
             *(part for kind in KINDS for part in self.points(kind)),
         ]
@@ -145,52 +150,59 @@ class Landing:
     def table(self, signal: str) -> str:
         """The table that one signal's envelopes are inserted into."""
         request = column_type(self.messages, f"{signal.capitalize()}Request")
-        columns = {field: kind for field, kind in {**ENVELOPE, **SUSPECTED, **LIMITS}.values()}
+        columns = {field: kind for field, kind in {**ENVELOPE, **CAREFUL, **rejections.LIMITS}.values()}
         return stage(self.named(f"landing_{signal}"), {**columns, "request": request})
 
     @property
-    def envelope(self) -> Columns:
-        """What accompanies a request's rows on their way: column -> type."""
-        return {name: kind for name, (_, kind) in {**ENVELOPE, **(SUSPECTED if self.values.nested else {})}.items()}
+    def envelope(self) -> dict[str, tuple[str, str]]:
+        """What accompanies a request's rows to the last view: column -> the envelope's field and type."""
+        return {**ENVELOPE, **(CAREFUL if self.values.nested else {}), **rejections.LIMITS}
 
     def opened(self) -> list[str]:
-        """The same, and the limits, out of an envelope."""
-        named = {**ENVELOPE, **(SUSPECTED if self.values.nested else {}), **LIMITS}
-        return [f"{field} AS {name}" for name, (field, _) in named.items()]
+        """The same, out of an envelope."""
+        return [f"{field} AS {name}" for name, (field, _) in self.envelope.items()]
 
-    def shared(self, level: str, columns: Columns, above: str = "") -> Columns:
-        """Columns of a resource or a scope, and the reason to refuse all that is below it."""
-        pairs = f"{level}.attributes"
-        name = "ScopeReason" if above else "ResourceReason"
-        return {**columns, name: rejections.shared(pairs, nested=self.values.nested, above=above)}
+    def passed(self) -> Columns:
+        """The same, and what is to be refused whole, with types."""
+        above = {"ScopeReason": "UInt8"} if self.values.nested else {}
+        return {**{name: kind for name, (_, kind) in self.envelope.items()}, **above}
+
+    def judged(self, level: Level, branches: str, reason: str, above: str) -> Level:
+        """The level, with what is to be refused there: a column where that can be handled, else an error."""
+        if self.values.nested:
+            return replace(level, columns={**level.columns, reason: rejections.refused(branches, above)})
+        return replace(level, refused=rejections.refused(branches))
 
     def target(self, table: str) -> str:
-        """Where rows of a table go: to it, or to where those in which redaction may find something are told apart."""
-        return table.replace("otel_", "arriving_", 1) if self.values.nested else table
-
-    def refused(self, name: str, signal: str, items: str, named: str) -> str:
-        """The view that passes on which items of a stage are refused, and what they are called."""
-        suspect = "Suspect" if self.values.nested else "false AS Suspect"
-        query = (
-            f"SELECT Tenant, Batch, Request, Received, {suspect}, '{signal}' AS Signal, ServiceName, Reasons, "
-            f"{named} AS Names, {items}.{'start_' if signal == 'traces' else ''}time_unix_nano AS Times\n"
-            f"FROM {self.named(name)}\nWHERE {REFUSED}"
-        )
-        return self.view(f"{name}_refused", query, REFUSED_ITEMS)
-
-    def checked(self, source: str, signal: str) -> str:
-        """A table of one signal's envelopes, as the FROM of a query that throws where a text is not UTF-8."""
-        condition = not_utf8(self.messages, f"{signal.capitalize()}Request", "request")
-        return f"{self.named(source)}\nWHERE NOT {condition}"
+        """Where rows of a table go: to it, or to where those are told apart that are refused or redacted."""
+        return arriving(table) if self.values.nested else table
 
     def check(self, signal: str) -> list[str]:
         """A table like the signal's, and a view on it that does nothing but throw where the other's would."""
-        table = self.named(f"check_{signal}")
-        like = (
-            f"CREATE TABLE IF NOT EXISTS {table}${{on_cluster}} AS {self.named(f'landing_{signal}')} ENGINE = Null;\n"
-        )
-        query = f"SELECT tenant AS Tenant\nFROM {self.checked(f'check_{signal}', signal)}"
-        return [like, self.view(f"check_{signal}", query, CHECKED)]
+        table, like = self.named(f"check_{signal}"), self.named(f"landing_{signal}")
+        condition = not_utf8(strings(self.messages, f"{signal.capitalize()}Request", "request"))
+        query = f"SELECT tenant AS Tenant\nFROM {table}\nWHERE NOT {condition}"
+        return [
+            f"CREATE TABLE IF NOT EXISTS {table}${{on_cluster}} AS {like} ENGINE = Null;\n",
+            self.view(f"check_{signal}", query, CHECKED),
+        ]
+
+    def texts(self, message: str, level: str, without: str = "") -> list[tuple[str, int]]:
+        """The texts of a message and below, but not those of one field's messages, which are a level of their own."""
+        found = strings(self.messages, message, level)
+        return [(path, depth) for path, depth in found if not without or not path.startswith(f"{level}.{without}.")]
+
+    def outer(self, of: str, items: str) -> dict[str, Level]:
+        """The levels of resources and scopes."""
+        plural, resources, scopes = of.capitalize(), f"resource_{of}", f"scope_{of}"
+        texts = {"r": self.texts(f"Resource{plural}", "r", scopes), "c": self.texts(f"Scope{plural}", "c", items)}
+        resource = Level(resources, resource_columns(self.values), texts["r"])
+        scope = Level(f"{resources}.{scopes}", scope_columns(self.values), texts["c"])
+        nested = self.values.nested
+        return {
+            "r": self.judged(resource, rejections.caps("r.resource.attributes", nested=nested), "ResourceReason", ""),
+            "c": self.judged(scope, rejections.caps("c.scope.attributes", nested=nested), "ScopeReason", "ResourceReason"),
+        }
 
     def view(self, target: str, query: str, table: str = "") -> str:
         """A materialized view that writes `query` to `table`, by default named like the view."""
@@ -203,44 +215,38 @@ class Landing:
         kind = next(f.kind for f in self.messages[message].fields if f.name == field)
         return f"Array({column_type(self.messages, kind)})"
 
-    def records(self, signal: str, of: str, items: str, columns: Columns) -> list[str]:
+    def records(self, signal: str, of: str, items: str, item: str, columns: Columns) -> list[str]:
         """Spans or log records, by way of their scopes, into their table."""
-        resource, scope = resource_columns(self.values), scope_columns(self.values)
-        shared = {name: STAGED[name] for name in (*resource, *scope)}
-        below = f"resource_{of}.scope_{of}"
-        reasons = {"spans": rejections.spans, "log_records": rejections.logs}[items]
-        found = reasons("Items", "ScopeReason", nested=self.values.nested)
-        levels = {
-            "r": (f"resource_{of}", self.shared("r.resource", resource)),
-            "c": (below, {**self.shared("c.scope", scope, "ResourceReason"), "Items": f"c.{items}"}),
-        }
-        source = self.checked(f"landing_{signal}", signal)
-        scopes = flatten(source, "request", self.opened(), levels, {"ResourceReason"})
-        judged = f"SELECT * EXCEPT ({', '.join(['ScopeReason', *LIMITS])}), {found} AS {REASONS}"
+        levels = self.outer(of, items)
+        shared = {name: STAGED[name] for level in levels.values() for name in level.columns if name in STAGED}
+        levels["c"].columns["Items"] = f"c.{items}"
+        scopes = flatten(self.named(f"landing_{signal}"), "request", self.opened(), levels, {"ResourceReason"})
         between = f"landing_{items}"
-        given = [*self.envelope, *shared, REASONS]
-        gone = {"Received", "Request", REASONS}
-        records = flatten(self.named(between), "", given, {"s": ("Items", columns)}, gone, ACCEPTED)
-        kinds = {**self.envelope, **shared, "Items": self.array(f"Scope{of.capitalize()}", items), REASONS: "Array(UInt8)"}
-        named = "Items.name" if items == "spans" else "Items.event_name"
+        branches = {"spans": rejections.span, "log_records": rejections.record}[items](nested=self.values.nested)
+        innermost = self.judged(Level("Items", columns, self.texts(item, "s")), branches, "Reason", "ScopeReason")
+        records = flatten(self.named(between), "", [*self.passed(), *shared], {"s": innermost}, self.spent)
+        kinds = {**self.passed(), **shared, "Items": self.array(f"Scope{of.capitalize()}", items)}
         return [
             stage(self.named(between), kinds),
-            self.view(between, f"{judged}\nFROM (\n{indent(scopes, '  ')}\n)"),
-            self.refused(between, signal, "Items", named),
+            self.view(between, scopes),
             self.view(f"otel_{signal}", records, self.target(f"otel_{signal}")),
         ]
 
+    @property
+    def spent(self) -> set[str]:
+        """What the last views need and do not hand on."""
+        return {*LIMIT_TYPES, "ScopeReason"} | (set() if self.values.nested else {"Received", "Request"})
+
     def metrics(self) -> list[str]:
         """Metrics of all kinds with what their points share."""
-        scopes = "resource_metrics.scope_metrics"
-        levels = {
-            "r": ("resource_metrics", self.shared("r.resource", resource_columns(self.values))),
-            "c": (scopes, self.shared("c.scope", scope_columns(self.values), "ResourceReason")),
-            "m": (f"{scopes}.metrics", {**METRIC, **{of_kind(kind): f"m.{kind}.data_points" for kind in KINDS}}),
-        }
-        query = flatten(self.checked("landing_metrics", "metrics"), "request", self.opened(), levels, {"ResourceReason"})
+        levels = self.outer("metrics", "metrics")
+        points = {of_kind(kind): f"m.{kind}.data_points" for kind in KINDS}
+        # Texts of points are checked with the points.
+        texts = [(path, depth) for path, depth in self.texts("Metric", "m") if ".data_points." not in path]
+        levels["m"] = Level("resource_metrics.scope_metrics.metrics", {**METRIC, **points}, texts)
+        query = flatten(self.named("landing_metrics"), "request", self.opened(), levels, {"ResourceReason"})
         arrays = {of_kind(kind): self.array(of_kind(kind), "data_points") for kind in KINDS}
-        kinds = {**self.envelope, **LIMIT_TYPES, "ScopeReason": "UInt8", **STAGED, **arrays}
+        kinds = {**self.passed(), **STAGED, **arrays}
         return [stage(self.named("landing_points"), kinds), self.view("landing_points", query)]
 
     def points(self, kind: str) -> list[str]:
@@ -251,19 +257,17 @@ class Landing:
         """
         between, points = f"landing_{kind}", of_kind(kind)
         shared = {name: kind_ for name, kind_ in STAGED.items() if kind in ONLY.get(name, (kind,))}
-        given = [*self.envelope, *shared]
-        found = rejections.points(points, "ScopeReason", nested=self.values.nested, exemplars=kind != "summary")
-        passed = ", ".join([*given, points, f"{found} AS {REASONS}"])
-        some = f"SELECT {passed}\nFROM {self.named('landing_points')}\nWHERE notEmpty({points})"
+        given = [*self.passed(), *shared]
+        some = f"SELECT {', '.join([*given, points])}\nFROM {self.named('landing_points')}\nWHERE notEmpty({points})"
         columns = {**point_columns(self.values), **KINDS[kind]}
-        gone = {"Received", "Request", REASONS}
-        query = flatten(self.named(between), "", [*given, REASONS], {"s": (points, columns)}, gone, ACCEPTED)
+        message = next(f.kind for f in self.messages[points].fields if f.name == "data_points")
+        branches = rejections.point(nested=self.values.nested, exemplars=kind != "summary")
+        innermost = self.judged(Level(points, columns, self.texts(message, "s")), branches, "Reason", "ScopeReason")
+        query = flatten(self.named(between), "", given, {"s": innermost}, self.spent)
         hashed = f"SELECT * EXCEPT ResourceHash, {SERIES_HASH} AS SeriesHash\nFROM (\n{indent(query, '  ')}\n)"
-        kinds = {**self.envelope, **shared, points: self.array(points, "data_points"), REASONS: "Array(UInt8)"}
         return [
-            stage(self.named(between), kinds),
+            stage(self.named(between), {**self.passed(), **shared, points: self.array(points, "data_points")}),
             self.view(between, some),
-            self.refused(between, "metrics", points, f"arrayMap(r -> MetricName, {REASONS})"),
             self.view(f"otel_metrics_{kind}", hashed, self.target(f"otel_metrics_{kind}")),
         ]
 
@@ -278,17 +282,20 @@ HEADER = """-- supersedes: 0004_landing 0006_check
 -- bodies to depth {body}; what is deeper becomes {{"{array}": base64 of the ArrayValue}} or
 -- {{"{map}": base64 of the KeyValueList}}. Text that is not UTF-8 fails the insert (engine code 395).
 --
+-- An item that must be refused (its reason, by the limits in its envelope, is not 0) fails an insert into the tables
+-- for flat values (engine code {refused}): the batch is then inserted into the *_nested ones, where refused items become
+-- dead letters. So telemetry that is as it should be pays for nothing but the look.
+--
 -- The check_* tables take the same bytes, fail in the same cases and feed nothing: when a batch is refused they tell
 -- the offender from its neighbours without writing any of them.
 """
-CHECKED = "check_passed"
 
 
 def migration() -> str:
     """The text of 0014_landing.sql."""
-    header = HEADER.format(attributes=ATTRIBUTE_DEPTH, body=BODY_DEPTH, array=DEEPER_ARRAY, map=DEEPER_MAP)
+    header = HEADER.format(attributes=ATTRIBUTE_DEPTH, body=BODY_DEPTH, array=DEEPER_ARRAY, map=DEEPER_MAP, refused=ITEMS_REFUSED)
     parts = [f"CREATE TABLE IF NOT EXISTS {CHECKED}${{on_cluster}} (Tenant LowCardinality(String)) ENGINE = Null;\n"]
-    parts += [stage(REFUSED_ITEMS, REFUSED_COLUMNS), *arriving_tables()]
+    parts += arriving_tables()
     for values in (Values(nested=False), Values(nested=True)):
         parts.extend(Landing.of(values).statements())
     created = [CREATED.match(part).groups() for part in parts]  # type: ignore[union-attr]

@@ -13,14 +13,14 @@ Columns = dict[str, str]
 SPAN_KINDS = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
 STATUS_CODES = ("Unset", "Ok", "Error")
 
-# Of the envelope: column -> its field and type, for all requests and for those in which redaction may find something.
+# Of the envelope: column -> its field and type. CAREFUL is for requests in which redaction may find something.
 ENVELOPE = {
     "Tenant": ("tenant", "LowCardinality(String)"),
     "Batch": ("batch", "UInt64"),
     "Received": ("received", "UInt64"),
-    "Request": ("key", "String"),
 }
-SUSPECTED = {
+CAREFUL = {
+    "Request": ("key", "String"),
     "Suspect": ("suspect", "Bool"),
     "HashInner": ("hash_inner", "String"),
     "HashOuter": ("hash_outer", "String"),

@@ -31,6 +31,7 @@ _SCALARS = {
 }
 _MESSAGE = re.compile(r"message (\w+) \{")
 _ONEOF = re.compile(r"oneof (\w+) \{([^}]*)\}")
+_OWN = re.compile(r"\battributes\.(?:k|v\.s)$")
 _CONTAINER = re.compile(r"(?:List|Map)\d$")
 _FIELD = re.compile(r"(?:(repeated|optional) )?(\w+) (\w+) = (\d+);")
 
@@ -124,17 +125,25 @@ def strings(messages: dict[str, Message], kind: str, path: str, depth: int = 0) 
     return found
 
 
-def not_utf8(messages: dict[str, Message], kind: str, path: str) -> str:
-    """Throws for a message with text that is not UTF-8, which ClickHouse would pass on to break every JSON reader.
+def not_utf8(texts: list[tuple[str, int]]) -> str:
+    """Throws where one of the texts is not UTF-8, which ClickHouse would pass on to break every JSON reader.
 
     Looking at every text once costs a fifth of repairing each where it is used.
     """
-    texts = []
-    for text, depth in strings(messages, kind, path):
-        for _ in range(depth - 1):
-            text = f"arrayFlatten({text})"
-        texts.append(f"arrayExists(x -> NOT isValidUTF8(x), {text})")
-    return f"throwIf({' OR '.join(texts)}, '{NOT_UTF8}')"
+    conditions = [f"NOT isValidUTF8({text})" for text, depth in texts if not depth]
+    # Large arrays one by one; those of events, links and exemplars, often empty, together: a lambda costs 0.3 ms.
+    arrays = [text for text, depth in texts if depth == 1 and _OWN.search(text)]
+    others = [_flat(text, depth) for text, depth in texts if depth and text not in arrays]
+    if others:
+        arrays.append(f"arrayConcat({', '.join(others)})")
+    conditions += [f"arrayExists(x -> NOT isValidUTF8(x), {array})" for array in arrays]
+    return f"throwIf({' OR '.join(conditions)}, '{NOT_UTF8}')"
+
+
+def _flat(array: str, depth: int) -> str:
+    for _ in range(depth - 1):
+        array = f"arrayFlatten({array})"
+    return array
 
 
 def _unescaped(content: str) -> str:

@@ -8,6 +8,10 @@
 -- bodies to depth 5; what is deeper becomes {"otlp_array_value": base64 of the ArrayValue} or
 -- {"otlp_kvlist_value": base64 of the KeyValueList}. Text that is not UTF-8 fails the insert (engine code 395).
 --
+-- An item that must be refused (its reason, by the limits in its envelope, is not 0) fails an insert into the tables
+-- for flat values (engine code 31001): the batch is then inserted into the *_nested ones, where refused items become
+-- dead letters. So telemetry that is as it should be pays for nothing but the look.
+--
 -- The check_* tables take the same bytes, fail in the same cases and feed nothing: when a batch is refused they tell
 -- the offender from its neighbours without writing any of them.
 
@@ -19,13 +23,9 @@ DROP TABLE IF EXISTS check_metrics_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_spans_mv${on_cluster} SYNC;
 
-DROP TABLE IF EXISTS landing_spans_refused_mv${on_cluster} SYNC;
-
 DROP TABLE IF EXISTS otel_traces_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_log_records_mv${on_cluster} SYNC;
-
-DROP TABLE IF EXISTS landing_log_records_refused_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS otel_logs_mv${on_cluster} SYNC;
 
@@ -33,31 +33,21 @@ DROP TABLE IF EXISTS landing_points_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_gauge_mv${on_cluster} SYNC;
 
-DROP TABLE IF EXISTS landing_gauge_refused_mv${on_cluster} SYNC;
-
 DROP TABLE IF EXISTS otel_metrics_gauge_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_sum_mv${on_cluster} SYNC;
-
-DROP TABLE IF EXISTS landing_sum_refused_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS otel_metrics_sum_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_histogram_mv${on_cluster} SYNC;
 
-DROP TABLE IF EXISTS landing_histogram_refused_mv${on_cluster} SYNC;
-
 DROP TABLE IF EXISTS otel_metrics_histogram_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_exponential_histogram_mv${on_cluster} SYNC;
 
-DROP TABLE IF EXISTS landing_exponential_histogram_refused_mv${on_cluster} SYNC;
-
 DROP TABLE IF EXISTS otel_metrics_exponential_histogram_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_summary_mv${on_cluster} SYNC;
-
-DROP TABLE IF EXISTS landing_summary_refused_mv${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS otel_metrics_summary_mv${on_cluster} SYNC;
 
@@ -69,13 +59,9 @@ DROP TABLE IF EXISTS check_metrics_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_spans_mv_nested${on_cluster} SYNC;
 
-DROP TABLE IF EXISTS landing_spans_refused_mv_nested${on_cluster} SYNC;
-
 DROP TABLE IF EXISTS otel_traces_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_log_records_mv_nested${on_cluster} SYNC;
-
-DROP TABLE IF EXISTS landing_log_records_refused_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS otel_logs_mv_nested${on_cluster} SYNC;
 
@@ -83,37 +69,25 @@ DROP TABLE IF EXISTS landing_points_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_gauge_mv_nested${on_cluster} SYNC;
 
-DROP TABLE IF EXISTS landing_gauge_refused_mv_nested${on_cluster} SYNC;
-
 DROP TABLE IF EXISTS otel_metrics_gauge_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_sum_mv_nested${on_cluster} SYNC;
-
-DROP TABLE IF EXISTS landing_sum_refused_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS otel_metrics_sum_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_histogram_mv_nested${on_cluster} SYNC;
 
-DROP TABLE IF EXISTS landing_histogram_refused_mv_nested${on_cluster} SYNC;
-
 DROP TABLE IF EXISTS otel_metrics_histogram_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_exponential_histogram_mv_nested${on_cluster} SYNC;
-
-DROP TABLE IF EXISTS landing_exponential_histogram_refused_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS otel_metrics_exponential_histogram_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_summary_mv_nested${on_cluster} SYNC;
 
-DROP TABLE IF EXISTS landing_summary_refused_mv_nested${on_cluster} SYNC;
-
 DROP TABLE IF EXISTS otel_metrics_summary_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS check_passed${on_cluster} SYNC;
-
-DROP TABLE IF EXISTS refused_items${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS arriving_traces${on_cluster} SYNC;
 
@@ -187,26 +161,14 @@ DROP TABLE IF EXISTS landing_summary_nested${on_cluster} SYNC;
 
 CREATE TABLE IF NOT EXISTS check_passed${on_cluster} (Tenant LowCardinality(String)) ENGINE = Null;
 
-CREATE TABLE IF NOT EXISTS refused_items${on_cluster}
-(
-    Tenant LowCardinality(String),
-    Batch UInt64,
-    Received UInt64,
-    Request String,
-    Suspect Bool,
-    Signal LowCardinality(String),
-    ServiceName LowCardinality(String),
-    Reasons Array(UInt8),
-    Names Array(String),
-    Times Array(UInt64)
-)
-ENGINE = Null;
-
 CREATE TABLE IF NOT EXISTS arriving_traces${on_cluster}
 (
+    Request String,
     Suspect Bool,
     HashInner String,
     HashOuter String,
+    Received UInt64,
+    Reason UInt8,
     `Timestamp` DateTime64(9, 'UTC'),
     `TraceId` String,
     `SpanId` String,
@@ -250,9 +212,12 @@ ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS arriving_logs${on_cluster}
 (
+    Request String,
     Suspect Bool,
     HashInner String,
     HashOuter String,
+    Received UInt64,
+    Reason UInt8,
     `Timestamp` DateTime64(9, 'UTC'),
     `TraceId` String,
     `SpanId` String,
@@ -284,9 +249,12 @@ ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS arriving_metrics_gauge${on_cluster}
 (
+    Request String,
     Suspect Bool,
     HashInner String,
     HashOuter String,
+    Received UInt64,
+    Reason UInt8,
     `ResourceAttributes` Map(LowCardinality(String), String),
     `ResourceSchemaUrl` String,
     `ScopeName` String,
@@ -322,9 +290,12 @@ ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS arriving_metrics_sum${on_cluster}
 (
+    Request String,
     Suspect Bool,
     HashInner String,
     HashOuter String,
+    Received UInt64,
+    Reason UInt8,
     `ResourceAttributes` Map(LowCardinality(String), String),
     `ResourceSchemaUrl` String,
     `ScopeName` String,
@@ -362,9 +333,12 @@ ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS arriving_metrics_histogram${on_cluster}
 (
+    Request String,
     Suspect Bool,
     HashInner String,
     HashOuter String,
+    Received UInt64,
+    Reason UInt8,
     `ResourceAttributes` Map(LowCardinality(String), String),
     `ResourceSchemaUrl` String,
     `ScopeName` String,
@@ -407,9 +381,12 @@ ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS arriving_metrics_exponential_histogram${on_cluster}
 (
+    Request String,
     Suspect Bool,
     HashInner String,
     HashOuter String,
+    Received UInt64,
+    Reason UInt8,
     `ResourceAttributes` Map(LowCardinality(String), String),
     `ResourceSchemaUrl` String,
     `ScopeName` String,
@@ -457,9 +434,12 @@ ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS arriving_metrics_summary${on_cluster}
 (
+    Request String,
     Suspect Bool,
     HashInner String,
     HashOuter String,
+    Received UInt64,
+    Reason UInt8,
     `ResourceAttributes` Map(LowCardinality(String), String),
     `ResourceSchemaUrl` String,
     `ScopeName` String,
@@ -548,28 +528,32 @@ CREATE TABLE IF NOT EXISTS check_traces${on_cluster} AS landing_traces ENGINE = 
 CREATE MATERIALIZED VIEW IF NOT EXISTS check_traces_mv${on_cluster} TO check_passed AS
 SELECT tenant AS Tenant
 FROM check_traces
-WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.trace_state))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.name)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.trace_state)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.status.message))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_spans.schema_url), 'text is not UTF-8');
+WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(request.resource_spans.resource.attributes.k), arrayFlatten(request.resource_spans.resource.attributes.v.s), arrayFlatten(request.resource_spans.scope_spans.scope.name), arrayFlatten(request.resource_spans.scope_spans.scope.version), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.k)), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.v.s)), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.trace_state)), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.name)), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.k))), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.v.s))), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.name))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.k)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.v.s)))), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.trace_state))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.k)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.v.s)))), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.status.message)), arrayFlatten(request.resource_spans.scope_spans.schema_url), request.resource_spans.schema_url)), 'text is not UTF-8');
 
 CREATE TABLE IF NOT EXISTS check_logs${on_cluster} AS landing_logs ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS check_logs_mv${on_cluster} TO check_passed AS
 SELECT tenant AS Tenant
 FROM check_logs
-WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.severity_text))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.body.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.event_name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_logs.schema_url), 'text is not UTF-8');
+WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(request.resource_logs.resource.attributes.k), arrayFlatten(request.resource_logs.resource.attributes.v.s), arrayFlatten(request.resource_logs.scope_logs.scope.name), arrayFlatten(request.resource_logs.scope_logs.scope.version), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.k)), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.v.s)), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.severity_text)), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.body.s)), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.k))), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.v.s))), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.event_name)), arrayFlatten(request.resource_logs.scope_logs.schema_url), request.resource_logs.schema_url)), 'text is not UTF-8');
 
 CREATE TABLE IF NOT EXISTS check_metrics${on_cluster} AS landing_metrics ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS check_metrics_mv${on_cluster} TO check_passed AS
 SELECT tenant AS Tenant
 FROM check_metrics
-WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.description))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.unit))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.summary.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.summary.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.metadata.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.metadata.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_metrics.schema_url), 'text is not UTF-8');
+WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(request.resource_metrics.resource.attributes.k), arrayFlatten(request.resource_metrics.resource.attributes.v.s), arrayFlatten(request.resource_metrics.scope_metrics.scope.name), arrayFlatten(request.resource_metrics.scope_metrics.scope.version), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.scope.attributes.k)), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.scope.attributes.v.s)), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.name)), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.description)), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.unit)), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.exemplars.filtered_attributes.k))))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.exemplars.filtered_attributes.v.s))))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.attributes.k)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.attributes.v.s)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.exemplars.filtered_attributes.k))))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.exemplars.filtered_attributes.v.s))))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.attributes.k)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.attributes.v.s)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.exemplars.filtered_attributes.k))))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.exemplars.filtered_attributes.v.s))))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.attributes.k)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.attributes.v.s)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.attributes.k)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.attributes.v.s)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.exemplars.filtered_attributes.k))))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.exemplars.filtered_attributes.v.s))))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.summary.data_points.attributes.k)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.summary.data_points.attributes.v.s)))), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.metadata.k))), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.metadata.v.s))), arrayFlatten(request.resource_metrics.scope_metrics.schema_url), request.resource_metrics.schema_url)), 'text is not UTF-8');
 
 CREATE TABLE IF NOT EXISTS landing_spans${on_cluster}
 (
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    Request String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -580,69 +564,57 @@ CREATE TABLE IF NOT EXISTS landing_spans${on_cluster}
     ScopeAttributes Map(LowCardinality(String), String),
     ScopeDroppedAttrCount UInt32,
     ScopeSchemaUrl String,
-    Items Array(Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32)), dropped_events_count UInt32, links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, flags UInt32)), dropped_links_count UInt32, status Tuple(message String, code Int32), flags UInt32)),
-    Reasons Array(UInt8)
+    Items Array(Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32)), dropped_events_count UInt32, links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, flags UInt32)), dropped_links_count UInt32, status Tuple(message String, code Int32), flags UInt32))
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_spans_mv${on_cluster} TO landing_spans AS
-SELECT * EXCEPT (ScopeReason, Earliest, Latest, MostAttributes, ValueSize, BodySize), arrayMap((t, i, u, b, e, n, c, f, l, k, s, x) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, length(t) != 16 OR t = unhex('00000000000000000000000000000000'), 3, length(i) != 8 OR i = unhex('0000000000000000') OR length(u) NOT IN (0, 8), 4, (b > Latest AND b NOT IN (0, 11651379494838206464)) OR (e > Latest AND e NOT IN (0, 11651379494838206464)), 1, if(b IN (0, 11651379494838206464), e, b) < Earliest AND if(b IN (0, 11651379494838206464), e, b) NOT IN (0, 11651379494838206464), 2, length(k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, f) OR arrayExists(k -> length(k) > MostAttributes, l), 5, length(n) > ValueSize OR length(c) > ValueSize, 6, b IN (0, 11651379494838206464) AND e IN (0, 11651379494838206464), 100, 0)), Items.trace_id, Items.span_id, Items.parent_span_id, Items.start_time_unix_nano, Items.end_time_unix_nano, Items.name, Items.status.message, Items.events.attributes.k, Items.links.attributes.k, Items.attributes.k, Items.attributes.v.s, Items.attributes.v.x) AS Reasons
+SELECT
+    Tenant,
+    Batch,
+    Received,
+    Earliest,
+    Latest,
+    MostAttributes,
+    ValueSize,
+    BodySize,
+    ResourceAttributes,
+    ResourceAttributeTypes,
+    ResourceDroppedAttrCount,
+    ResourceSchemaUrl,
+    ResourceAttributes['service.name'] AS ServiceName,
+    c_scope.name AS ScopeName,
+    c_scope.version AS ScopeVersion,
+    mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), c_scope.attributes.v.t, c_scope.attributes.v.s, c_scope.attributes.v.b, c_scope.attributes.v.i, c_scope.attributes.v.d, c_scope.attributes.v.x, c_scope.attributes.v.A, c_scope.attributes.v.M)) AS ScopeAttributes,
+    c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
+    c_schema_url AS ScopeSchemaUrl,
+    c_spans AS Items
 FROM (
   SELECT
       Tenant,
       Batch,
       Received,
-      Request,
       Earliest,
       Latest,
       MostAttributes,
       ValueSize,
       BodySize,
-      ResourceAttributes,
-      ResourceAttributeTypes,
-      ResourceDroppedAttrCount,
-      ResourceSchemaUrl,
-      ResourceAttributes['service.name'] AS ServiceName,
-      c_scope.name AS ScopeName,
-      c_scope.version AS ScopeVersion,
-      mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), c_scope.attributes.v.t, c_scope.attributes.v.s, c_scope.attributes.v.b, c_scope.attributes.v.i, c_scope.attributes.v.d, c_scope.attributes.v.x, c_scope.attributes.v.A, c_scope.attributes.v.M)) AS ScopeAttributes,
-      c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
-      c_schema_url AS ScopeSchemaUrl,
-      arrayMap((k, s, x) -> toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, length(k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize, 6, 0)), [c_scope.attributes.k], [c_scope.attributes.v.s], [c_scope.attributes.v.x])[1] AS ScopeReason,
-      c_spans AS Items
+      mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), r_resource.attributes.v.t, r_resource.attributes.v.s, r_resource.attributes.v.b, r_resource.attributes.v.i, r_resource.attributes.v.d, r_resource.attributes.v.x, r_resource.attributes.v.A, r_resource.attributes.v.M)) AS ResourceAttributes,
+      CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
+      r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
+      r_schema_url AS ResourceSchemaUrl,
+      c_scope,
+      c_schema_url,
+      c_spans
   FROM (
-    SELECT
-        Tenant,
-        Batch,
-        Received,
-        Request,
-        Earliest,
-        Latest,
-        MostAttributes,
-        ValueSize,
-        BodySize,
-        mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), r_resource.attributes.v.t, r_resource.attributes.v.s, r_resource.attributes.v.b, r_resource.attributes.v.i, r_resource.attributes.v.d, r_resource.attributes.v.x, r_resource.attributes.v.A, r_resource.attributes.v.M)) AS ResourceAttributes,
-        CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
-        r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
-        r_schema_url AS ResourceSchemaUrl,
-        arrayMap((k, s, x) -> toUInt8(multiIf(Latest = 0, 0, length(k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize, 6, 0)), [r_resource.attributes.k], [r_resource.attributes.v.s], [r_resource.attributes.v.x])[1] AS ResourceReason,
-        c_scope,
-        c_schema_url,
-        c_spans
-    FROM (
-      SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_spans.resource AS r_resource, request.resource_spans.schema_url AS r_schema_url, request.resource_spans.scope_spans.scope AS c_scope, request.resource_spans.scope_spans.schema_url AS c_schema_url, request.resource_spans.scope_spans.spans AS c_spans
-      FROM landing_traces
-      WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.trace_state))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.name)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.trace_state)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.status.message))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_spans.schema_url), 'text is not UTF-8')
-    )
-    ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_spans
+    SELECT tenant AS Tenant, batch AS Batch, received AS Received, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_spans.resource AS r_resource, request.resource_spans.schema_url AS r_schema_url, request.resource_spans.scope_spans.scope AS c_scope, request.resource_spans.scope_spans.schema_url AS c_schema_url, request.resource_spans.scope_spans.spans AS c_spans
+    FROM landing_traces
   )
-  ARRAY JOIN c_scope, c_schema_url, c_spans
-);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_spans_refused_mv${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, false AS Suspect, 'traces' AS Signal, ServiceName, Reasons, Items.name AS Names, Items.start_time_unix_nano AS Times
-FROM landing_spans
-WHERE arrayExists(r -> r != 0, Reasons);
+  ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_spans
+  WHERE NOT throwIf(NOT isValidUTF8(r_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.v.s), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, length(r_resource.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), r_resource.attributes.v.s, r_resource.attributes.v.x)) > ValueSize, 6, 0)) != 0, 'items must be refused', toInt32(31001))
+)
+ARRAY JOIN c_scope, c_schema_url, c_spans
+WHERE NOT throwIf(NOT isValidUTF8(c_scope.name) OR NOT isValidUTF8(c_scope.version) OR NOT isValidUTF8(c_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.v.s), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, length(c_scope.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), c_scope.attributes.v.s, c_scope.attributes.v.x)) > ValueSize, 6, 0)) != 0, 'items must be refused', toInt32(31001));
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_mv${on_cluster} TO otel_traces AS
 SELECT
@@ -685,18 +657,22 @@ SELECT
     s_dropped_events_count AS DroppedEventsCount,
     s_dropped_links_count AS DroppedLinksCount
 FROM (
-  SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Reasons, Items.start_time_unix_nano AS s_start_time_unix_nano, Items.end_time_unix_nano AS s_end_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.parent_span_id AS s_parent_span_id, Items.trace_state AS s_trace_state, Items.name AS s_name, Items.kind AS s_kind, Items.attributes AS s_attributes, Items.status AS s_status, Items.events AS s_events, Items.links AS s_links, Items.flags AS s_flags, Items.dropped_attributes_count AS s_dropped_attributes_count, Items.dropped_events_count AS s_dropped_events_count, Items.dropped_links_count AS s_dropped_links_count
+  SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Items.start_time_unix_nano AS s_start_time_unix_nano, Items.end_time_unix_nano AS s_end_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.parent_span_id AS s_parent_span_id, Items.trace_state AS s_trace_state, Items.name AS s_name, Items.kind AS s_kind, Items.attributes AS s_attributes, Items.status AS s_status, Items.events AS s_events, Items.links AS s_links, Items.flags AS s_flags, Items.dropped_attributes_count AS s_dropped_attributes_count, Items.dropped_events_count AS s_dropped_events_count, Items.dropped_links_count AS s_dropped_links_count
   FROM landing_spans
 )
-ARRAY JOIN s_start_time_unix_nano, s_end_time_unix_nano, s_trace_id, s_span_id, s_parent_span_id, s_trace_state, s_name, s_kind, s_attributes, s_status, s_events, s_links, s_flags, s_dropped_attributes_count, s_dropped_events_count, s_dropped_links_count, Reasons
-WHERE Reasons IN (0, 100);
+ARRAY JOIN s_start_time_unix_nano, s_end_time_unix_nano, s_trace_id, s_span_id, s_parent_span_id, s_trace_state, s_name, s_kind, s_attributes, s_status, s_events, s_links, s_flags, s_dropped_attributes_count, s_dropped_events_count, s_dropped_links_count
+WHERE NOT throwIf(NOT isValidUTF8(s_trace_state) OR NOT isValidUTF8(s_name) OR NOT isValidUTF8(s_status.message) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(s_events.name, arrayFlatten(s_events.attributes.k), arrayFlatten(s_events.attributes.v.s), s_links.trace_state, arrayFlatten(s_links.attributes.k), arrayFlatten(s_links.attributes.v.s))), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, length(s_trace_id) != 16 OR s_trace_id = unhex('00000000000000000000000000000000'), 3, length(s_span_id) != 8 OR s_span_id = unhex('0000000000000000') OR length(s_parent_span_id) NOT IN (0, 8), 4, (s_start_time_unix_nano > Latest AND s_start_time_unix_nano NOT IN (0, 11651379494838206464)) OR (s_end_time_unix_nano > Latest AND s_end_time_unix_nano NOT IN (0, 11651379494838206464)), 1, if(s_start_time_unix_nano IN (0, 11651379494838206464), s_end_time_unix_nano, s_start_time_unix_nano) < Earliest AND if(s_start_time_unix_nano IN (0, 11651379494838206464), s_end_time_unix_nano, s_start_time_unix_nano) NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_events.attributes.k) OR arrayExists(k -> length(k) > MostAttributes, s_links.attributes.k), 5, length(s_name) > ValueSize OR length(s_status.message) > ValueSize, 6, s_start_time_unix_nano IN (0, 11651379494838206464) AND s_end_time_unix_nano IN (0, 11651379494838206464), 100, 0)) != 0, 'items must be refused', toInt32(31001));
 
 CREATE TABLE IF NOT EXISTS landing_log_records${on_cluster}
 (
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    Request String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -707,69 +683,57 @@ CREATE TABLE IF NOT EXISTS landing_log_records${on_cluster}
     ScopeAttributes Map(LowCardinality(String), String),
     ScopeDroppedAttrCount UInt32,
     ScopeSchemaUrl String,
-    Items Array(Tuple(time_unix_nano UInt64, severity_number Int32, severity_text String, body Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, flags UInt32, trace_id String, span_id String, observed_time_unix_nano UInt64, event_name String)),
-    Reasons Array(UInt8)
+    Items Array(Tuple(time_unix_nano UInt64, severity_number Int32, severity_text String, body Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, flags UInt32, trace_id String, span_id String, observed_time_unix_nano UInt64, event_name String))
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_log_records_mv${on_cluster} TO landing_log_records AS
-SELECT * EXCEPT (ScopeReason, Earliest, Latest, MostAttributes, ValueSize, BodySize), arrayMap((t, i, b, o, n, c, f, g, k, s, x) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, length(t) NOT IN (0, 16), 3, length(i) NOT IN (0, 8), 4, (b > Latest AND b NOT IN (0, 11651379494838206464)) OR (if(b IN (0, 11651379494838206464), o, b) > Latest AND if(b IN (0, 11651379494838206464), o, b) NOT IN (0, 11651379494838206464)), 1, if(b IN (0, 11651379494838206464), if(b IN (0, 11651379494838206464), o, b), b) < Earliest AND if(b IN (0, 11651379494838206464), if(b IN (0, 11651379494838206464), o, b), b) NOT IN (0, 11651379494838206464), 2, length(k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize, 6, length(n) > ValueSize OR length(c) > ValueSize, 6, length(f) + length(g) > BodySize, 7, b IN (0, 11651379494838206464) AND o IN (0, 11651379494838206464), 100, 0)), Items.trace_id, Items.span_id, Items.time_unix_nano, Items.observed_time_unix_nano, Items.event_name, Items.severity_text, Items.body.s, Items.body.x, Items.attributes.k, Items.attributes.v.s, Items.attributes.v.x) AS Reasons
+SELECT
+    Tenant,
+    Batch,
+    Received,
+    Earliest,
+    Latest,
+    MostAttributes,
+    ValueSize,
+    BodySize,
+    ResourceAttributes,
+    ResourceAttributeTypes,
+    ResourceDroppedAttrCount,
+    ResourceSchemaUrl,
+    ResourceAttributes['service.name'] AS ServiceName,
+    c_scope.name AS ScopeName,
+    c_scope.version AS ScopeVersion,
+    mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), c_scope.attributes.v.t, c_scope.attributes.v.s, c_scope.attributes.v.b, c_scope.attributes.v.i, c_scope.attributes.v.d, c_scope.attributes.v.x, c_scope.attributes.v.A, c_scope.attributes.v.M)) AS ScopeAttributes,
+    c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
+    c_schema_url AS ScopeSchemaUrl,
+    c_log_records AS Items
 FROM (
   SELECT
       Tenant,
       Batch,
       Received,
-      Request,
       Earliest,
       Latest,
       MostAttributes,
       ValueSize,
       BodySize,
-      ResourceAttributes,
-      ResourceAttributeTypes,
-      ResourceDroppedAttrCount,
-      ResourceSchemaUrl,
-      ResourceAttributes['service.name'] AS ServiceName,
-      c_scope.name AS ScopeName,
-      c_scope.version AS ScopeVersion,
-      mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), c_scope.attributes.v.t, c_scope.attributes.v.s, c_scope.attributes.v.b, c_scope.attributes.v.i, c_scope.attributes.v.d, c_scope.attributes.v.x, c_scope.attributes.v.A, c_scope.attributes.v.M)) AS ScopeAttributes,
-      c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
-      c_schema_url AS ScopeSchemaUrl,
-      arrayMap((k, s, x) -> toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, length(k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize, 6, 0)), [c_scope.attributes.k], [c_scope.attributes.v.s], [c_scope.attributes.v.x])[1] AS ScopeReason,
-      c_log_records AS Items
+      mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), r_resource.attributes.v.t, r_resource.attributes.v.s, r_resource.attributes.v.b, r_resource.attributes.v.i, r_resource.attributes.v.d, r_resource.attributes.v.x, r_resource.attributes.v.A, r_resource.attributes.v.M)) AS ResourceAttributes,
+      CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
+      r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
+      r_schema_url AS ResourceSchemaUrl,
+      c_scope,
+      c_schema_url,
+      c_log_records
   FROM (
-    SELECT
-        Tenant,
-        Batch,
-        Received,
-        Request,
-        Earliest,
-        Latest,
-        MostAttributes,
-        ValueSize,
-        BodySize,
-        mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), r_resource.attributes.v.t, r_resource.attributes.v.s, r_resource.attributes.v.b, r_resource.attributes.v.i, r_resource.attributes.v.d, r_resource.attributes.v.x, r_resource.attributes.v.A, r_resource.attributes.v.M)) AS ResourceAttributes,
-        CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
-        r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
-        r_schema_url AS ResourceSchemaUrl,
-        arrayMap((k, s, x) -> toUInt8(multiIf(Latest = 0, 0, length(k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize, 6, 0)), [r_resource.attributes.k], [r_resource.attributes.v.s], [r_resource.attributes.v.x])[1] AS ResourceReason,
-        c_scope,
-        c_schema_url,
-        c_log_records
-    FROM (
-      SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_logs.resource AS r_resource, request.resource_logs.schema_url AS r_schema_url, request.resource_logs.scope_logs.scope AS c_scope, request.resource_logs.scope_logs.schema_url AS c_schema_url, request.resource_logs.scope_logs.log_records AS c_log_records
-      FROM landing_logs
-      WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.severity_text))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.body.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.event_name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_logs.schema_url), 'text is not UTF-8')
-    )
-    ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_log_records
+    SELECT tenant AS Tenant, batch AS Batch, received AS Received, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_logs.resource AS r_resource, request.resource_logs.schema_url AS r_schema_url, request.resource_logs.scope_logs.scope AS c_scope, request.resource_logs.scope_logs.schema_url AS c_schema_url, request.resource_logs.scope_logs.log_records AS c_log_records
+    FROM landing_logs
   )
-  ARRAY JOIN c_scope, c_schema_url, c_log_records
-);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_log_records_refused_mv${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, false AS Suspect, 'logs' AS Signal, ServiceName, Reasons, Items.event_name AS Names, Items.time_unix_nano AS Times
-FROM landing_log_records
-WHERE arrayExists(r -> r != 0, Reasons);
+  ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_log_records
+  WHERE NOT throwIf(NOT isValidUTF8(r_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.v.s), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, length(r_resource.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), r_resource.attributes.v.s, r_resource.attributes.v.x)) > ValueSize, 6, 0)) != 0, 'items must be refused', toInt32(31001))
+)
+ARRAY JOIN c_scope, c_schema_url, c_log_records
+WHERE NOT throwIf(NOT isValidUTF8(c_scope.name) OR NOT isValidUTF8(c_scope.version) OR NOT isValidUTF8(c_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.v.s), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, length(c_scope.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), c_scope.attributes.v.s, c_scope.attributes.v.x)) > ValueSize, 6, 0)) != 0, 'items must be refused', toInt32(31001));
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_logs_mv${on_cluster} TO otel_logs AS
 SELECT
@@ -800,24 +764,22 @@ SELECT
     CAST(s_attributes.v.t, 'Array(Int8)') AS LogAttributeTypes,
     s_dropped_attributes_count AS DroppedAttrCount
 FROM (
-  SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Reasons, Items.time_unix_nano AS s_time_unix_nano, Items.observed_time_unix_nano AS s_observed_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.flags AS s_flags, Items.severity_text AS s_severity_text, Items.severity_number AS s_severity_number, Items.body AS s_body, Items.attributes AS s_attributes, Items.event_name AS s_event_name, Items.dropped_attributes_count AS s_dropped_attributes_count
+  SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Items.time_unix_nano AS s_time_unix_nano, Items.observed_time_unix_nano AS s_observed_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.flags AS s_flags, Items.severity_text AS s_severity_text, Items.severity_number AS s_severity_number, Items.body AS s_body, Items.attributes AS s_attributes, Items.event_name AS s_event_name, Items.dropped_attributes_count AS s_dropped_attributes_count
   FROM landing_log_records
 )
-ARRAY JOIN s_time_unix_nano, s_observed_time_unix_nano, s_trace_id, s_span_id, s_flags, s_severity_text, s_severity_number, s_body, s_attributes, s_event_name, s_dropped_attributes_count, Reasons
-WHERE Reasons IN (0, 100);
+ARRAY JOIN s_time_unix_nano, s_observed_time_unix_nano, s_trace_id, s_span_id, s_flags, s_severity_text, s_severity_number, s_body, s_attributes, s_event_name, s_dropped_attributes_count
+WHERE NOT throwIf(NOT isValidUTF8(s_severity_text) OR NOT isValidUTF8(s_body.s) OR NOT isValidUTF8(s_event_name) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, length(s_trace_id) NOT IN (0, 16), 3, length(s_span_id) NOT IN (0, 8), 4, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)) OR (if(s_time_unix_nano IN (0, 11651379494838206464), s_observed_time_unix_nano, s_time_unix_nano) > Latest AND if(s_time_unix_nano IN (0, 11651379494838206464), s_observed_time_unix_nano, s_time_unix_nano) NOT IN (0, 11651379494838206464)), 1, if(s_time_unix_nano IN (0, 11651379494838206464), if(s_time_unix_nano IN (0, 11651379494838206464), s_observed_time_unix_nano, s_time_unix_nano), s_time_unix_nano) < Earliest AND if(s_time_unix_nano IN (0, 11651379494838206464), if(s_time_unix_nano IN (0, 11651379494838206464), s_observed_time_unix_nano, s_time_unix_nano), s_time_unix_nano) NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize, 6, length(s_event_name) > ValueSize OR length(s_severity_text) > ValueSize, 6, length(s_body.s) + length(s_body.x) > BodySize, 7, s_time_unix_nano IN (0, 11651379494838206464) AND s_observed_time_unix_nano IN (0, 11651379494838206464), 100, 0)) != 0, 'items must be refused', toInt32(31001));
 
 CREATE TABLE IF NOT EXISTS landing_points${on_cluster}
 (
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    Request String,
     Earliest UInt64,
     Latest UInt64,
     MostAttributes UInt32,
     ValueSize UInt32,
     BodySize UInt32,
-    ScopeReason UInt8,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -848,7 +810,6 @@ SELECT
     Tenant,
     Batch,
     Received,
-    Request,
     Earliest,
     Latest,
     MostAttributes,
@@ -864,7 +825,6 @@ SELECT
     ScopeAttributes,
     ScopeDroppedAttrCount,
     ScopeSchemaUrl,
-    ScopeReason,
     cityHash64(ServiceName, ScopeName, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(ResourceAttributes), mapValues(ResourceAttributes)))) AS ResourceHash,
     m_name AS MetricName,
     m_description AS MetricDescription,
@@ -882,7 +842,6 @@ FROM (
       Tenant,
       Batch,
       Received,
-      Request,
       Earliest,
       Latest,
       MostAttributes,
@@ -892,14 +851,12 @@ FROM (
       ResourceAttributeTypes,
       ResourceDroppedAttrCount,
       ResourceSchemaUrl,
-      ResourceReason,
       ResourceAttributes['service.name'] AS ServiceName,
       c_scope.name AS ScopeName,
       c_scope.version AS ScopeVersion,
       mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), c_scope.attributes.v.t, c_scope.attributes.v.s, c_scope.attributes.v.b, c_scope.attributes.v.i, c_scope.attributes.v.d, c_scope.attributes.v.x, c_scope.attributes.v.A, c_scope.attributes.v.M)) AS ScopeAttributes,
       c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
       c_schema_url AS ScopeSchemaUrl,
-      arrayMap((k, s, x) -> toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, length(k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize, 6, 0)), [c_scope.attributes.k], [c_scope.attributes.v.s], [c_scope.attributes.v.x])[1] AS ScopeReason,
       m_name,
       m_description,
       m_unit,
@@ -914,7 +871,6 @@ FROM (
         Tenant,
         Batch,
         Received,
-        Request,
         Earliest,
         Latest,
         MostAttributes,
@@ -924,7 +880,6 @@ FROM (
         CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
         r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
         r_schema_url AS ResourceSchemaUrl,
-        arrayMap((k, s, x) -> toUInt8(multiIf(Latest = 0, 0, length(k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize, 6, 0)), [r_resource.attributes.k], [r_resource.attributes.v.s], [r_resource.attributes.v.x])[1] AS ResourceReason,
         c_scope,
         c_schema_url,
         m_name,
@@ -937,22 +892,28 @@ FROM (
         m_gauge,
         m_summary
     FROM (
-      SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_metrics.resource AS r_resource, request.resource_metrics.schema_url AS r_schema_url, request.resource_metrics.scope_metrics.scope AS c_scope, request.resource_metrics.scope_metrics.schema_url AS c_schema_url, request.resource_metrics.scope_metrics.metrics.name AS m_name, request.resource_metrics.scope_metrics.metrics.description AS m_description, request.resource_metrics.scope_metrics.metrics.unit AS m_unit, request.resource_metrics.scope_metrics.metrics.metadata AS m_metadata, request.resource_metrics.scope_metrics.metrics.sum AS m_sum, request.resource_metrics.scope_metrics.metrics.histogram AS m_histogram, request.resource_metrics.scope_metrics.metrics.exponential_histogram AS m_exponential_histogram, request.resource_metrics.scope_metrics.metrics.gauge AS m_gauge, request.resource_metrics.scope_metrics.metrics.summary AS m_summary
+      SELECT tenant AS Tenant, batch AS Batch, received AS Received, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_metrics.resource AS r_resource, request.resource_metrics.schema_url AS r_schema_url, request.resource_metrics.scope_metrics.scope AS c_scope, request.resource_metrics.scope_metrics.schema_url AS c_schema_url, request.resource_metrics.scope_metrics.metrics.name AS m_name, request.resource_metrics.scope_metrics.metrics.description AS m_description, request.resource_metrics.scope_metrics.metrics.unit AS m_unit, request.resource_metrics.scope_metrics.metrics.metadata AS m_metadata, request.resource_metrics.scope_metrics.metrics.sum AS m_sum, request.resource_metrics.scope_metrics.metrics.histogram AS m_histogram, request.resource_metrics.scope_metrics.metrics.exponential_histogram AS m_exponential_histogram, request.resource_metrics.scope_metrics.metrics.gauge AS m_gauge, request.resource_metrics.scope_metrics.metrics.summary AS m_summary
       FROM landing_metrics
-      WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.description))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.unit))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.summary.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.summary.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.metadata.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.metadata.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_metrics.schema_url), 'text is not UTF-8')
     )
     ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, m_name, m_description, m_unit, m_metadata, m_sum, m_histogram, m_exponential_histogram, m_gauge, m_summary
+    WHERE NOT throwIf(NOT isValidUTF8(r_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.v.s), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, length(r_resource.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), r_resource.attributes.v.s, r_resource.attributes.v.x)) > ValueSize, 6, 0)) != 0, 'items must be refused', toInt32(31001))
   )
   ARRAY JOIN c_scope, c_schema_url, m_name, m_description, m_unit, m_metadata, m_sum, m_histogram, m_exponential_histogram, m_gauge, m_summary
+  WHERE NOT throwIf(NOT isValidUTF8(c_scope.name) OR NOT isValidUTF8(c_scope.version) OR NOT isValidUTF8(c_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.v.s), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, length(c_scope.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), c_scope.attributes.v.s, c_scope.attributes.v.x)) > ValueSize, 6, 0)) != 0, 'items must be refused', toInt32(31001))
 )
-ARRAY JOIN m_name, m_description, m_unit, m_metadata, m_sum, m_histogram, m_exponential_histogram, m_gauge, m_summary;
+ARRAY JOIN m_name, m_description, m_unit, m_metadata, m_sum, m_histogram, m_exponential_histogram, m_gauge, m_summary
+WHERE NOT throwIf(NOT isValidUTF8(m_name) OR NOT isValidUTF8(m_description) OR NOT isValidUTF8(m_unit) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(m_metadata.k, m_metadata.v.s)), 'text is not UTF-8');
 
 CREATE TABLE IF NOT EXISTS landing_gauge${on_cluster}
 (
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    Request String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -968,20 +929,14 @@ CREATE TABLE IF NOT EXISTS landing_gauge${on_cluster}
     MetricDescription String,
     MetricUnit String,
     MetricMetadata Map(LowCardinality(String), String),
-    Gauge Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32)),
-    Reasons Array(UInt8)
+    Gauge Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32))
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_gauge_mv${on_cluster} TO landing_gauge AS
-SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge, arrayMap((b, k, s, x, f) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, length(k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, f), 5, b IN (0, 11651379494838206464), 100, 0)), Gauge.time_unix_nano, Gauge.attributes.k, Gauge.attributes.v.s, Gauge.attributes.v.x, Gauge.exemplars.filtered_attributes.k) AS Reasons
+SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge
 FROM landing_points
 WHERE notEmpty(Gauge);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_gauge_refused_mv${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, false AS Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, Gauge.time_unix_nano AS Times
-FROM landing_gauge
-WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_gauge_mv${on_cluster} TO otel_metrics_gauge AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
@@ -1018,11 +973,11 @@ FROM (
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
       arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
   FROM (
-    SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Reasons, Gauge.attributes AS s_attributes, Gauge.start_time_unix_nano AS s_start_time_unix_nano, Gauge.time_unix_nano AS s_time_unix_nano, Gauge.flags AS s_flags, Gauge.value AS s_value, Gauge.as_int AS s_as_int, Gauge.as_double AS s_as_double, Gauge.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge.attributes AS s_attributes, Gauge.start_time_unix_nano AS s_start_time_unix_nano, Gauge.time_unix_nano AS s_time_unix_nano, Gauge.flags AS s_flags, Gauge.value AS s_value, Gauge.as_int AS s_as_int, Gauge.as_double AS s_as_double, Gauge.exemplars AS s_exemplars
     FROM landing_gauge
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars, Reasons
-  WHERE Reasons IN (0, 100)
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars
+  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) != 0, 'items must be refused', toInt32(31001))
 );
 
 CREATE TABLE IF NOT EXISTS landing_sum${on_cluster}
@@ -1030,7 +985,11 @@ CREATE TABLE IF NOT EXISTS landing_sum${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    Request String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -1048,20 +1007,14 @@ CREATE TABLE IF NOT EXISTS landing_sum${on_cluster}
     MetricMetadata Map(LowCardinality(String), String),
     AggregationTemporality Int32,
     IsMonotonic Bool,
-    Sum Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32)),
-    Reasons Array(UInt8)
+    Sum Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32))
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_sum_mv${on_cluster} TO landing_sum AS
-SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum, arrayMap((b, k, s, x, f) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, length(k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, f), 5, b IN (0, 11651379494838206464), 100, 0)), Sum.time_unix_nano, Sum.attributes.k, Sum.attributes.v.s, Sum.attributes.v.x, Sum.exemplars.filtered_attributes.k) AS Reasons
+SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum
 FROM landing_points
 WHERE notEmpty(Sum);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_sum_refused_mv${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, false AS Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, Sum.time_unix_nano AS Times
-FROM landing_sum
-WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_sum_mv${on_cluster} TO otel_metrics_sum AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
@@ -1100,11 +1053,11 @@ FROM (
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
       arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
   FROM (
-    SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Reasons, Sum.attributes AS s_attributes, Sum.start_time_unix_nano AS s_start_time_unix_nano, Sum.time_unix_nano AS s_time_unix_nano, Sum.flags AS s_flags, Sum.value AS s_value, Sum.as_int AS s_as_int, Sum.as_double AS s_as_double, Sum.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum.attributes AS s_attributes, Sum.start_time_unix_nano AS s_start_time_unix_nano, Sum.time_unix_nano AS s_time_unix_nano, Sum.flags AS s_flags, Sum.value AS s_value, Sum.as_int AS s_as_int, Sum.as_double AS s_as_double, Sum.exemplars AS s_exemplars
     FROM landing_sum
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars, Reasons
-  WHERE Reasons IN (0, 100)
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars
+  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) != 0, 'items must be refused', toInt32(31001))
 );
 
 CREATE TABLE IF NOT EXISTS landing_histogram${on_cluster}
@@ -1112,7 +1065,11 @@ CREATE TABLE IF NOT EXISTS landing_histogram${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    Request String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -1129,20 +1086,14 @@ CREATE TABLE IF NOT EXISTS landing_histogram${on_cluster}
     MetricUnit String,
     MetricMetadata Map(LowCardinality(String), String),
     AggregationTemporality Int32,
-    Histogram Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64), exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32, min Nullable(Float64), max Nullable(Float64))),
-    Reasons Array(UInt8)
+    Histogram Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64), exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32, min Nullable(Float64), max Nullable(Float64)))
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_histogram_mv${on_cluster} TO landing_histogram AS
-SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram, arrayMap((b, k, s, x, f) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, length(k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, f), 5, b IN (0, 11651379494838206464), 100, 0)), Histogram.time_unix_nano, Histogram.attributes.k, Histogram.attributes.v.s, Histogram.attributes.v.x, Histogram.exemplars.filtered_attributes.k) AS Reasons
+SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram
 FROM landing_points
 WHERE notEmpty(Histogram);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_histogram_refused_mv${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, false AS Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, Histogram.time_unix_nano AS Times
-FROM landing_histogram
-WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_histogram_mv${on_cluster} TO otel_metrics_histogram AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
@@ -1186,11 +1137,11 @@ FROM (
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
       arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
   FROM (
-    SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Reasons, Histogram.attributes AS s_attributes, Histogram.start_time_unix_nano AS s_start_time_unix_nano, Histogram.time_unix_nano AS s_time_unix_nano, Histogram.flags AS s_flags, Histogram.count AS s_count, Histogram.bucket_counts AS s_bucket_counts, Histogram.explicit_bounds AS s_explicit_bounds, Histogram.sum AS s_sum, Histogram.min AS s_min, Histogram.max AS s_max, Histogram.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram.attributes AS s_attributes, Histogram.start_time_unix_nano AS s_start_time_unix_nano, Histogram.time_unix_nano AS s_time_unix_nano, Histogram.flags AS s_flags, Histogram.count AS s_count, Histogram.bucket_counts AS s_bucket_counts, Histogram.explicit_bounds AS s_explicit_bounds, Histogram.sum AS s_sum, Histogram.min AS s_min, Histogram.max AS s_max, Histogram.exemplars AS s_exemplars
     FROM landing_histogram
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_bucket_counts, s_explicit_bounds, s_sum, s_min, s_max, s_exemplars, Reasons
-  WHERE Reasons IN (0, 100)
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_bucket_counts, s_explicit_bounds, s_sum, s_min, s_max, s_exemplars
+  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) != 0, 'items must be refused', toInt32(31001))
 );
 
 CREATE TABLE IF NOT EXISTS landing_exponential_histogram${on_cluster}
@@ -1198,7 +1149,11 @@ CREATE TABLE IF NOT EXISTS landing_exponential_histogram${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    Request String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -1215,20 +1170,14 @@ CREATE TABLE IF NOT EXISTS landing_exponential_histogram${on_cluster}
     MetricUnit String,
     MetricMetadata Map(LowCardinality(String), String),
     AggregationTemporality Int32,
-    ExponentialHistogram Array(Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), flags UInt32, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), min Nullable(Float64), max Nullable(Float64), zero_threshold Float64)),
-    Reasons Array(UInt8)
+    ExponentialHistogram Array(Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), flags UInt32, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), min Nullable(Float64), max Nullable(Float64), zero_threshold Float64))
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_exponential_histogram_mv${on_cluster} TO landing_exponential_histogram AS
-SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram, arrayMap((b, k, s, x, f) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, length(k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, f), 5, b IN (0, 11651379494838206464), 100, 0)), ExponentialHistogram.time_unix_nano, ExponentialHistogram.attributes.k, ExponentialHistogram.attributes.v.s, ExponentialHistogram.attributes.v.x, ExponentialHistogram.exemplars.filtered_attributes.k) AS Reasons
+SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram
 FROM landing_points
 WHERE notEmpty(ExponentialHistogram);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_exponential_histogram_refused_mv${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, false AS Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, ExponentialHistogram.time_unix_nano AS Times
-FROM landing_exponential_histogram
-WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_exponential_histogram_mv${on_cluster} TO otel_metrics_exponential_histogram AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
@@ -1277,11 +1226,11 @@ FROM (
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
       arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
   FROM (
-    SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Reasons, ExponentialHistogram.attributes AS s_attributes, ExponentialHistogram.start_time_unix_nano AS s_start_time_unix_nano, ExponentialHistogram.time_unix_nano AS s_time_unix_nano, ExponentialHistogram.flags AS s_flags, ExponentialHistogram.count AS s_count, ExponentialHistogram.scale AS s_scale, ExponentialHistogram.zero_count AS s_zero_count, ExponentialHistogram.positive AS s_positive, ExponentialHistogram.negative AS s_negative, ExponentialHistogram.zero_threshold AS s_zero_threshold, ExponentialHistogram.sum AS s_sum, ExponentialHistogram.min AS s_min, ExponentialHistogram.max AS s_max, ExponentialHistogram.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram.attributes AS s_attributes, ExponentialHistogram.start_time_unix_nano AS s_start_time_unix_nano, ExponentialHistogram.time_unix_nano AS s_time_unix_nano, ExponentialHistogram.flags AS s_flags, ExponentialHistogram.count AS s_count, ExponentialHistogram.scale AS s_scale, ExponentialHistogram.zero_count AS s_zero_count, ExponentialHistogram.positive AS s_positive, ExponentialHistogram.negative AS s_negative, ExponentialHistogram.zero_threshold AS s_zero_threshold, ExponentialHistogram.sum AS s_sum, ExponentialHistogram.min AS s_min, ExponentialHistogram.max AS s_max, ExponentialHistogram.exemplars AS s_exemplars
     FROM landing_exponential_histogram
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_scale, s_zero_count, s_positive, s_negative, s_zero_threshold, s_sum, s_min, s_max, s_exemplars, Reasons
-  WHERE Reasons IN (0, 100)
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_scale, s_zero_count, s_positive, s_negative, s_zero_threshold, s_sum, s_min, s_max, s_exemplars
+  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) != 0, 'items must be refused', toInt32(31001))
 );
 
 CREATE TABLE IF NOT EXISTS landing_summary${on_cluster}
@@ -1289,7 +1238,11 @@ CREATE TABLE IF NOT EXISTS landing_summary${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    Request String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -1305,20 +1258,14 @@ CREATE TABLE IF NOT EXISTS landing_summary${on_cluster}
     MetricDescription String,
     MetricUnit String,
     MetricMetadata Map(LowCardinality(String), String),
-    Summary Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Float64, quantile_values Array(Tuple(quantile Float64, value Float64)), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32)),
-    Reasons Array(UInt8)
+    Summary Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Float64, quantile_values Array(Tuple(quantile Float64, value Float64)), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32))
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_summary_mv${on_cluster} TO landing_summary AS
-SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary, arrayMap((b, k, s, x) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, length(k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize, 6, b IN (0, 11651379494838206464), 100, 0)), Summary.time_unix_nano, Summary.attributes.k, Summary.attributes.v.s, Summary.attributes.v.x) AS Reasons
+SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary
 FROM landing_points
 WHERE notEmpty(Summary);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_summary_refused_mv${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, false AS Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, Summary.time_unix_nano AS Times
-FROM landing_summary
-WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_summary_mv${on_cluster} TO otel_metrics_summary AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
@@ -1351,11 +1298,11 @@ FROM (
       s_quantile_values.quantile AS `ValueAtQuantiles.Quantile`,
       s_quantile_values.value AS `ValueAtQuantiles.Value`
   FROM (
-    SELECT Tenant, Batch, Received, Request, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Reasons, Summary.attributes AS s_attributes, Summary.start_time_unix_nano AS s_start_time_unix_nano, Summary.time_unix_nano AS s_time_unix_nano, Summary.flags AS s_flags, Summary.count AS s_count, Summary.sum AS s_sum, Summary.quantile_values AS s_quantile_values
+    SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary.attributes AS s_attributes, Summary.start_time_unix_nano AS s_start_time_unix_nano, Summary.time_unix_nano AS s_time_unix_nano, Summary.flags AS s_flags, Summary.count AS s_count, Summary.sum AS s_sum, Summary.quantile_values AS s_quantile_values
     FROM landing_summary
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_sum, s_quantile_values, Reasons
-  WHERE Reasons IN (0, 100)
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_sum, s_quantile_values
+  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize, 6, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) != 0, 'items must be refused', toInt32(31001))
 );
 
 CREATE TABLE IF NOT EXISTS landing_traces_nested${on_cluster}
@@ -1417,21 +1364,21 @@ CREATE TABLE IF NOT EXISTS check_traces_nested${on_cluster} AS landing_traces_ne
 CREATE MATERIALIZED VIEW IF NOT EXISTS check_traces_mv_nested${on_cluster} TO check_passed AS
 SELECT tenant AS Tenant
 FROM check_traces_nested
-WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.trace_state))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.name)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.trace_state)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.status.message))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_spans.schema_url), 'text is not UTF-8');
+WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(request.resource_spans.resource.attributes.k), arrayFlatten(request.resource_spans.resource.attributes.v.s), arrayFlatten(request.resource_spans.scope_spans.scope.name), arrayFlatten(request.resource_spans.scope_spans.scope.version), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.k)), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.v.s)), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.trace_state)), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.name)), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.k))), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.v.s))), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.name))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.k)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.v.s)))), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.trace_state))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.k)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.v.s)))), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.status.message)), arrayFlatten(request.resource_spans.scope_spans.schema_url), request.resource_spans.schema_url)), 'text is not UTF-8');
 
 CREATE TABLE IF NOT EXISTS check_logs_nested${on_cluster} AS landing_logs_nested ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS check_logs_mv_nested${on_cluster} TO check_passed AS
 SELECT tenant AS Tenant
 FROM check_logs_nested
-WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.severity_text))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.body.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.event_name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_logs.schema_url), 'text is not UTF-8');
+WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(request.resource_logs.resource.attributes.k), arrayFlatten(request.resource_logs.resource.attributes.v.s), arrayFlatten(request.resource_logs.scope_logs.scope.name), arrayFlatten(request.resource_logs.scope_logs.scope.version), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.k)), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.v.s)), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.severity_text)), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.body.s)), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.k))), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.v.s))), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.event_name)), arrayFlatten(request.resource_logs.scope_logs.schema_url), request.resource_logs.schema_url)), 'text is not UTF-8');
 
 CREATE TABLE IF NOT EXISTS check_metrics_nested${on_cluster} AS landing_metrics_nested ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS check_metrics_mv_nested${on_cluster} TO check_passed AS
 SELECT tenant AS Tenant
 FROM check_metrics_nested
-WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.description))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.unit))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.summary.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.summary.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.metadata.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.metadata.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_metrics.schema_url), 'text is not UTF-8');
+WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(request.resource_metrics.resource.attributes.k), arrayFlatten(request.resource_metrics.resource.attributes.v.s), arrayFlatten(request.resource_metrics.scope_metrics.scope.name), arrayFlatten(request.resource_metrics.scope_metrics.scope.version), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.scope.attributes.k)), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.scope.attributes.v.s)), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.name)), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.description)), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.unit)), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.exemplars.filtered_attributes.k))))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.exemplars.filtered_attributes.v.s))))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.attributes.k)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.attributes.v.s)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.exemplars.filtered_attributes.k))))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.exemplars.filtered_attributes.v.s))))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.attributes.k)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.attributes.v.s)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.exemplars.filtered_attributes.k))))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.exemplars.filtered_attributes.v.s))))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.attributes.k)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.attributes.v.s)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.attributes.k)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.attributes.v.s)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.exemplars.filtered_attributes.k))))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.exemplars.filtered_attributes.v.s))))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.summary.data_points.attributes.k)))), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.summary.data_points.attributes.v.s)))), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.metadata.k))), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.metadata.v.s))), arrayFlatten(request.resource_metrics.scope_metrics.schema_url), request.resource_metrics.schema_url)), 'text is not UTF-8');
 
 CREATE TABLE IF NOT EXISTS landing_spans_nested${on_cluster}
 (
@@ -1442,6 +1389,12 @@ CREATE TABLE IF NOT EXISTS landing_spans_nested${on_cluster}
     Suspect Bool,
     HashInner String,
     HashOuter String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -1452,13 +1405,36 @@ CREATE TABLE IF NOT EXISTS landing_spans_nested${on_cluster}
     ScopeAttributes Map(LowCardinality(String), String),
     ScopeDroppedAttrCount UInt32,
     ScopeSchemaUrl String,
-    Items Array(Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32)), dropped_events_count UInt32, links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, flags UInt32)), dropped_links_count UInt32, status Tuple(message String, code Int32), flags UInt32)),
-    Reasons Array(UInt8)
+    Items Array(Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32)), dropped_events_count UInt32, links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, flags UInt32)), dropped_links_count UInt32, status Tuple(message String, code Int32), flags UInt32))
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_spans_mv_nested${on_cluster} TO landing_spans_nested AS
-SELECT * EXCEPT (ScopeReason, Earliest, Latest, MostAttributes, ValueSize, BodySize), arrayMap((t, i, u, b, e, n, c, f, l, k, s, x, y, z) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, length(t) != 16 OR t = unhex('00000000000000000000000000000000'), 3, length(i) != 8 OR i = unhex('0000000000000000') OR length(u) NOT IN (0, 8), 4, (b > Latest AND b NOT IN (0, 11651379494838206464)) OR (e > Latest AND e NOT IN (0, 11651379494838206464)), 1, if(b IN (0, 11651379494838206464), e, b) < Earliest AND if(b IN (0, 11651379494838206464), e, b) NOT IN (0, 11651379494838206464), 2, length(k) > MostAttributes OR arrayMax(arrayMap((v, w) -> greatest(length(v.v), length(w.v)), y, z)) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize OR arrayMax(arrayMap((v, w) -> byteSize(v, w), y, z)) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, f) OR arrayExists(k -> length(k) > MostAttributes, l), 5, length(n) > ValueSize OR length(c) > ValueSize, 6, b IN (0, 11651379494838206464) AND e IN (0, 11651379494838206464), 100, 0)), Items.trace_id, Items.span_id, Items.parent_span_id, Items.start_time_unix_nano, Items.end_time_unix_nano, Items.name, Items.status.message, Items.events.attributes.k, Items.links.attributes.k, Items.attributes.k, Items.attributes.v.s, Items.attributes.v.x, Items.attributes.v.a, Items.attributes.v.m) AS Reasons
+SELECT
+    Tenant,
+    Batch,
+    Received,
+    Request,
+    Suspect,
+    HashInner,
+    HashOuter,
+    Earliest,
+    Latest,
+    MostAttributes,
+    ValueSize,
+    BodySize,
+    ResourceAttributes,
+    ResourceAttributeTypes,
+    ResourceDroppedAttrCount,
+    ResourceSchemaUrl,
+    ResourceAttributes['service.name'] AS ServiceName,
+    c_scope.name AS ScopeName,
+    c_scope.version AS ScopeVersion,
+    mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), c_scope.attributes.v)) AS ScopeAttributes,
+    c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
+    c_schema_url AS ScopeSchemaUrl,
+    toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, length(c_scope.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), c_scope.attributes.v.s, c_scope.attributes.v.x)) > ValueSize OR byteSize(c_scope.attributes.v) > 8 * ValueSize, 6, 0)) AS ScopeReason,
+    c_spans AS Items
 FROM (
   SELECT
       Tenant,
@@ -1473,59 +1449,30 @@ FROM (
       MostAttributes,
       ValueSize,
       BodySize,
-      ResourceAttributes,
-      ResourceAttributeTypes,
-      ResourceDroppedAttrCount,
-      ResourceSchemaUrl,
-      ResourceAttributes['service.name'] AS ServiceName,
-      c_scope.name AS ScopeName,
-      c_scope.version AS ScopeVersion,
-      mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), c_scope.attributes.v)) AS ScopeAttributes,
-      c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
-      c_schema_url AS ScopeSchemaUrl,
-      arrayMap((k, s, x, y, z) -> toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, length(k) > MostAttributes OR arrayMax(arrayMap((v, w) -> greatest(length(v.v), length(w.v)), y, z)) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize OR arrayMax(arrayMap((v, w) -> byteSize(v, w), y, z)) > 8 * ValueSize, 6, 0)), [c_scope.attributes.k], [c_scope.attributes.v.s], [c_scope.attributes.v.x], [c_scope.attributes.v.a], [c_scope.attributes.v.m])[1] AS ScopeReason,
-      c_spans AS Items
+      mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), r_resource.attributes.v)) AS ResourceAttributes,
+      CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
+      r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
+      r_schema_url AS ResourceSchemaUrl,
+      toUInt8(multiIf(Latest = 0, 0, length(r_resource.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), r_resource.attributes.v.s, r_resource.attributes.v.x)) > ValueSize OR byteSize(r_resource.attributes.v) > 8 * ValueSize, 6, 0)) AS ResourceReason,
+      c_scope,
+      c_schema_url,
+      c_spans
   FROM (
-    SELECT
-        Tenant,
-        Batch,
-        Received,
-        Request,
-        Suspect,
-        HashInner,
-        HashOuter,
-        Earliest,
-        Latest,
-        MostAttributes,
-        ValueSize,
-        BodySize,
-        mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), r_resource.attributes.v)) AS ResourceAttributes,
-        CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
-        r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
-        r_schema_url AS ResourceSchemaUrl,
-        arrayMap((k, s, x, y, z) -> toUInt8(multiIf(Latest = 0, 0, length(k) > MostAttributes OR arrayMax(arrayMap((v, w) -> greatest(length(v.v), length(w.v)), y, z)) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize OR arrayMax(arrayMap((v, w) -> byteSize(v, w), y, z)) > 8 * ValueSize, 6, 0)), [r_resource.attributes.k], [r_resource.attributes.v.s], [r_resource.attributes.v.x], [r_resource.attributes.v.a], [r_resource.attributes.v.m])[1] AS ResourceReason,
-        c_scope,
-        c_schema_url,
-        c_spans
-    FROM (
-      SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, suspect AS Suspect, hash_inner AS HashInner, hash_outer AS HashOuter, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_spans.resource AS r_resource, request.resource_spans.schema_url AS r_schema_url, request.resource_spans.scope_spans.scope AS c_scope, request.resource_spans.scope_spans.schema_url AS c_schema_url, request.resource_spans.scope_spans.spans AS c_spans
-      FROM landing_traces_nested
-      WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.trace_state))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.attributes.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.name)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.events.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.trace_state)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.links.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_spans.scope_spans.spans.status.message))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_spans.scope_spans.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_spans.schema_url), 'text is not UTF-8')
-    )
-    ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_spans
+    SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, suspect AS Suspect, hash_inner AS HashInner, hash_outer AS HashOuter, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_spans.resource AS r_resource, request.resource_spans.schema_url AS r_schema_url, request.resource_spans.scope_spans.scope AS c_scope, request.resource_spans.scope_spans.schema_url AS c_schema_url, request.resource_spans.scope_spans.spans AS c_spans
+    FROM landing_traces_nested
   )
-  ARRAY JOIN c_scope, c_schema_url, c_spans
-);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_spans_refused_mv_nested${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, Suspect, 'traces' AS Signal, ServiceName, Reasons, Items.name AS Names, Items.start_time_unix_nano AS Times
-FROM landing_spans_nested
-WHERE arrayExists(r -> r != 0, Reasons);
+  ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_spans
+  WHERE NOT throwIf(NOT isValidUTF8(r_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.v.s), 'text is not UTF-8')
+)
+ARRAY JOIN c_scope, c_schema_url, c_spans
+WHERE NOT throwIf(NOT isValidUTF8(c_scope.name) OR NOT isValidUTF8(c_scope.version) OR NOT isValidUTF8(c_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.v.s), 'text is not UTF-8');
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_mv_nested${on_cluster} TO arriving_traces AS
 SELECT
     Tenant,
     Batch,
+    Received,
+    Request,
     Suspect,
     HashInner,
     HashOuter,
@@ -1564,13 +1511,14 @@ SELECT
     CAST(s_attributes.v.t, 'Array(Int8)') AS SpanAttributeTypes,
     s_dropped_attributes_count AS DroppedAttrCount,
     s_dropped_events_count AS DroppedEventsCount,
-    s_dropped_links_count AS DroppedLinksCount
+    s_dropped_links_count AS DroppedLinksCount,
+    toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, length(s_trace_id) != 16 OR s_trace_id = unhex('00000000000000000000000000000000'), 3, length(s_span_id) != 8 OR s_span_id = unhex('0000000000000000') OR length(s_parent_span_id) NOT IN (0, 8), 4, (s_start_time_unix_nano > Latest AND s_start_time_unix_nano NOT IN (0, 11651379494838206464)) OR (s_end_time_unix_nano > Latest AND s_end_time_unix_nano NOT IN (0, 11651379494838206464)), 1, if(s_start_time_unix_nano IN (0, 11651379494838206464), s_end_time_unix_nano, s_start_time_unix_nano) < Earliest AND if(s_start_time_unix_nano IN (0, 11651379494838206464), s_end_time_unix_nano, s_start_time_unix_nano) NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_events.attributes.k) OR arrayExists(k -> length(k) > MostAttributes, s_links.attributes.k), 5, length(s_name) > ValueSize OR length(s_status.message) > ValueSize, 6, s_start_time_unix_nano IN (0, 11651379494838206464) AND s_end_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
 FROM (
-  SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Reasons, Items.start_time_unix_nano AS s_start_time_unix_nano, Items.end_time_unix_nano AS s_end_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.parent_span_id AS s_parent_span_id, Items.trace_state AS s_trace_state, Items.name AS s_name, Items.kind AS s_kind, Items.attributes AS s_attributes, Items.status AS s_status, Items.events AS s_events, Items.links AS s_links, Items.flags AS s_flags, Items.dropped_attributes_count AS s_dropped_attributes_count, Items.dropped_events_count AS s_dropped_events_count, Items.dropped_links_count AS s_dropped_links_count
+  SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Items.start_time_unix_nano AS s_start_time_unix_nano, Items.end_time_unix_nano AS s_end_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.parent_span_id AS s_parent_span_id, Items.trace_state AS s_trace_state, Items.name AS s_name, Items.kind AS s_kind, Items.attributes AS s_attributes, Items.status AS s_status, Items.events AS s_events, Items.links AS s_links, Items.flags AS s_flags, Items.dropped_attributes_count AS s_dropped_attributes_count, Items.dropped_events_count AS s_dropped_events_count, Items.dropped_links_count AS s_dropped_links_count
   FROM landing_spans_nested
 )
-ARRAY JOIN s_start_time_unix_nano, s_end_time_unix_nano, s_trace_id, s_span_id, s_parent_span_id, s_trace_state, s_name, s_kind, s_attributes, s_status, s_events, s_links, s_flags, s_dropped_attributes_count, s_dropped_events_count, s_dropped_links_count, Reasons
-WHERE Reasons IN (0, 100);
+ARRAY JOIN s_start_time_unix_nano, s_end_time_unix_nano, s_trace_id, s_span_id, s_parent_span_id, s_trace_state, s_name, s_kind, s_attributes, s_status, s_events, s_links, s_flags, s_dropped_attributes_count, s_dropped_events_count, s_dropped_links_count
+WHERE NOT throwIf(NOT isValidUTF8(s_trace_state) OR NOT isValidUTF8(s_name) OR NOT isValidUTF8(s_status.message) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(s_events.name, arrayFlatten(s_events.attributes.k), arrayFlatten(s_events.attributes.v.s), s_links.trace_state, arrayFlatten(s_links.attributes.k), arrayFlatten(s_links.attributes.v.s))), 'text is not UTF-8');
 
 CREATE TABLE IF NOT EXISTS landing_log_records_nested${on_cluster}
 (
@@ -1581,6 +1529,12 @@ CREATE TABLE IF NOT EXISTS landing_log_records_nested${on_cluster}
     Suspect Bool,
     HashInner String,
     HashOuter String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -1591,13 +1545,36 @@ CREATE TABLE IF NOT EXISTS landing_log_records_nested${on_cluster}
     ScopeAttributes Map(LowCardinality(String), String),
     ScopeDroppedAttrCount UInt32,
     ScopeSchemaUrl String,
-    Items Array(Tuple(time_unix_nano UInt64, severity_number Int32, severity_text String, body Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String)))), x String)))), x String), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, flags UInt32, trace_id String, span_id String, observed_time_unix_nano UInt64, event_name String)),
-    Reasons Array(UInt8)
+    Items Array(Tuple(time_unix_nano UInt64, severity_number Int32, severity_text String, body Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String)))), x String)))), x String), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, flags UInt32, trace_id String, span_id String, observed_time_unix_nano UInt64, event_name String))
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_log_records_mv_nested${on_cluster} TO landing_log_records_nested AS
-SELECT * EXCEPT (ScopeReason, Earliest, Latest, MostAttributes, ValueSize, BodySize), arrayMap((t, i, b, o, n, c, f, g, k, s, x, y, z, h, j) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, length(t) NOT IN (0, 16), 3, length(i) NOT IN (0, 8), 4, (b > Latest AND b NOT IN (0, 11651379494838206464)) OR (if(b IN (0, 11651379494838206464), o, b) > Latest AND if(b IN (0, 11651379494838206464), o, b) NOT IN (0, 11651379494838206464)), 1, if(b IN (0, 11651379494838206464), if(b IN (0, 11651379494838206464), o, b), b) < Earliest AND if(b IN (0, 11651379494838206464), if(b IN (0, 11651379494838206464), o, b), b) NOT IN (0, 11651379494838206464), 2, length(k) > MostAttributes OR arrayMax(arrayMap((v, w) -> greatest(length(v.v), length(w.v)), y, z)) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize OR arrayMax(arrayMap((v, w) -> byteSize(v, w), y, z)) > 8 * ValueSize, 6, length(n) > ValueSize OR length(c) > ValueSize, 6, length(f) + length(g) > BodySize OR byteSize(h, j) > 8 * BodySize, 7, b IN (0, 11651379494838206464) AND o IN (0, 11651379494838206464), 100, 0)), Items.trace_id, Items.span_id, Items.time_unix_nano, Items.observed_time_unix_nano, Items.event_name, Items.severity_text, Items.body.s, Items.body.x, Items.attributes.k, Items.attributes.v.s, Items.attributes.v.x, Items.attributes.v.a, Items.attributes.v.m, Items.body.a, Items.body.m) AS Reasons
+SELECT
+    Tenant,
+    Batch,
+    Received,
+    Request,
+    Suspect,
+    HashInner,
+    HashOuter,
+    Earliest,
+    Latest,
+    MostAttributes,
+    ValueSize,
+    BodySize,
+    ResourceAttributes,
+    ResourceAttributeTypes,
+    ResourceDroppedAttrCount,
+    ResourceSchemaUrl,
+    ResourceAttributes['service.name'] AS ServiceName,
+    c_scope.name AS ScopeName,
+    c_scope.version AS ScopeVersion,
+    mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), c_scope.attributes.v)) AS ScopeAttributes,
+    c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
+    c_schema_url AS ScopeSchemaUrl,
+    toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, length(c_scope.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), c_scope.attributes.v.s, c_scope.attributes.v.x)) > ValueSize OR byteSize(c_scope.attributes.v) > 8 * ValueSize, 6, 0)) AS ScopeReason,
+    c_log_records AS Items
 FROM (
   SELECT
       Tenant,
@@ -1612,59 +1589,30 @@ FROM (
       MostAttributes,
       ValueSize,
       BodySize,
-      ResourceAttributes,
-      ResourceAttributeTypes,
-      ResourceDroppedAttrCount,
-      ResourceSchemaUrl,
-      ResourceAttributes['service.name'] AS ServiceName,
-      c_scope.name AS ScopeName,
-      c_scope.version AS ScopeVersion,
-      mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), c_scope.attributes.v)) AS ScopeAttributes,
-      c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
-      c_schema_url AS ScopeSchemaUrl,
-      arrayMap((k, s, x, y, z) -> toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, length(k) > MostAttributes OR arrayMax(arrayMap((v, w) -> greatest(length(v.v), length(w.v)), y, z)) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize OR arrayMax(arrayMap((v, w) -> byteSize(v, w), y, z)) > 8 * ValueSize, 6, 0)), [c_scope.attributes.k], [c_scope.attributes.v.s], [c_scope.attributes.v.x], [c_scope.attributes.v.a], [c_scope.attributes.v.m])[1] AS ScopeReason,
-      c_log_records AS Items
+      mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), r_resource.attributes.v)) AS ResourceAttributes,
+      CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
+      r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
+      r_schema_url AS ResourceSchemaUrl,
+      toUInt8(multiIf(Latest = 0, 0, length(r_resource.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), r_resource.attributes.v.s, r_resource.attributes.v.x)) > ValueSize OR byteSize(r_resource.attributes.v) > 8 * ValueSize, 6, 0)) AS ResourceReason,
+      c_scope,
+      c_schema_url,
+      c_log_records
   FROM (
-    SELECT
-        Tenant,
-        Batch,
-        Received,
-        Request,
-        Suspect,
-        HashInner,
-        HashOuter,
-        Earliest,
-        Latest,
-        MostAttributes,
-        ValueSize,
-        BodySize,
-        mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), r_resource.attributes.v)) AS ResourceAttributes,
-        CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
-        r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
-        r_schema_url AS ResourceSchemaUrl,
-        arrayMap((k, s, x, y, z) -> toUInt8(multiIf(Latest = 0, 0, length(k) > MostAttributes OR arrayMax(arrayMap((v, w) -> greatest(length(v.v), length(w.v)), y, z)) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize OR arrayMax(arrayMap((v, w) -> byteSize(v, w), y, z)) > 8 * ValueSize, 6, 0)), [r_resource.attributes.k], [r_resource.attributes.v.s], [r_resource.attributes.v.x], [r_resource.attributes.v.a], [r_resource.attributes.v.m])[1] AS ResourceReason,
-        c_scope,
-        c_schema_url,
-        c_log_records
-    FROM (
-      SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, suspect AS Suspect, hash_inner AS HashInner, hash_outer AS HashOuter, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_logs.resource AS r_resource, request.resource_logs.schema_url AS r_schema_url, request.resource_logs.scope_logs.scope AS c_scope, request.resource_logs.scope_logs.schema_url AS c_schema_url, request.resource_logs.scope_logs.log_records AS c_log_records
-      FROM landing_logs_nested
-      WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.severity_text))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.body.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.attributes.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_logs.scope_logs.log_records.event_name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_logs.scope_logs.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_logs.schema_url), 'text is not UTF-8')
-    )
-    ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_log_records
+    SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, suspect AS Suspect, hash_inner AS HashInner, hash_outer AS HashOuter, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_logs.resource AS r_resource, request.resource_logs.schema_url AS r_schema_url, request.resource_logs.scope_logs.scope AS c_scope, request.resource_logs.scope_logs.schema_url AS c_schema_url, request.resource_logs.scope_logs.log_records AS c_log_records
+    FROM landing_logs_nested
   )
-  ARRAY JOIN c_scope, c_schema_url, c_log_records
-);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_log_records_refused_mv_nested${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, Suspect, 'logs' AS Signal, ServiceName, Reasons, Items.event_name AS Names, Items.time_unix_nano AS Times
-FROM landing_log_records_nested
-WHERE arrayExists(r -> r != 0, Reasons);
+  ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_log_records
+  WHERE NOT throwIf(NOT isValidUTF8(r_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.v.s), 'text is not UTF-8')
+)
+ARRAY JOIN c_scope, c_schema_url, c_log_records
+WHERE NOT throwIf(NOT isValidUTF8(c_scope.name) OR NOT isValidUTF8(c_scope.version) OR NOT isValidUTF8(c_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.v.s), 'text is not UTF-8');
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_logs_mv_nested${on_cluster} TO arriving_logs AS
 SELECT
     Tenant,
     Batch,
+    Received,
+    Request,
     Suspect,
     HashInner,
     HashOuter,
@@ -1691,13 +1639,14 @@ SELECT
     s_flags AS Flags,
     toInt8(s_body.t) AS BodyType,
     CAST(s_attributes.v.t, 'Array(Int8)') AS LogAttributeTypes,
-    s_dropped_attributes_count AS DroppedAttrCount
+    s_dropped_attributes_count AS DroppedAttrCount,
+    toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, length(s_trace_id) NOT IN (0, 16), 3, length(s_span_id) NOT IN (0, 8), 4, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)) OR (if(s_time_unix_nano IN (0, 11651379494838206464), s_observed_time_unix_nano, s_time_unix_nano) > Latest AND if(s_time_unix_nano IN (0, 11651379494838206464), s_observed_time_unix_nano, s_time_unix_nano) NOT IN (0, 11651379494838206464)), 1, if(s_time_unix_nano IN (0, 11651379494838206464), if(s_time_unix_nano IN (0, 11651379494838206464), s_observed_time_unix_nano, s_time_unix_nano), s_time_unix_nano) < Earliest AND if(s_time_unix_nano IN (0, 11651379494838206464), if(s_time_unix_nano IN (0, 11651379494838206464), s_observed_time_unix_nano, s_time_unix_nano), s_time_unix_nano) NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, length(s_event_name) > ValueSize OR length(s_severity_text) > ValueSize, 6, length(s_body.s) + length(s_body.x) > BodySize OR byteSize(s_body) > 8 * BodySize, 7, s_time_unix_nano IN (0, 11651379494838206464) AND s_observed_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
 FROM (
-  SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Reasons, Items.time_unix_nano AS s_time_unix_nano, Items.observed_time_unix_nano AS s_observed_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.flags AS s_flags, Items.severity_text AS s_severity_text, Items.severity_number AS s_severity_number, Items.body AS s_body, Items.attributes AS s_attributes, Items.event_name AS s_event_name, Items.dropped_attributes_count AS s_dropped_attributes_count
+  SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Items.time_unix_nano AS s_time_unix_nano, Items.observed_time_unix_nano AS s_observed_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.flags AS s_flags, Items.severity_text AS s_severity_text, Items.severity_number AS s_severity_number, Items.body AS s_body, Items.attributes AS s_attributes, Items.event_name AS s_event_name, Items.dropped_attributes_count AS s_dropped_attributes_count
   FROM landing_log_records_nested
 )
-ARRAY JOIN s_time_unix_nano, s_observed_time_unix_nano, s_trace_id, s_span_id, s_flags, s_severity_text, s_severity_number, s_body, s_attributes, s_event_name, s_dropped_attributes_count, Reasons
-WHERE Reasons IN (0, 100);
+ARRAY JOIN s_time_unix_nano, s_observed_time_unix_nano, s_trace_id, s_span_id, s_flags, s_severity_text, s_severity_number, s_body, s_attributes, s_event_name, s_dropped_attributes_count
+WHERE NOT throwIf(NOT isValidUTF8(s_severity_text) OR NOT isValidUTF8(s_body.s) OR NOT isValidUTF8(s_event_name) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s), 'text is not UTF-8');
 
 CREATE TABLE IF NOT EXISTS landing_points_nested${on_cluster}
 (
@@ -1801,7 +1750,7 @@ FROM (
       mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), c_scope.attributes.v)) AS ScopeAttributes,
       c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
       c_schema_url AS ScopeSchemaUrl,
-      arrayMap((k, s, x, y, z) -> toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, length(k) > MostAttributes OR arrayMax(arrayMap((v, w) -> greatest(length(v.v), length(w.v)), y, z)) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize OR arrayMax(arrayMap((v, w) -> byteSize(v, w), y, z)) > 8 * ValueSize, 6, 0)), [c_scope.attributes.k], [c_scope.attributes.v.s], [c_scope.attributes.v.x], [c_scope.attributes.v.a], [c_scope.attributes.v.m])[1] AS ScopeReason,
+      toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, length(c_scope.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), c_scope.attributes.v.s, c_scope.attributes.v.x)) > ValueSize OR byteSize(c_scope.attributes.v) > 8 * ValueSize, 6, 0)) AS ScopeReason,
       m_name,
       m_description,
       m_unit,
@@ -1829,7 +1778,7 @@ FROM (
         CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
         r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
         r_schema_url AS ResourceSchemaUrl,
-        arrayMap((k, s, x, y, z) -> toUInt8(multiIf(Latest = 0, 0, length(k) > MostAttributes OR arrayMax(arrayMap((v, w) -> greatest(length(v.v), length(w.v)), y, z)) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize OR arrayMax(arrayMap((v, w) -> byteSize(v, w), y, z)) > 8 * ValueSize, 6, 0)), [r_resource.attributes.k], [r_resource.attributes.v.s], [r_resource.attributes.v.x], [r_resource.attributes.v.a], [r_resource.attributes.v.m])[1] AS ResourceReason,
+        toUInt8(multiIf(Latest = 0, 0, length(r_resource.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), r_resource.attributes.v.s, r_resource.attributes.v.x)) > ValueSize OR byteSize(r_resource.attributes.v) > 8 * ValueSize, 6, 0)) AS ResourceReason,
         c_scope,
         c_schema_url,
         m_name,
@@ -1844,13 +1793,15 @@ FROM (
     FROM (
       SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, suspect AS Suspect, hash_inner AS HashInner, hash_outer AS HashOuter, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_metrics.resource AS r_resource, request.resource_metrics.schema_url AS r_schema_url, request.resource_metrics.scope_metrics.scope AS c_scope, request.resource_metrics.scope_metrics.schema_url AS c_schema_url, request.resource_metrics.scope_metrics.metrics.name AS m_name, request.resource_metrics.scope_metrics.metrics.description AS m_description, request.resource_metrics.scope_metrics.metrics.unit AS m_unit, request.resource_metrics.scope_metrics.metrics.metadata AS m_metadata, request.resource_metrics.scope_metrics.metrics.sum AS m_sum, request.resource_metrics.scope_metrics.metrics.histogram AS m_histogram, request.resource_metrics.scope_metrics.metrics.exponential_histogram AS m_exponential_histogram, request.resource_metrics.scope_metrics.metrics.gauge AS m_gauge, request.resource_metrics.scope_metrics.metrics.summary AS m_summary
       FROM landing_metrics_nested
-      WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.resource.attributes.k)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.resource.attributes.v.s)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.scope.name)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.scope.version)) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.scope.attributes.k))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.scope.attributes.v.s))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.name))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.description))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.unit))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.gauge.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.sum.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.histogram.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.exemplars.filtered_attributes.k)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.exponential_histogram.data_points.exemplars.filtered_attributes.v.s)))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.summary.data_points.attributes.k))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.summary.data_points.attributes.v.s))))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.metadata.k)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(arrayFlatten(arrayFlatten(request.resource_metrics.scope_metrics.metrics.metadata.v.s)))) OR arrayExists(x -> NOT isValidUTF8(x), arrayFlatten(request.resource_metrics.scope_metrics.schema_url)) OR arrayExists(x -> NOT isValidUTF8(x), request.resource_metrics.schema_url), 'text is not UTF-8')
     )
     ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, m_name, m_description, m_unit, m_metadata, m_sum, m_histogram, m_exponential_histogram, m_gauge, m_summary
+    WHERE NOT throwIf(NOT isValidUTF8(r_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.v.s), 'text is not UTF-8')
   )
   ARRAY JOIN c_scope, c_schema_url, m_name, m_description, m_unit, m_metadata, m_sum, m_histogram, m_exponential_histogram, m_gauge, m_summary
+  WHERE NOT throwIf(NOT isValidUTF8(c_scope.name) OR NOT isValidUTF8(c_scope.version) OR NOT isValidUTF8(c_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.v.s), 'text is not UTF-8')
 )
-ARRAY JOIN m_name, m_description, m_unit, m_metadata, m_sum, m_histogram, m_exponential_histogram, m_gauge, m_summary;
+ARRAY JOIN m_name, m_description, m_unit, m_metadata, m_sum, m_histogram, m_exponential_histogram, m_gauge, m_summary
+WHERE NOT throwIf(NOT isValidUTF8(m_name) OR NOT isValidUTF8(m_description) OR NOT isValidUTF8(m_unit) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(m_metadata.k, m_metadata.v.s)), 'text is not UTF-8');
 
 CREATE TABLE IF NOT EXISTS landing_gauge_nested${on_cluster}
 (
@@ -1861,6 +1812,12 @@ CREATE TABLE IF NOT EXISTS landing_gauge_nested${on_cluster}
     Suspect Bool,
     HashInner String,
     HashOuter String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -1876,20 +1833,14 @@ CREATE TABLE IF NOT EXISTS landing_gauge_nested${on_cluster}
     MetricDescription String,
     MetricUnit String,
     MetricMetadata Map(LowCardinality(String), String),
-    Gauge Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32)),
-    Reasons Array(UInt8)
+    Gauge Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32))
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_gauge_mv_nested${on_cluster} TO landing_gauge_nested AS
-SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge, arrayMap((b, k, s, x, y, z, f) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, length(k) > MostAttributes OR arrayMax(arrayMap((v, w) -> greatest(length(v.v), length(w.v)), y, z)) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize OR arrayMax(arrayMap((v, w) -> byteSize(v, w), y, z)) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, f), 5, b IN (0, 11651379494838206464), 100, 0)), Gauge.time_unix_nano, Gauge.attributes.k, Gauge.attributes.v.s, Gauge.attributes.v.x, Gauge.attributes.v.a, Gauge.attributes.v.m, Gauge.exemplars.filtered_attributes.k) AS Reasons
+SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge
 FROM landing_points_nested
 WHERE notEmpty(Gauge);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_gauge_refused_mv_nested${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, Gauge.time_unix_nano AS Times
-FROM landing_gauge_nested
-WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_gauge_mv_nested${on_cluster} TO arriving_metrics_gauge AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
@@ -1897,6 +1848,8 @@ FROM (
   SELECT
       Tenant,
       Batch,
+      Received,
+      Request,
       Suspect,
       HashInner,
       HashOuter,
@@ -1927,13 +1880,14 @@ FROM (
       arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t), 'UTC'), s_exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
       arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), s_exemplars.value, s_exemplars.as_double, s_exemplars.as_int) AS `Exemplars.Value`,
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
-      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
+      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`,
+      toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
   FROM (
-    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Reasons, Gauge.attributes AS s_attributes, Gauge.start_time_unix_nano AS s_start_time_unix_nano, Gauge.time_unix_nano AS s_time_unix_nano, Gauge.flags AS s_flags, Gauge.value AS s_value, Gauge.as_int AS s_as_int, Gauge.as_double AS s_as_double, Gauge.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge.attributes AS s_attributes, Gauge.start_time_unix_nano AS s_start_time_unix_nano, Gauge.time_unix_nano AS s_time_unix_nano, Gauge.flags AS s_flags, Gauge.value AS s_value, Gauge.as_int AS s_as_int, Gauge.as_double AS s_as_double, Gauge.exemplars AS s_exemplars
     FROM landing_gauge_nested
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars, Reasons
-  WHERE Reasons IN (0, 100)
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars
+  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8')
 );
 
 CREATE TABLE IF NOT EXISTS landing_sum_nested${on_cluster}
@@ -1945,6 +1899,12 @@ CREATE TABLE IF NOT EXISTS landing_sum_nested${on_cluster}
     Suspect Bool,
     HashInner String,
     HashOuter String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -1962,20 +1922,14 @@ CREATE TABLE IF NOT EXISTS landing_sum_nested${on_cluster}
     MetricMetadata Map(LowCardinality(String), String),
     AggregationTemporality Int32,
     IsMonotonic Bool,
-    Sum Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32)),
-    Reasons Array(UInt8)
+    Sum Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32))
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_sum_mv_nested${on_cluster} TO landing_sum_nested AS
-SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum, arrayMap((b, k, s, x, y, z, f) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, length(k) > MostAttributes OR arrayMax(arrayMap((v, w) -> greatest(length(v.v), length(w.v)), y, z)) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize OR arrayMax(arrayMap((v, w) -> byteSize(v, w), y, z)) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, f), 5, b IN (0, 11651379494838206464), 100, 0)), Sum.time_unix_nano, Sum.attributes.k, Sum.attributes.v.s, Sum.attributes.v.x, Sum.attributes.v.a, Sum.attributes.v.m, Sum.exemplars.filtered_attributes.k) AS Reasons
+SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum
 FROM landing_points_nested
 WHERE notEmpty(Sum);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_sum_refused_mv_nested${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, Sum.time_unix_nano AS Times
-FROM landing_sum_nested
-WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_sum_mv_nested${on_cluster} TO arriving_metrics_sum AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
@@ -1983,6 +1937,8 @@ FROM (
   SELECT
       Tenant,
       Batch,
+      Received,
+      Request,
       Suspect,
       HashInner,
       HashOuter,
@@ -2015,13 +1971,14 @@ FROM (
       arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t), 'UTC'), s_exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
       arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), s_exemplars.value, s_exemplars.as_double, s_exemplars.as_int) AS `Exemplars.Value`,
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
-      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
+      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`,
+      toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
   FROM (
-    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Reasons, Sum.attributes AS s_attributes, Sum.start_time_unix_nano AS s_start_time_unix_nano, Sum.time_unix_nano AS s_time_unix_nano, Sum.flags AS s_flags, Sum.value AS s_value, Sum.as_int AS s_as_int, Sum.as_double AS s_as_double, Sum.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum.attributes AS s_attributes, Sum.start_time_unix_nano AS s_start_time_unix_nano, Sum.time_unix_nano AS s_time_unix_nano, Sum.flags AS s_flags, Sum.value AS s_value, Sum.as_int AS s_as_int, Sum.as_double AS s_as_double, Sum.exemplars AS s_exemplars
     FROM landing_sum_nested
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars, Reasons
-  WHERE Reasons IN (0, 100)
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars
+  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8')
 );
 
 CREATE TABLE IF NOT EXISTS landing_histogram_nested${on_cluster}
@@ -2033,6 +1990,12 @@ CREATE TABLE IF NOT EXISTS landing_histogram_nested${on_cluster}
     Suspect Bool,
     HashInner String,
     HashOuter String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -2049,20 +2012,14 @@ CREATE TABLE IF NOT EXISTS landing_histogram_nested${on_cluster}
     MetricUnit String,
     MetricMetadata Map(LowCardinality(String), String),
     AggregationTemporality Int32,
-    Histogram Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64), exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32, min Nullable(Float64), max Nullable(Float64))),
-    Reasons Array(UInt8)
+    Histogram Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64), exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32, min Nullable(Float64), max Nullable(Float64)))
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_histogram_mv_nested${on_cluster} TO landing_histogram_nested AS
-SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram, arrayMap((b, k, s, x, y, z, f) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, length(k) > MostAttributes OR arrayMax(arrayMap((v, w) -> greatest(length(v.v), length(w.v)), y, z)) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize OR arrayMax(arrayMap((v, w) -> byteSize(v, w), y, z)) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, f), 5, b IN (0, 11651379494838206464), 100, 0)), Histogram.time_unix_nano, Histogram.attributes.k, Histogram.attributes.v.s, Histogram.attributes.v.x, Histogram.attributes.v.a, Histogram.attributes.v.m, Histogram.exemplars.filtered_attributes.k) AS Reasons
+SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram
 FROM landing_points_nested
 WHERE notEmpty(Histogram);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_histogram_refused_mv_nested${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, Histogram.time_unix_nano AS Times
-FROM landing_histogram_nested
-WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_histogram_mv_nested${on_cluster} TO arriving_metrics_histogram AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
@@ -2070,6 +2027,8 @@ FROM (
   SELECT
       Tenant,
       Batch,
+      Received,
+      Request,
       Suspect,
       HashInner,
       HashOuter,
@@ -2107,13 +2066,14 @@ FROM (
       arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t), 'UTC'), s_exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
       arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), s_exemplars.value, s_exemplars.as_double, s_exemplars.as_int) AS `Exemplars.Value`,
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
-      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
+      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`,
+      toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
   FROM (
-    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Reasons, Histogram.attributes AS s_attributes, Histogram.start_time_unix_nano AS s_start_time_unix_nano, Histogram.time_unix_nano AS s_time_unix_nano, Histogram.flags AS s_flags, Histogram.count AS s_count, Histogram.bucket_counts AS s_bucket_counts, Histogram.explicit_bounds AS s_explicit_bounds, Histogram.sum AS s_sum, Histogram.min AS s_min, Histogram.max AS s_max, Histogram.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram.attributes AS s_attributes, Histogram.start_time_unix_nano AS s_start_time_unix_nano, Histogram.time_unix_nano AS s_time_unix_nano, Histogram.flags AS s_flags, Histogram.count AS s_count, Histogram.bucket_counts AS s_bucket_counts, Histogram.explicit_bounds AS s_explicit_bounds, Histogram.sum AS s_sum, Histogram.min AS s_min, Histogram.max AS s_max, Histogram.exemplars AS s_exemplars
     FROM landing_histogram_nested
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_bucket_counts, s_explicit_bounds, s_sum, s_min, s_max, s_exemplars, Reasons
-  WHERE Reasons IN (0, 100)
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_bucket_counts, s_explicit_bounds, s_sum, s_min, s_max, s_exemplars
+  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8')
 );
 
 CREATE TABLE IF NOT EXISTS landing_exponential_histogram_nested${on_cluster}
@@ -2125,6 +2085,12 @@ CREATE TABLE IF NOT EXISTS landing_exponential_histogram_nested${on_cluster}
     Suspect Bool,
     HashInner String,
     HashOuter String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -2141,20 +2107,14 @@ CREATE TABLE IF NOT EXISTS landing_exponential_histogram_nested${on_cluster}
     MetricUnit String,
     MetricMetadata Map(LowCardinality(String), String),
     AggregationTemporality Int32,
-    ExponentialHistogram Array(Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), flags UInt32, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), min Nullable(Float64), max Nullable(Float64), zero_threshold Float64)),
-    Reasons Array(UInt8)
+    ExponentialHistogram Array(Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), flags UInt32, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), min Nullable(Float64), max Nullable(Float64), zero_threshold Float64))
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_exponential_histogram_mv_nested${on_cluster} TO landing_exponential_histogram_nested AS
-SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram, arrayMap((b, k, s, x, y, z, f) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, length(k) > MostAttributes OR arrayMax(arrayMap((v, w) -> greatest(length(v.v), length(w.v)), y, z)) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize OR arrayMax(arrayMap((v, w) -> byteSize(v, w), y, z)) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, f), 5, b IN (0, 11651379494838206464), 100, 0)), ExponentialHistogram.time_unix_nano, ExponentialHistogram.attributes.k, ExponentialHistogram.attributes.v.s, ExponentialHistogram.attributes.v.x, ExponentialHistogram.attributes.v.a, ExponentialHistogram.attributes.v.m, ExponentialHistogram.exemplars.filtered_attributes.k) AS Reasons
+SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram
 FROM landing_points_nested
 WHERE notEmpty(ExponentialHistogram);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_exponential_histogram_refused_mv_nested${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, ExponentialHistogram.time_unix_nano AS Times
-FROM landing_exponential_histogram_nested
-WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_exponential_histogram_mv_nested${on_cluster} TO arriving_metrics_exponential_histogram AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
@@ -2162,6 +2122,8 @@ FROM (
   SELECT
       Tenant,
       Batch,
+      Received,
+      Request,
       Suspect,
       HashInner,
       HashOuter,
@@ -2204,13 +2166,14 @@ FROM (
       arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t), 'UTC'), s_exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
       arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), s_exemplars.value, s_exemplars.as_double, s_exemplars.as_int) AS `Exemplars.Value`,
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
-      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
+      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`,
+      toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
   FROM (
-    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Reasons, ExponentialHistogram.attributes AS s_attributes, ExponentialHistogram.start_time_unix_nano AS s_start_time_unix_nano, ExponentialHistogram.time_unix_nano AS s_time_unix_nano, ExponentialHistogram.flags AS s_flags, ExponentialHistogram.count AS s_count, ExponentialHistogram.scale AS s_scale, ExponentialHistogram.zero_count AS s_zero_count, ExponentialHistogram.positive AS s_positive, ExponentialHistogram.negative AS s_negative, ExponentialHistogram.zero_threshold AS s_zero_threshold, ExponentialHistogram.sum AS s_sum, ExponentialHistogram.min AS s_min, ExponentialHistogram.max AS s_max, ExponentialHistogram.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram.attributes AS s_attributes, ExponentialHistogram.start_time_unix_nano AS s_start_time_unix_nano, ExponentialHistogram.time_unix_nano AS s_time_unix_nano, ExponentialHistogram.flags AS s_flags, ExponentialHistogram.count AS s_count, ExponentialHistogram.scale AS s_scale, ExponentialHistogram.zero_count AS s_zero_count, ExponentialHistogram.positive AS s_positive, ExponentialHistogram.negative AS s_negative, ExponentialHistogram.zero_threshold AS s_zero_threshold, ExponentialHistogram.sum AS s_sum, ExponentialHistogram.min AS s_min, ExponentialHistogram.max AS s_max, ExponentialHistogram.exemplars AS s_exemplars
     FROM landing_exponential_histogram_nested
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_scale, s_zero_count, s_positive, s_negative, s_zero_threshold, s_sum, s_min, s_max, s_exemplars, Reasons
-  WHERE Reasons IN (0, 100)
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_scale, s_zero_count, s_positive, s_negative, s_zero_threshold, s_sum, s_min, s_max, s_exemplars
+  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8')
 );
 
 CREATE TABLE IF NOT EXISTS landing_summary_nested${on_cluster}
@@ -2222,6 +2185,12 @@ CREATE TABLE IF NOT EXISTS landing_summary_nested${on_cluster}
     Suspect Bool,
     HashInner String,
     HashOuter String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
@@ -2237,20 +2206,14 @@ CREATE TABLE IF NOT EXISTS landing_summary_nested${on_cluster}
     MetricDescription String,
     MetricUnit String,
     MetricMetadata Map(LowCardinality(String), String),
-    Summary Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Float64, quantile_values Array(Tuple(quantile Float64, value Float64)), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32)),
-    Reasons Array(UInt8)
+    Summary Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Float64, quantile_values Array(Tuple(quantile Float64, value Float64)), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32))
 )
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_summary_mv_nested${on_cluster} TO landing_summary_nested AS
-SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary, arrayMap((b, k, s, x, y, z) -> toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (b > Latest AND b NOT IN (0, 11651379494838206464)), 1, b < Earliest AND b NOT IN (0, 11651379494838206464), 2, length(k) > MostAttributes OR arrayMax(arrayMap((v, w) -> greatest(length(v.v), length(w.v)), y, z)) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s, x)) > ValueSize OR arrayMax(arrayMap((v, w) -> byteSize(v, w), y, z)) > 8 * ValueSize, 6, b IN (0, 11651379494838206464), 100, 0)), Summary.time_unix_nano, Summary.attributes.k, Summary.attributes.v.s, Summary.attributes.v.x, Summary.attributes.v.a, Summary.attributes.v.m) AS Reasons
+SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary
 FROM landing_points_nested
 WHERE notEmpty(Summary);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS landing_summary_refused_mv_nested${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reasons, arrayMap(r -> MetricName, Reasons) AS Names, Summary.time_unix_nano AS Times
-FROM landing_summary_nested
-WHERE arrayExists(r -> r != 0, Reasons);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_summary_mv_nested${on_cluster} TO arriving_metrics_summary AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
@@ -2258,6 +2221,8 @@ FROM (
   SELECT
       Tenant,
       Batch,
+      Received,
+      Request,
       Suspect,
       HashInner,
       HashOuter,
@@ -2284,11 +2249,12 @@ FROM (
       s_count AS Count,
       s_sum AS Sum,
       s_quantile_values.quantile AS `ValueAtQuantiles.Quantile`,
-      s_quantile_values.value AS `ValueAtQuantiles.Value`
+      s_quantile_values.value AS `ValueAtQuantiles.Value`,
+      toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
   FROM (
-    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Reasons, Summary.attributes AS s_attributes, Summary.start_time_unix_nano AS s_start_time_unix_nano, Summary.time_unix_nano AS s_time_unix_nano, Summary.flags AS s_flags, Summary.count AS s_count, Summary.sum AS s_sum, Summary.quantile_values AS s_quantile_values
+    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary.attributes AS s_attributes, Summary.start_time_unix_nano AS s_start_time_unix_nano, Summary.time_unix_nano AS s_time_unix_nano, Summary.flags AS s_flags, Summary.count AS s_count, Summary.sum AS s_sum, Summary.quantile_values AS s_quantile_values
     FROM landing_summary_nested
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_sum, s_quantile_values, Reasons
-  WHERE Reasons IN (0, 100)
+  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_sum, s_quantile_values
+  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s), 'text is not UTF-8')
 );

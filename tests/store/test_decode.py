@@ -107,6 +107,13 @@ def test_a_span_with_everything(store: Store) -> None:
     assert lookup == {"TraceId": sent.trace_id.hex(), "s": T0 // SECOND, "Tenant": "acme", "Batch": 42}
 
 
+def test_empty_arrays_and_maps_among_flat_values(store: Store) -> None:
+    insert(store, Signal.TRACES, traces(with_attributes(span(random.Random(1)), list=[], map={}, raw=b"\x00", s="x")))
+    (row,) = rows(store, "SELECT SpanAttributes, SpanAttributeTypes::Array(String) AS t FROM otel_traces")
+    assert row["SpanAttributes"] == [("list", "[]"), ("map", "{}"), ("raw", "AA=="), ("s", "x")]
+    assert row["t"] == ["array", "kvlist", "bytes", "string"]
+
+
 def test_kinds_and_codes_the_protocol_does_not_know_yet_stay_numbers(store: Store) -> None:
     seed = random.Random(1)
     known = [span(seed, name=f"k{kind}", kind=kind) for kind in range(6)]
