@@ -25,7 +25,18 @@ Columns = dict[str, str]
 SPAN_KINDS = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
 STATUS_CODES = ("Unset", "Ok", "Error")
 
-ENVELOPE = ["tenant AS Tenant", "batch AS Batch", "received AS Received"]
+# Of the envelope: column -> its field and type. CAREFUL is for requests in which redaction may find something.
+ENVELOPE = {
+    "Tenant": ("tenant", "LowCardinality(String)"),
+    "Batch": ("batch", "UInt64"),
+    "Received": ("received", "UInt64"),
+}
+CAREFUL = {
+    "Request": ("key", "String"),
+    "Suspect": ("suspect", "Bool"),
+    "HashInner": ("hash_inner", "String"),
+    "HashOuter": ("hash_outer", "String"),
+}
 AT = usable("s.time_unix_nano")
 
 
