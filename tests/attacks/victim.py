@@ -6,10 +6,14 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import httpx
 from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from ingest.envelope import Signal
 from ingest.grpc_server import Exports
@@ -23,6 +27,11 @@ from tests.kit.serving import serving, serving_grpc
 PROTOBUF = "application/x-protobuf"
 SERVICES = {Signal.TRACES: "trace.v1.TraceService", Signal.LOGS: "logs.v1.LogsService"}
 SERVICES[Signal.METRICS] = "metrics.v1.MetricsService"
+RESPONSES: dict[Signal, Any] = {
+    Signal.TRACES: ExportTraceServiceResponse,
+    Signal.LOGS: ExportLogsServiceResponse,
+    Signal.METRICS: ExportMetricsServiceResponse,
+}
 # What HTTP's statuses are in gRPC (https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-response).
 STATUSES = {
     grpc.StatusCode.OK: 200,
@@ -47,6 +56,7 @@ class Victim:
     def __init__(self, store: Store, url: str, channel: grpc.Channel) -> None:
         self.store = store
         self.url = url
+        self.seen: set[bytes] = set()
         self._channel = channel
 
     def send(self, transport: str, signal: Signal, body: bytes) -> Answer:
@@ -62,6 +72,16 @@ class Victim:
         if answer.headers["content-type"] == PROTOBUF:
             return Answer(answer.status_code, Status.FromString(answer.content).message)
         return Answer(answer.status_code, str(answer.json()["message"]))
+
+    def export(self, signal: Signal, body: bytes) -> tuple[Answer, int]:
+        """The answer over HTTP to a protobuf body, and how many of its items were refused."""
+        headers = {"Content-Type": PROTOBUF}
+        answer = httpx.post(f"{self.url}/v1/{signal}", content=body, headers=headers, timeout=60)
+        if answer.status_code != 200:
+            return Answer(answer.status_code, Status.FromString(answer.content).message), 0
+        response = RESPONSES[signal].FromString(answer.content)
+        refused = sum(value for field, value in response.partial_success.ListFields() if field.number == 1)
+        return Answer(200, response.partial_success.error_message), refused
 
     def grpc(self, signal: Signal, body: bytes, **options: object) -> Answer:
         """The answer to a message of these bytes."""
