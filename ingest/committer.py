@@ -13,13 +13,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ingest.careful import Careful
 from ingest.envelope import envelope
 from ingest.errors import BodyTooLarge, MalformedBody, Overloaded
 from ingest.groups import Request
 from ingest.ledger import Ledger
 from ingest.outcome import STORED, outcomes
 from store import Store
-from store.errors import DataRejected, MemoryExceeded, QueryFailed, StoreError, TooManyParts
+from store.errors import DataRejected, ItemsRefused, MemoryExceeded, QueryFailed, StoreError, TooManyParts
 
 _MALFORMED = "the body is not a valid OTLP protobuf request"
 _UNAVAILABLE = "telemetry cannot be stored at the moment; try again soon"
@@ -52,8 +53,11 @@ class Stats:
 class Committer:
     """Writes groups; several threads may do so at once."""
 
-    def __init__(self, store: Store, ledger: Ledger, closing: threading.Event, max_memory_bytes: int) -> None:
+    def __init__(
+        self, store: Store, ledger: Ledger, closing: threading.Event, careful: Careful, max_memory_bytes: int
+    ) -> None:
         self.stats = Stats()
+        self.careful = careful
         # A few bytes can become a row: what a batch costs is known only as it is decoded.
         self._limits = {"max_memory_usage": max_memory_bytes}
         self._store = store
@@ -101,7 +105,8 @@ class Committer:
     def _finish(self, batch: int, requests: list[Request], started: float) -> None:
         """Commit a batch that is stored, and answer. Raises StoreError, and can be called again then."""
         letters = self._ledger.dead_letters
-        rejections = letters.of_batch(batch)
+        # Only the tables for nested values let a batch pass that has something to refuse.
+        rejections = letters.of_batch(batch) if requests[0].landing.nested else []
         redacted = letters.redactions(batch) if any(request.suspect for request in requests) else {}
         refused = outcomes(rejections)
         self._ledger.commit(batch, [request.key for request in requests], refused)
@@ -121,7 +126,13 @@ class Committer:
 
     def _isolate(self, requests: list[Request], error: StoreError, max_partitions: int) -> None:
         """After a failed insert that left nothing behind: write what can be written without the offender."""
-        if isinstance(error, TooManyParts) and max_partitions:
+        if isinstance(error, ItemsRefused):
+            # Rare, and dearer: the tables for nested values can tell which.
+            for request in requests:
+                request.landing = request.landing.careful()
+                self.careful.mark(request.tenant, request.landing.signal)
+            self._insert(requests, max_partitions)
+        elif isinstance(error, TooManyParts) and max_partitions:
             # Together they span too many days. Each alone may span as many as it likes.
             for request in requests:
                 self._insert([request], max_partitions=0)

@@ -40,6 +40,10 @@ class Landing(NamedTuple):
         """Name of the table that parses the same bytes and keeps nothing."""
         return self.table.replace("landing_", "check_", 1)
 
+    def careful(self) -> Landing:
+        """Where the same request can be stored without the items that must be refused, and redacted."""
+        return self._replace(nested=True)
+
     def settings(self) -> dict[str, Any]:
         """Engine settings of an insert into either table."""
         return {
@@ -64,6 +68,8 @@ _SETTINGS: dict[str, Any] = {
     # The views' plans are made anew for each insert and have nothing to optimize: 5 to 10 % less to do.
     "query_plan_enable_optimizations": 0,
     "compile_expressions": 0,
+    # The views tell items to be refused from text that is not UTF-8 by the code of the error.
+    "allow_custom_error_code_in_throwif": 1,
     # Redaction hashes every match in a text, however many.
     "regexp_max_matches_per_row": 1_000_000_000,
     # An answer means stored, not queued.

@@ -14,6 +14,7 @@ from typing import Any
 
 from ingest.admission import Admission, Admitted
 from ingest.budget import Budget, Hold
+from ingest.careful import Careful
 from ingest.committer import Committer
 from ingest.envelope import Signal
 from ingest.errors import Overloaded
@@ -43,7 +44,10 @@ class Pipeline:
         self._watch = Watch(store, settings)
         self._ledger = Ledger(store, settings)
         self._stopping = threading.Event()
-        self._committer = Committer(store, self._ledger, self._stopping, settings.max_batch_memory_bytes)
+        self._careful = Careful()
+        self._committer = Committer(
+            store, self._ledger, self._stopping, self._careful, settings.max_batch_memory_bytes
+        )
         self._groups = Groups(settings.max_batch_bytes)
         self._under_way: dict[bytes, Request] = {}
         self._lock = threading.Lock()
@@ -105,9 +109,10 @@ class Pipeline:
                 hold.release()
                 raise Overloaded("the receiver is stopping")
             self._quota.charge(self.tenant, len(body))
-            request = Request(
-                key, self.tenant, admitted.landing, body, received_ns, hold, admitted.fields, admitted.suspect
-            )
+            landing = admitted.landing
+            if self._careful.with_(self.tenant, landing.signal):
+                landing = landing.careful()
+            request = Request(key, self.tenant, landing, body, received_ns, hold, admitted.fields, admitted.suspect)
             self._under_way[key] = request
             self._groups.put(request)
             request.done.add_done_callback(lambda _: self._under_way.pop(key, None))

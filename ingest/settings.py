@@ -86,14 +86,14 @@ class IngestSettings(BaseModel):
     max_attributes: int = Field(
         default=1024,
         ge=1,
-        description="Most attributes of an item, its resource or its scope, and elements of an array or map among "
-        "them; items with more are rejected.",
+        description="Most attributes of an item, its resource, its scope, or an event or link; items with more are "
+        "rejected.",
     )
     max_value_bytes: int = Field(
         default=64 * 1024,
         ge=1,
-        description="Longest attribute value; items with a longer one are rejected. Arrays and maps may take eight "
-        "times as much memory.",
+        description="Longest attribute value; items with a longer one are rejected. Where there are arrays and maps, "
+        "all values together may take eight times as much memory.",
     )
     max_log_body_bytes: int = Field(
         default=MIB, ge=1, description="Longest body of a log record; records with a longer one are rejected."

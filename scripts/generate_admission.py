@@ -11,6 +11,7 @@ import re
 import sys
 from pathlib import Path
 
+from scripts.rejection_expressions import STORED
 from scripts.redaction_expressions import PASSING, TABLES, counting, redacting
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,6 +41,29 @@ PARTITION BY toDate(At)
 ORDER BY (Batch, Request, Reason)
 TTL toDateTime(At) + INTERVAL 30 DAY
 SETTINGS index_granularity = 512, ttl_only_drop_parts = 1, ${durable};
+
+CREATE TABLE IF NOT EXISTS refused_items${on_cluster}
+(
+    Tenant LowCardinality(String),
+    Batch UInt64,
+    Request String,
+    Received UInt64,
+    Suspect Bool,
+    Signal LowCardinality(String),
+    ServiceName LowCardinality(String),
+    Reason UInt8,
+    Name String,
+    Time DateTime64(9, 'UTC')
+)
+ENGINE = Null;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS ingest_rejected_mv${on_cluster} TO ingest_rejected AS
+SELECT
+    Tenant, Batch, toFixedString(Request, 16) AS Request, fromUnixTimestamp64Milli(toInt64(intDiv(any(Received), 1000000)), 'UTC') AS At,
+    Signal, CAST(Reason, 'Int8') AS Reason, count() AS Items,
+    groupArray(5)(if(Suspect, '', toJSONString(map('service', left(ServiceName, 200), 'name', left(Name, 200), 'time', toString(Time))))) AS Sample
+FROM refused_items
+GROUP BY Tenant, Batch, refused_items.Request, Signal, refused_items.Reason;
 
 -- What the redaction rules found in a batch, and where its rows went.
 CREATE TABLE IF NOT EXISTS ingest_redacted${on_cluster}
@@ -102,21 +126,23 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS ingest_redacted_mv${{on_cluster}} TO inge
 """
 
 ARRIVING = """
-CREATE TABLE IF NOT EXISTS {arriving}${{on_cluster}}
-(
-{columns}
-)
-ENGINE = Null;
-
 CREATE MATERIALIZED VIEW IF NOT EXISTS {arriving}_mv${{on_cluster}} TO {table} AS
-SELECT * EXCEPT ({passing}) FROM {arriving} WHERE NOT Suspect;
+SELECT * EXCEPT ({passing}) FROM {arriving} WHERE NOT Suspect AND Reason IN {stored};
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {arriving}_suspected_mv${{on_cluster}} TO suspected AS
-SELECT *, '{table}' AS Target FROM {arriving} WHERE Suspect;
+SELECT *, '{table}' AS Target FROM {arriving} WHERE Suspect AND Reason IN {stored};
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {arriving}_redacted_mv${{on_cluster}} TO {table} AS
 SELECT {names} FROM redacted WHERE Target = '{table}';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {arriving}_refused_mv${{on_cluster}} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, Suspect, '{signal}' AS Signal, ServiceName, Reason, {item} AS Name, {time} AS Time
+FROM {arriving} WHERE Reason != 0;
 """
+
+# What a dead letter tells of an item.
+NAMES = {"otel_traces": "SpanName", "otel_logs": "EventName"}
+TIMES = {"otel_traces": "Timestamp", "otel_logs": "Timestamp"}
 
 Columns = dict[str, str]
 
@@ -130,6 +156,20 @@ def stored(table: str) -> Columns:
 def declared(columns: Columns) -> str:
     """The columns in a CREATE TABLE."""
     return ",\n".join(f"    {name} {kind}" for name, kind in columns.items())
+
+
+def arriving(table: str) -> str:
+    """Name of the table that takes the rows of a table in which redaction may find something, among others."""
+    return table.replace("otel_", "arriving_", 1)
+
+
+def arriving_tables() -> list[str]:
+    """The statements that make those; the landing views, which write to them, need them first."""
+    return [
+        f"CREATE TABLE IF NOT EXISTS {arriving(table)}${{on_cluster}}\n"
+        f"(\n{declared({**PASSING, **stored(table)})}\n)\nENGINE = Null;\n"
+        for table in TABLES
+    ]
 
 
 def migration() -> str:
@@ -149,10 +189,13 @@ def migration() -> str:
     parts.extend(
         ARRIVING.format(
             table=table,
-            arriving=table.replace("otel_", "arriving_", 1),
-            columns=declared({**PASSING, **columns}),
+            arriving=arriving(table),
             passing=", ".join(PASSING),
+            stored=STORED,
             names=", ".join(columns),
+            signal=table.split("_")[1],
+            item=NAMES.get(table, "MetricName"),
+            time=TIMES.get(table, "TimeUnix"),
         )
         for table, columns in tables.items()
     )

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import indent
 
+from scripts import rejection_expressions as rejections
+from scripts.generate_admission import arriving, arriving_tables
 from scripts.landing_columns import (
+    CAREFUL,
     ENVELOPE,
     KINDS,
     METRIC,
@@ -30,6 +33,7 @@ from scripts.landing_columns import (
     span_columns,
 )
 from scripts.otlp_expressions import DEEPER_ARRAY, DEEPER_MAP, Message, Values, column_type, not_utf8, parse, strings
+from store.errors import ITEMS_REFUSED
 from store.proto import schema
 
 TARGET = Path(__file__).resolve().parent.parent / "store" / "migrations" / "0014_landing.sql"
@@ -41,21 +45,28 @@ BODY_DEPTH = 5
 FIELD = re.compile(r"\b([rcms])\.([a-z_0-9]+)")
 CREATED = re.compile(r"CREATE (TABLE|MATERIALIZED VIEW) IF NOT EXISTS (\w+)")
 SIGNALS = ("traces", "logs", "metrics")
+REFUSED = "items must be refused"
 CHECKED = "check_passed"
+LIMIT_TYPES = {name: kind for name, (_, kind) in rejections.LIMITS.items()}
 
 
 @dataclass(frozen=True)
 class Level:
-    """Where the elements of a level lie, the columns computed there, and the texts that must be UTF-8."""
+    """Where the elements of a level lie, the columns computed there, and the texts that must be UTF-8.
+
+    `refused`, when given, is the number of the reason to refuse an element; it throws where that is not 0.
+    """
 
     below: str
     columns: Columns
     texts: list[tuple[str, int]]
+    refused: str = ""
 
     @property
     def condition(self) -> str:
-        """What throws where a text is not UTF-8."""
-        return f"NOT {not_utf8(self.texts)}"
+        """What throws where a text is not UTF-8, or where something is to be refused."""
+        utf8 = f"NOT {not_utf8(self.texts)}"
+        return f"{utf8} AND NOT throwIf({self.refused} != 0, '{REFUSED}', toInt32({ITEMS_REFUSED}))" if self.refused else utf8
 
     def fields(self) -> dict[str, tuple[str, str]]:
         """Every field the expressions use: alias -> (level, field)."""
@@ -100,8 +111,7 @@ def flatten(source: str, base: str, given: list[str], levels: dict[str, Level], 
 
 def stage(name: str, types: Columns) -> str:
     """A table between two views. It makes what the second view sees small, and keeps it from work without rows."""
-    columns = {"Tenant": "LowCardinality(String)", "Batch": "UInt64", "Received": "UInt64", **types}
-    listed = ",\n".join(f"    {column} {kind}" for column, kind in columns.items())
+    listed = ",\n".join(f"    {column} {kind}" for column, kind in types.items())
     return f"CREATE TABLE IF NOT EXISTS {name}${{on_cluster}}\n(\n{listed}\n)\nENGINE = Null;\n"
 
 
@@ -140,10 +150,32 @@ class Landing:
     def table(self, signal: str) -> str:
         """The table that one signal's envelopes are inserted into."""
         request = column_type(self.messages, f"{signal.capitalize()}Request")
-        return (
-            f"CREATE TABLE IF NOT EXISTS {self.named(f'landing_{signal}')}${{on_cluster}}\n"
-            f"(tenant LowCardinality(String), batch UInt64, received UInt64, request {request})\nENGINE = Null;\n"
-        )
+        columns = {field: kind for field, kind in {**ENVELOPE, **CAREFUL, **rejections.LIMITS}.values()}
+        return stage(self.named(f"landing_{signal}"), {**columns, "request": request})
+
+    @property
+    def envelope(self) -> dict[str, tuple[str, str]]:
+        """What accompanies a request's rows to the last view: column -> the envelope's field and type."""
+        return {**ENVELOPE, **(CAREFUL if self.values.nested else {}), **rejections.LIMITS}
+
+    def opened(self) -> list[str]:
+        """The same, out of an envelope."""
+        return [f"{field} AS {name}" for name, (field, _) in self.envelope.items()]
+
+    def passed(self) -> Columns:
+        """The same, and what is to be refused whole, with types."""
+        above = {"ScopeReason": "UInt8"} if self.values.nested else {}
+        return {**{name: kind for name, (_, kind) in self.envelope.items()}, **above}
+
+    def judged(self, level: Level, branches: str, reason: str, above: str) -> Level:
+        """The level, with what is to be refused there: a column where that can be handled, else an error."""
+        if self.values.nested:
+            return replace(level, columns={**level.columns, reason: rejections.refused(branches, above)})
+        return replace(level, refused=rejections.refused(branches))
+
+    def target(self, table: str) -> str:
+        """Where rows of a table go: to it, or to where those are told apart that are refused or redacted."""
+        return arriving(table) if self.values.nested else table
 
     def check(self, signal: str) -> list[str]:
         """A table like the signal's, and a view on it that does nothing but throw where the other's would."""
@@ -164,9 +196,12 @@ class Landing:
         """The levels of resources and scopes."""
         plural, resources, scopes = of.capitalize(), f"resource_{of}", f"scope_{of}"
         texts = {"r": self.texts(f"Resource{plural}", "r", scopes), "c": self.texts(f"Scope{plural}", "c", items)}
+        resource = Level(resources, resource_columns(self.values), texts["r"])
+        scope = Level(f"{resources}.{scopes}", scope_columns(self.values), texts["c"])
+        nested = self.values.nested
         return {
-            "r": Level(resources, resource_columns(self.values), texts["r"]),
-            "c": Level(f"{resources}.{scopes}", scope_columns(self.values), texts["c"]),
+            "r": self.judged(resource, rejections.caps("r.resource.attributes", nested=nested), "ResourceReason", ""),
+            "c": self.judged(scope, rejections.caps("c.scope.attributes", nested=nested), "ScopeReason", "ResourceReason"),
         }
 
     def view(self, target: str, query: str, table: str = "") -> str:
@@ -183,18 +218,24 @@ class Landing:
     def records(self, signal: str, of: str, items: str, item: str, columns: Columns) -> list[str]:
         """Spans or log records, by way of their scopes, into their table."""
         levels = self.outer(of, items)
-        shared = {name: STAGED[name] for level in levels.values() for name in level.columns}
+        shared = {name: STAGED[name] for level in levels.values() for name in level.columns if name in STAGED}
         levels["c"].columns["Items"] = f"c.{items}"
-        scopes = flatten(self.named(f"landing_{signal}"), "request", ENVELOPE, levels, set())
+        scopes = flatten(self.named(f"landing_{signal}"), "request", self.opened(), levels, {"ResourceReason"})
         between = f"landing_{items}"
-        given = ["Tenant", "Batch", "Received", *shared]
-        innermost = {"s": Level("Items", columns, self.texts(item, "s"))}
-        records = flatten(self.named(between), "", given, innermost, {"Received"})
+        branches = {"spans": rejections.span, "log_records": rejections.record}[items](nested=self.values.nested)
+        innermost = self.judged(Level("Items", columns, self.texts(item, "s")), branches, "Reason", "ScopeReason")
+        records = flatten(self.named(between), "", [*self.passed(), *shared], {"s": innermost}, self.spent)
+        kinds = {**self.passed(), **shared, "Items": self.array(f"Scope{of.capitalize()}", items)}
         return [
-            stage(self.named(between), {**shared, "Items": self.array(f"Scope{of.capitalize()}", items)}),
+            stage(self.named(between), kinds),
             self.view(between, scopes),
-            self.view(f"otel_{signal}", records, f"otel_{signal}"),
+            self.view(f"otel_{signal}", records, self.target(f"otel_{signal}")),
         ]
+
+    @property
+    def spent(self) -> set[str]:
+        """What the last views need and do not hand on."""
+        return {*LIMIT_TYPES, "ScopeReason"} | (set() if self.values.nested else {"Received", "Request"})
 
     def metrics(self) -> list[str]:
         """Metrics of all kinds with what their points share."""
@@ -203,9 +244,10 @@ class Landing:
         # Texts of points are checked with the points.
         texts = [(path, depth) for path, depth in self.texts("Metric", "m") if ".data_points." not in path]
         levels["m"] = Level("resource_metrics.scope_metrics.metrics", {**METRIC, **points}, texts)
-        query = flatten(self.named("landing_metrics"), "request", ENVELOPE, levels, set())
+        query = flatten(self.named("landing_metrics"), "request", self.opened(), levels, {"ResourceReason"})
         arrays = {of_kind(kind): self.array(of_kind(kind), "data_points") for kind in KINDS}
-        return [stage(self.named("landing_points"), {**STAGED, **arrays}), self.view("landing_points", query)]
+        kinds = {**self.passed(), **STAGED, **arrays}
+        return [stage(self.named("landing_points"), kinds), self.view("landing_points", query)]
 
     def points(self, kind: str) -> list[str]:
         """Data points of one kind into their table.
@@ -215,17 +257,18 @@ class Landing:
         """
         between, points = f"landing_{kind}", of_kind(kind)
         shared = {name: kind_ for name, kind_ in STAGED.items() if kind in ONLY.get(name, (kind,))}
-        given = ["Tenant", "Batch", "Received", *shared]
+        given = [*self.passed(), *shared]
         some = f"SELECT {', '.join([*given, points])}\nFROM {self.named('landing_points')}\nWHERE notEmpty({points})"
         columns = {**point_columns(self.values), **KINDS[kind]}
         message = next(f.kind for f in self.messages[points].fields if f.name == "data_points")
-        innermost = {"s": Level(points, columns, self.texts(message, "s"))}
-        query = flatten(self.named(between), "", given, innermost, {"Received"})
+        branches = rejections.point(nested=self.values.nested, exemplars=kind != "summary")
+        innermost = self.judged(Level(points, columns, self.texts(message, "s")), branches, "Reason", "ScopeReason")
+        query = flatten(self.named(between), "", given, {"s": innermost}, self.spent)
         hashed = f"SELECT * EXCEPT ResourceHash, {SERIES_HASH} AS SeriesHash\nFROM (\n{indent(query, '  ')}\n)"
         return [
-            stage(self.named(between), {**shared, points: self.array(points, "data_points")}),
+            stage(self.named(between), {**self.passed(), **shared, points: self.array(points, "data_points")}),
             self.view(between, some),
-            self.view(f"otel_metrics_{kind}", hashed, f"otel_metrics_{kind}"),
+            self.view(f"otel_metrics_{kind}", hashed, self.target(f"otel_metrics_{kind}")),
         ]
 
 
@@ -239,6 +282,10 @@ HEADER = """-- supersedes: 0004_landing 0006_check
 -- bodies to depth {body}; what is deeper becomes {{"{array}": base64 of the ArrayValue}} or
 -- {{"{map}": base64 of the KeyValueList}}. Text that is not UTF-8 fails the insert (engine code 395).
 --
+-- An item that must be refused (its reason, by the limits in its envelope, is not 0) fails an insert into the tables
+-- for flat values (engine code {refused}): the batch is then inserted into the *_nested ones, where refused items become
+-- dead letters. So telemetry that is as it should be pays for nothing but the look.
+--
 -- The check_* tables take the same bytes, fail in the same cases and feed nothing: when a batch is refused they tell
 -- the offender from its neighbours without writing any of them.
 """
@@ -246,8 +293,9 @@ HEADER = """-- supersedes: 0004_landing 0006_check
 
 def migration() -> str:
     """The text of 0014_landing.sql."""
-    header = HEADER.format(attributes=ATTRIBUTE_DEPTH, body=BODY_DEPTH, array=DEEPER_ARRAY, map=DEEPER_MAP)
+    header = HEADER.format(attributes=ATTRIBUTE_DEPTH, body=BODY_DEPTH, array=DEEPER_ARRAY, map=DEEPER_MAP, refused=ITEMS_REFUSED)
     parts = [f"CREATE TABLE IF NOT EXISTS {CHECKED}${{on_cluster}} (Tenant LowCardinality(String)) ENGINE = Null;\n"]
+    parts += arriving_tables()
     for values in (Values(nested=False), Values(nested=True)):
         parts.extend(Landing.of(values).statements())
     created = [CREATED.match(part).groups() for part in parts]  # type: ignore[union-attr]

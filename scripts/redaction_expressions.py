@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from scripts.landing_columns import METRIC, SERIES_HASH
+from scripts.landing_columns import CAREFUL, METRIC, SERIES_HASH
 from store.redaction import EVENT_SLOTS, HASH_SLOTS, KEY_SLOTS, TEXT_SLOTS
 
 POLICY = (
@@ -19,7 +19,11 @@ READ = f"WITH (SELECT ({', '.join(POLICY)}) FROM redaction_policy ORDER BY At DE
 # Without a policy nothing may pass. A throwIf would say that the sender is at fault; a division by zero does not.
 GUARD = "intDiv(1, length(materialize(p.1))) >= 0"
 # What accompanies the rows on their way and is not stored.
-PASSING = {"Suspect": "Bool", "HashInner": "String", "HashOuter": "String"}
+PASSING = {
+    **{column: kind for column, (_, kind) in CAREFUL.items()},
+    "Received": "UInt64",
+    "Reason": "UInt8",
+}
 
 
 # The tables whose rows are redacted. They pass through one table that has the columns of all: a view for each would

@@ -7,6 +7,7 @@ StoreError
 │   └── MemoryExceeded    one statement needs more memory than it may use: smaller inserts may work
 ├── DataDirectoryInUse    another process holds the embedded data directory
 ├── DataRejected          what was sent cannot be parsed, or a view's check refused it; retrying cannot help
+├── ItemsRefused          a view found items that must not be stored; the tables for nested values tell which
 ├── QueryFailed           a query was refused or broke
 ├── UnknownQuery          no .sql file has that name
 ├── MigrationError        a migration failed, or an applied one was edited
@@ -44,6 +45,10 @@ class DataRejected(StoreError):
     """The bytes handed to an insert do not match its format or schema."""
 
 
+class ItemsRefused(StoreError):
+    """Some items of an insert must be refused, and the table cannot do it; the one for nested values can."""
+
+
 class QueryFailed(StoreError):
     """The engine refused or broke off a query."""
 
@@ -62,6 +67,8 @@ class SchemaDrift(StoreError):
 
 # ClickHouse error codes, https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 TOO_MANY_PARTS = 252
+# Ours: what throwIf says in the landing views. The engine's own codes end near 1,100.
+ITEMS_REFUSED = 31_001
 OVERLOADED_CODES = frozenset({202, 241, 243, 999})
 UNAVAILABLE_CODES = frozenset({159, 209, 210, 279})
 REJECTED_CODES = frozenset({6, 25, 26, 27, 32, 33, 36, 38, 41, 53, 69, 70, 72, 117, 130, 131, 395, 407, 434, 436, 437, 444, 547})
@@ -79,6 +86,8 @@ def from_engine(code: int | None, what: str, text: str = "") -> StoreError:
         return TooManyParts(message)
     if code == _MEMORY_LIMIT and any(phrase in text for phrase in _OWN_LIMIT):
         return MemoryExceeded(message)
+    if code == ITEMS_REFUSED:
+        return ItemsRefused(message)
     if code in OVERLOADED_CODES:
         return StoreOverloaded(message)
     if code in UNAVAILABLE_CODES:

@@ -139,7 +139,8 @@ def apply(store: Store) -> list[str]:
 def _run(store: Store, migration: Migration) -> None:
     for statement in migration.statements(store):
         try:
-            store.command(statement)
+            # Views may throw errors of their own codes, which the engine wants allowed when a view is made, too.
+            store.command(statement, settings={"allow_custom_error_code_in_throwif": 1})
         except StoreError as error:
             first = statement.split("\n", 1)[0]
             raise MigrationError(

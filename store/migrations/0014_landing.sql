@@ -8,6 +8,10 @@
 -- bodies to depth 5; what is deeper becomes {"otlp_array_value": base64 of the ArrayValue} or
 -- {"otlp_kvlist_value": base64 of the KeyValueList}. Text that is not UTF-8 fails the insert (engine code 395).
 --
+-- An item that must be refused (its reason, by the limits in its envelope, is not 0) fails an insert into the tables
+-- for flat values (engine code 31001): the batch is then inserted into the *_nested ones, where refused items become
+-- dead letters. So telemetry that is as it should be pays for nothing but the look.
+--
 -- The check_* tables take the same bytes, fail in the same cases and feed nothing: when a batch is refused they tell
 -- the offender from its neighbours without writing any of them.
 
@@ -85,6 +89,20 @@ DROP TABLE IF EXISTS otel_metrics_summary_mv_nested${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS check_passed${on_cluster} SYNC;
 
+DROP TABLE IF EXISTS arriving_traces${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS arriving_logs${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS arriving_metrics_gauge${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS arriving_metrics_sum${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS arriving_metrics_histogram${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS arriving_metrics_exponential_histogram${on_cluster} SYNC;
+
+DROP TABLE IF EXISTS arriving_metrics_summary${on_cluster} SYNC;
+
 DROP TABLE IF EXISTS landing_traces${on_cluster} SYNC;
 
 DROP TABLE IF EXISTS landing_logs${on_cluster} SYNC;
@@ -143,16 +161,366 @@ DROP TABLE IF EXISTS landing_summary_nested${on_cluster} SYNC;
 
 CREATE TABLE IF NOT EXISTS check_passed${on_cluster} (Tenant LowCardinality(String)) ENGINE = Null;
 
+CREATE TABLE IF NOT EXISTS arriving_traces${on_cluster}
+(
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    Received UInt64,
+    Reason UInt8,
+    `Timestamp` DateTime64(9, 'UTC'),
+    `TraceId` String,
+    `SpanId` String,
+    `ParentSpanId` String,
+    `TraceState` String,
+    `SpanName` LowCardinality(String),
+    `SpanKind` LowCardinality(String),
+    `ServiceName` LowCardinality(String),
+    `ResourceAttributes` Map(LowCardinality(String), LowCardinality(String)),
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `SpanAttributes` Map(LowCardinality(String), LowCardinality(String)),
+    `Duration` UInt64,
+    `StatusCode` LowCardinality(String),
+    `StatusMessage` String,
+    `Events.Timestamp` Array(DateTime64(9, 'UTC')),
+    `Events.Name` Array(LowCardinality(String)),
+    `Events.Attributes` Array(Map(LowCardinality(String), String)),
+    `Events.DroppedAttrCount` Array(UInt32),
+    `Links.TraceId` Array(String),
+    `Links.SpanId` Array(String),
+    `Links.TraceState` Array(String),
+    `Links.Attributes` Array(Map(LowCardinality(String), String)),
+    `Links.DroppedAttrCount` Array(UInt32),
+    `Links.Flags` Array(UInt32),
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `Flags` UInt32,
+    `ResourceSchemaUrl` LowCardinality(String),
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` LowCardinality(String),
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `SpanAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `DroppedAttrCount` UInt32,
+    `DroppedEventsCount` UInt32,
+    `DroppedLinksCount` UInt32
+)
+ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS arriving_logs${on_cluster}
+(
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    Received UInt64,
+    Reason UInt8,
+    `Timestamp` DateTime64(9, 'UTC'),
+    `TraceId` String,
+    `SpanId` String,
+    `TraceFlags` UInt8,
+    `SeverityText` LowCardinality(String),
+    `SeverityNumber` UInt8,
+    `ServiceName` LowCardinality(String),
+    `Body` String,
+    `ResourceSchemaUrl` LowCardinality(String),
+    `ResourceAttributes` Map(LowCardinality(String), LowCardinality(String)),
+    `ScopeSchemaUrl` LowCardinality(String),
+    `ScopeName` String,
+    `ScopeVersion` LowCardinality(String),
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `LogAttributes` Map(LowCardinality(String), LowCardinality(String)),
+    `EventName` String,
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `ObservedTimestamp` DateTime64(9, 'UTC'),
+    `Flags` UInt32,
+    `BodyType` Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7),
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `ScopeDroppedAttrCount` UInt32,
+    `LogAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `DroppedAttrCount` UInt32
+)
+ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS arriving_metrics_gauge${on_cluster}
+(
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    Received UInt64,
+    Reason UInt8,
+    `ResourceAttributes` Map(LowCardinality(String), LowCardinality(String)),
+    `ResourceSchemaUrl` String,
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` String,
+    `ServiceName` LowCardinality(String),
+    `MetricName` LowCardinality(String),
+    `MetricDescription` String,
+    `MetricUnit` String,
+    `Attributes` Map(LowCardinality(String), LowCardinality(String)),
+    `StartTimeUnix` DateTime64(9, 'UTC'),
+    `TimeUnix` DateTime64(9, 'UTC'),
+    `Value` Float64,
+    `Flags` UInt32,
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
+    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
+    `Exemplars.Value` Array(Float64),
+    `Exemplars.SpanId` Array(String),
+    `Exemplars.TraceId` Array(String),
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `SeriesHash` UInt64,
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricMetadata` Map(LowCardinality(String), String),
+    `ValueType` Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6),
+    `ValueInt` Int64
+)
+ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS arriving_metrics_sum${on_cluster}
+(
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    Received UInt64,
+    Reason UInt8,
+    `ResourceAttributes` Map(LowCardinality(String), LowCardinality(String)),
+    `ResourceSchemaUrl` String,
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` String,
+    `ServiceName` LowCardinality(String),
+    `MetricName` LowCardinality(String),
+    `MetricDescription` String,
+    `MetricUnit` String,
+    `Attributes` Map(LowCardinality(String), LowCardinality(String)),
+    `StartTimeUnix` DateTime64(9, 'UTC'),
+    `TimeUnix` DateTime64(9, 'UTC'),
+    `Value` Float64,
+    `Flags` UInt32,
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
+    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
+    `Exemplars.Value` Array(Float64),
+    `Exemplars.SpanId` Array(String),
+    `Exemplars.TraceId` Array(String),
+    `AggregationTemporality` Int32,
+    `IsMonotonic` Bool,
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `SeriesHash` UInt64,
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricMetadata` Map(LowCardinality(String), String),
+    `ValueType` Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6),
+    `ValueInt` Int64
+)
+ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS arriving_metrics_histogram${on_cluster}
+(
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    Received UInt64,
+    Reason UInt8,
+    `ResourceAttributes` Map(LowCardinality(String), LowCardinality(String)),
+    `ResourceSchemaUrl` String,
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` String,
+    `ServiceName` LowCardinality(String),
+    `MetricName` LowCardinality(String),
+    `MetricDescription` String,
+    `MetricUnit` String,
+    `Attributes` Map(LowCardinality(String), LowCardinality(String)),
+    `StartTimeUnix` DateTime64(9, 'UTC'),
+    `TimeUnix` DateTime64(9, 'UTC'),
+    `Count` UInt64,
+    `Sum` Float64,
+    `BucketCounts` Array(UInt64),
+    `ExplicitBounds` Array(Float64),
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
+    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
+    `Exemplars.Value` Array(Float64),
+    `Exemplars.SpanId` Array(String),
+    `Exemplars.TraceId` Array(String),
+    `Flags` UInt32,
+    `Min` Float64,
+    `Max` Float64,
+    `AggregationTemporality` Int32,
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `SeriesHash` UInt64,
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricMetadata` Map(LowCardinality(String), String),
+    `HasSum` Bool,
+    `HasMin` Bool,
+    `HasMax` Bool
+)
+ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS arriving_metrics_exponential_histogram${on_cluster}
+(
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    Received UInt64,
+    Reason UInt8,
+    `ResourceAttributes` Map(LowCardinality(String), LowCardinality(String)),
+    `ResourceSchemaUrl` String,
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` String,
+    `ServiceName` LowCardinality(String),
+    `MetricName` LowCardinality(String),
+    `MetricDescription` String,
+    `MetricUnit` String,
+    `Attributes` Map(LowCardinality(String), LowCardinality(String)),
+    `StartTimeUnix` DateTime64(9, 'UTC'),
+    `TimeUnix` DateTime64(9, 'UTC'),
+    `Count` UInt64,
+    `Sum` Float64,
+    `Scale` Int32,
+    `ZeroCount` UInt64,
+    `PositiveOffset` Int32,
+    `PositiveBucketCounts` Array(UInt64),
+    `NegativeOffset` Int32,
+    `NegativeBucketCounts` Array(UInt64),
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
+    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
+    `Exemplars.Value` Array(Float64),
+    `Exemplars.SpanId` Array(String),
+    `Exemplars.TraceId` Array(String),
+    `Flags` UInt32,
+    `Min` Float64,
+    `Max` Float64,
+    `AggregationTemporality` Int32,
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `SeriesHash` UInt64,
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricMetadata` Map(LowCardinality(String), String),
+    `HasSum` Bool,
+    `HasMin` Bool,
+    `HasMax` Bool,
+    `ZeroThreshold` Float64
+)
+ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS arriving_metrics_summary${on_cluster}
+(
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    Received UInt64,
+    Reason UInt8,
+    `ResourceAttributes` Map(LowCardinality(String), LowCardinality(String)),
+    `ResourceSchemaUrl` String,
+    `ScopeName` String,
+    `ScopeVersion` String,
+    `ScopeAttributes` Map(LowCardinality(String), String),
+    `ScopeDroppedAttrCount` UInt32,
+    `ScopeSchemaUrl` String,
+    `ServiceName` LowCardinality(String),
+    `MetricName` LowCardinality(String),
+    `MetricDescription` String,
+    `MetricUnit` String,
+    `Attributes` Map(LowCardinality(String), LowCardinality(String)),
+    `StartTimeUnix` DateTime64(9, 'UTC'),
+    `TimeUnix` DateTime64(9, 'UTC'),
+    `Count` UInt64,
+    `Sum` Float64,
+    `ValueAtQuantiles.Quantile` Array(Float64),
+    `ValueAtQuantiles.Value` Array(Float64),
+    `Flags` UInt32,
+    `Tenant` LowCardinality(String),
+    `Batch` UInt64,
+    `SeriesHash` UInt64,
+    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `ResourceDroppedAttrCount` UInt32,
+    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
+    `MetricMetadata` Map(LowCardinality(String), String)
+)
+ENGINE = Null;
+
 CREATE TABLE IF NOT EXISTS landing_traces${on_cluster}
-(tenant LowCardinality(String), batch UInt64, received UInt64, request Tuple(resource_spans Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), scope_spans Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), spans Array(Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32)), dropped_events_count UInt32, links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, flags UInt32)), dropped_links_count UInt32, status Tuple(message String, code Int32), flags UInt32)), schema_url String)), schema_url String))))
+(
+    tenant LowCardinality(String),
+    batch UInt64,
+    received UInt64,
+    key String,
+    suspect Bool,
+    hash_inner String,
+    hash_outer String,
+    earliest UInt64,
+    latest UInt64,
+    attributes UInt32,
+    value_size UInt32,
+    body_size UInt32,
+    request Tuple(resource_spans Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), scope_spans Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), spans Array(Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32)), dropped_events_count UInt32, links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, flags UInt32)), dropped_links_count UInt32, status Tuple(message String, code Int32), flags UInt32)), schema_url String)), schema_url String)))
+)
 ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS landing_logs${on_cluster}
-(tenant LowCardinality(String), batch UInt64, received UInt64, request Tuple(resource_logs Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), scope_logs Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), log_records Array(Tuple(time_unix_nano UInt64, severity_number Int32, severity_text String, body Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, flags UInt32, trace_id String, span_id String, observed_time_unix_nano UInt64, event_name String)), schema_url String)), schema_url String))))
+(
+    tenant LowCardinality(String),
+    batch UInt64,
+    received UInt64,
+    key String,
+    suspect Bool,
+    hash_inner String,
+    hash_outer String,
+    earliest UInt64,
+    latest UInt64,
+    attributes UInt32,
+    value_size UInt32,
+    body_size UInt32,
+    request Tuple(resource_logs Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), scope_logs Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), log_records Array(Tuple(time_unix_nano UInt64, severity_number Int32, severity_text String, body Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32, flags UInt32, trace_id String, span_id String, observed_time_unix_nano UInt64, event_name String)), schema_url String)), schema_url String)))
+)
 ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS landing_metrics${on_cluster}
-(tenant LowCardinality(String), batch UInt64, received UInt64, request Tuple(resource_metrics Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), scope_metrics Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), metrics Array(Tuple(data Enum8('none' = 0, 'gauge' = 5, 'sum' = 7, 'histogram' = 9, 'exponential_histogram' = 10, 'summary' = 11), name String, description String, unit String, gauge Tuple(data_points Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32))), sum Tuple(data_points Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32)), aggregation_temporality Int32, is_monotonic Bool), histogram Tuple(data_points Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64), exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32, min Nullable(Float64), max Nullable(Float64))), aggregation_temporality Int32), exponential_histogram Tuple(data_points Array(Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), flags UInt32, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), min Nullable(Float64), max Nullable(Float64), zero_threshold Float64)), aggregation_temporality Int32), summary Tuple(data_points Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Float64, quantile_values Array(Tuple(quantile Float64, value Float64)), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32))), metadata Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), schema_url String)), schema_url String))))
+(
+    tenant LowCardinality(String),
+    batch UInt64,
+    received UInt64,
+    key String,
+    suspect Bool,
+    hash_inner String,
+    hash_outer String,
+    earliest UInt64,
+    latest UInt64,
+    attributes UInt32,
+    value_size UInt32,
+    body_size UInt32,
+    request Tuple(resource_metrics Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), scope_metrics Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), dropped_attributes_count UInt32), metrics Array(Tuple(data Enum8('none' = 0, 'gauge' = 5, 'sum' = 7, 'histogram' = 9, 'exponential_histogram' = 10, 'summary' = 11), name String, description String, unit String, gauge Tuple(data_points Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32))), sum Tuple(data_points Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32)), aggregation_temporality Int32, is_monotonic Bool), histogram Tuple(data_points Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64), exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32, min Nullable(Float64), max Nullable(Float64))), aggregation_temporality Int32), exponential_histogram Tuple(data_points Array(Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), flags UInt32, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), min Nullable(Float64), max Nullable(Float64), zero_threshold Float64)), aggregation_temporality Int32), summary Tuple(data_points Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Float64, quantile_values Array(Tuple(quantile Float64, value Float64)), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), flags UInt32))), metadata Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), schema_url String)), schema_url String)))
+)
 ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS check_traces${on_cluster} AS landing_traces ENGINE = Null;
@@ -181,7 +549,12 @@ CREATE TABLE IF NOT EXISTS landing_spans${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    ResourceAttributes Map(LowCardinality(String), String),
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
     ResourceSchemaUrl String,
@@ -200,6 +573,11 @@ SELECT
     Tenant,
     Batch,
     Received,
+    Earliest,
+    Latest,
+    MostAttributes,
+    ValueSize,
+    BodySize,
     ResourceAttributes,
     ResourceAttributeTypes,
     ResourceDroppedAttrCount,
@@ -216,6 +594,11 @@ FROM (
       Tenant,
       Batch,
       Received,
+      Earliest,
+      Latest,
+      MostAttributes,
+      ValueSize,
+      BodySize,
       mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), r_resource.attributes.v.t, r_resource.attributes.v.s, r_resource.attributes.v.b, r_resource.attributes.v.i, r_resource.attributes.v.d, r_resource.attributes.v.x, r_resource.attributes.v.A, r_resource.attributes.v.M)) AS ResourceAttributes,
       CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
       r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
@@ -224,14 +607,14 @@ FROM (
       c_schema_url,
       c_spans
   FROM (
-    SELECT tenant AS Tenant, batch AS Batch, received AS Received, request.resource_spans.resource AS r_resource, request.resource_spans.schema_url AS r_schema_url, request.resource_spans.scope_spans.scope AS c_scope, request.resource_spans.scope_spans.schema_url AS c_schema_url, request.resource_spans.scope_spans.spans AS c_spans
+    SELECT tenant AS Tenant, batch AS Batch, received AS Received, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_spans.resource AS r_resource, request.resource_spans.schema_url AS r_schema_url, request.resource_spans.scope_spans.scope AS c_scope, request.resource_spans.scope_spans.schema_url AS c_schema_url, request.resource_spans.scope_spans.spans AS c_spans
     FROM landing_traces
   )
   ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_spans
-  WHERE NOT throwIf(NOT isValidUTF8(r_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.v.s), 'text is not UTF-8')
+  WHERE NOT throwIf(NOT isValidUTF8(r_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.v.s), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, length(r_resource.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), r_resource.attributes.v.s, r_resource.attributes.v.x)) > ValueSize, 6, 0)) != 0, 'items must be refused', toInt32(31001))
 )
 ARRAY JOIN c_scope, c_schema_url, c_spans
-WHERE NOT throwIf(NOT isValidUTF8(c_scope.name) OR NOT isValidUTF8(c_scope.version) OR NOT isValidUTF8(c_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.v.s), 'text is not UTF-8');
+WHERE NOT throwIf(NOT isValidUTF8(c_scope.name) OR NOT isValidUTF8(c_scope.version) OR NOT isValidUTF8(c_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.v.s), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, length(c_scope.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), c_scope.attributes.v.s, c_scope.attributes.v.x)) > ValueSize, 6, 0)) != 0, 'items must be refused', toInt32(31001));
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_mv${on_cluster} TO otel_traces AS
 SELECT
@@ -274,18 +657,23 @@ SELECT
     s_dropped_events_count AS DroppedEventsCount,
     s_dropped_links_count AS DroppedLinksCount
 FROM (
-  SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Items.start_time_unix_nano AS s_start_time_unix_nano, Items.end_time_unix_nano AS s_end_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.parent_span_id AS s_parent_span_id, Items.trace_state AS s_trace_state, Items.name AS s_name, Items.kind AS s_kind, Items.attributes AS s_attributes, Items.status AS s_status, Items.events AS s_events, Items.links AS s_links, Items.flags AS s_flags, Items.dropped_attributes_count AS s_dropped_attributes_count, Items.dropped_events_count AS s_dropped_events_count, Items.dropped_links_count AS s_dropped_links_count
+  SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Items.start_time_unix_nano AS s_start_time_unix_nano, Items.end_time_unix_nano AS s_end_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.parent_span_id AS s_parent_span_id, Items.trace_state AS s_trace_state, Items.name AS s_name, Items.kind AS s_kind, Items.attributes AS s_attributes, Items.status AS s_status, Items.events AS s_events, Items.links AS s_links, Items.flags AS s_flags, Items.dropped_attributes_count AS s_dropped_attributes_count, Items.dropped_events_count AS s_dropped_events_count, Items.dropped_links_count AS s_dropped_links_count
   FROM landing_spans
 )
 ARRAY JOIN s_start_time_unix_nano, s_end_time_unix_nano, s_trace_id, s_span_id, s_parent_span_id, s_trace_state, s_name, s_kind, s_attributes, s_status, s_events, s_links, s_flags, s_dropped_attributes_count, s_dropped_events_count, s_dropped_links_count
-WHERE NOT throwIf(NOT isValidUTF8(s_trace_state) OR NOT isValidUTF8(s_name) OR NOT isValidUTF8(s_status.message) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(s_events.name, arrayFlatten(s_events.attributes.k), arrayFlatten(s_events.attributes.v.s), s_links.trace_state, arrayFlatten(s_links.attributes.k), arrayFlatten(s_links.attributes.v.s))), 'text is not UTF-8');
+WHERE NOT throwIf(NOT isValidUTF8(s_trace_state) OR NOT isValidUTF8(s_name) OR NOT isValidUTF8(s_status.message) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(s_events.name, arrayFlatten(s_events.attributes.k), arrayFlatten(s_events.attributes.v.s), s_links.trace_state, arrayFlatten(s_links.attributes.k), arrayFlatten(s_links.attributes.v.s))), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, length(s_trace_id) != 16 OR s_trace_id = unhex('00000000000000000000000000000000'), 3, length(s_span_id) != 8 OR s_span_id = unhex('0000000000000000') OR length(s_parent_span_id) NOT IN (0, 8), 4, (s_start_time_unix_nano > Latest AND s_start_time_unix_nano NOT IN (0, 11651379494838206464)) OR (s_end_time_unix_nano > Latest AND s_end_time_unix_nano NOT IN (0, 11651379494838206464)), 1, if(s_start_time_unix_nano IN (0, 11651379494838206464), s_end_time_unix_nano, s_start_time_unix_nano) < Earliest AND if(s_start_time_unix_nano IN (0, 11651379494838206464), s_end_time_unix_nano, s_start_time_unix_nano) NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_events.attributes.k) OR arrayExists(k -> length(k) > MostAttributes, s_links.attributes.k), 5, length(s_name) > ValueSize OR length(s_status.message) > ValueSize, 6, s_start_time_unix_nano IN (0, 11651379494838206464) AND s_end_time_unix_nano IN (0, 11651379494838206464), 100, 0)) != 0, 'items must be refused', toInt32(31001));
 
 CREATE TABLE IF NOT EXISTS landing_log_records${on_cluster}
 (
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    ResourceAttributes Map(LowCardinality(String), String),
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
     ResourceSchemaUrl String,
@@ -304,6 +692,11 @@ SELECT
     Tenant,
     Batch,
     Received,
+    Earliest,
+    Latest,
+    MostAttributes,
+    ValueSize,
+    BodySize,
     ResourceAttributes,
     ResourceAttributeTypes,
     ResourceDroppedAttrCount,
@@ -320,6 +713,11 @@ FROM (
       Tenant,
       Batch,
       Received,
+      Earliest,
+      Latest,
+      MostAttributes,
+      ValueSize,
+      BodySize,
       mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), r_resource.attributes.v.t, r_resource.attributes.v.s, r_resource.attributes.v.b, r_resource.attributes.v.i, r_resource.attributes.v.d, r_resource.attributes.v.x, r_resource.attributes.v.A, r_resource.attributes.v.M)) AS ResourceAttributes,
       CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
       r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
@@ -328,14 +726,14 @@ FROM (
       c_schema_url,
       c_log_records
   FROM (
-    SELECT tenant AS Tenant, batch AS Batch, received AS Received, request.resource_logs.resource AS r_resource, request.resource_logs.schema_url AS r_schema_url, request.resource_logs.scope_logs.scope AS c_scope, request.resource_logs.scope_logs.schema_url AS c_schema_url, request.resource_logs.scope_logs.log_records AS c_log_records
+    SELECT tenant AS Tenant, batch AS Batch, received AS Received, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_logs.resource AS r_resource, request.resource_logs.schema_url AS r_schema_url, request.resource_logs.scope_logs.scope AS c_scope, request.resource_logs.scope_logs.schema_url AS c_schema_url, request.resource_logs.scope_logs.log_records AS c_log_records
     FROM landing_logs
   )
   ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_log_records
-  WHERE NOT throwIf(NOT isValidUTF8(r_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.v.s), 'text is not UTF-8')
+  WHERE NOT throwIf(NOT isValidUTF8(r_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.v.s), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, length(r_resource.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), r_resource.attributes.v.s, r_resource.attributes.v.x)) > ValueSize, 6, 0)) != 0, 'items must be refused', toInt32(31001))
 )
 ARRAY JOIN c_scope, c_schema_url, c_log_records
-WHERE NOT throwIf(NOT isValidUTF8(c_scope.name) OR NOT isValidUTF8(c_scope.version) OR NOT isValidUTF8(c_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.v.s), 'text is not UTF-8');
+WHERE NOT throwIf(NOT isValidUTF8(c_scope.name) OR NOT isValidUTF8(c_scope.version) OR NOT isValidUTF8(c_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.v.s), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, length(c_scope.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), c_scope.attributes.v.s, c_scope.attributes.v.x)) > ValueSize, 6, 0)) != 0, 'items must be refused', toInt32(31001));
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_logs_mv${on_cluster} TO otel_logs AS
 SELECT
@@ -366,18 +764,23 @@ SELECT
     CAST(s_attributes.v.t, 'Array(Int8)') AS LogAttributeTypes,
     s_dropped_attributes_count AS DroppedAttrCount
 FROM (
-  SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Items.time_unix_nano AS s_time_unix_nano, Items.observed_time_unix_nano AS s_observed_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.flags AS s_flags, Items.severity_text AS s_severity_text, Items.severity_number AS s_severity_number, Items.body AS s_body, Items.attributes AS s_attributes, Items.event_name AS s_event_name, Items.dropped_attributes_count AS s_dropped_attributes_count
+  SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Items.time_unix_nano AS s_time_unix_nano, Items.observed_time_unix_nano AS s_observed_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.flags AS s_flags, Items.severity_text AS s_severity_text, Items.severity_number AS s_severity_number, Items.body AS s_body, Items.attributes AS s_attributes, Items.event_name AS s_event_name, Items.dropped_attributes_count AS s_dropped_attributes_count
   FROM landing_log_records
 )
 ARRAY JOIN s_time_unix_nano, s_observed_time_unix_nano, s_trace_id, s_span_id, s_flags, s_severity_text, s_severity_number, s_body, s_attributes, s_event_name, s_dropped_attributes_count
-WHERE NOT throwIf(NOT isValidUTF8(s_severity_text) OR NOT isValidUTF8(s_body.s) OR NOT isValidUTF8(s_event_name) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s), 'text is not UTF-8');
+WHERE NOT throwIf(NOT isValidUTF8(s_severity_text) OR NOT isValidUTF8(s_body.s) OR NOT isValidUTF8(s_event_name) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, length(s_trace_id) NOT IN (0, 16), 3, length(s_span_id) NOT IN (0, 8), 4, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)) OR (if(s_time_unix_nano IN (0, 11651379494838206464), s_observed_time_unix_nano, s_time_unix_nano) > Latest AND if(s_time_unix_nano IN (0, 11651379494838206464), s_observed_time_unix_nano, s_time_unix_nano) NOT IN (0, 11651379494838206464)), 1, if(s_time_unix_nano IN (0, 11651379494838206464), if(s_time_unix_nano IN (0, 11651379494838206464), s_observed_time_unix_nano, s_time_unix_nano), s_time_unix_nano) < Earliest AND if(s_time_unix_nano IN (0, 11651379494838206464), if(s_time_unix_nano IN (0, 11651379494838206464), s_observed_time_unix_nano, s_time_unix_nano), s_time_unix_nano) NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize, 6, length(s_event_name) > ValueSize OR length(s_severity_text) > ValueSize, 6, length(s_body.s) + length(s_body.x) > BodySize, 7, s_time_unix_nano IN (0, 11651379494838206464) AND s_observed_time_unix_nano IN (0, 11651379494838206464), 100, 0)) != 0, 'items must be refused', toInt32(31001));
 
 CREATE TABLE IF NOT EXISTS landing_points${on_cluster}
 (
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    ResourceAttributes Map(LowCardinality(String), String),
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
     ResourceSchemaUrl String,
@@ -407,6 +810,11 @@ SELECT
     Tenant,
     Batch,
     Received,
+    Earliest,
+    Latest,
+    MostAttributes,
+    ValueSize,
+    BodySize,
     ResourceAttributes,
     ResourceAttributeTypes,
     ResourceDroppedAttrCount,
@@ -434,6 +842,11 @@ FROM (
       Tenant,
       Batch,
       Received,
+      Earliest,
+      Latest,
+      MostAttributes,
+      ValueSize,
+      BodySize,
       ResourceAttributes,
       ResourceAttributeTypes,
       ResourceDroppedAttrCount,
@@ -458,6 +871,11 @@ FROM (
         Tenant,
         Batch,
         Received,
+        Earliest,
+        Latest,
+        MostAttributes,
+        ValueSize,
+        BodySize,
         mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), r_resource.attributes.v.t, r_resource.attributes.v.s, r_resource.attributes.v.b, r_resource.attributes.v.i, r_resource.attributes.v.d, r_resource.attributes.v.x, r_resource.attributes.v.A, r_resource.attributes.v.M)) AS ResourceAttributes,
         CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
         r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
@@ -474,14 +892,14 @@ FROM (
         m_gauge,
         m_summary
     FROM (
-      SELECT tenant AS Tenant, batch AS Batch, received AS Received, request.resource_metrics.resource AS r_resource, request.resource_metrics.schema_url AS r_schema_url, request.resource_metrics.scope_metrics.scope AS c_scope, request.resource_metrics.scope_metrics.schema_url AS c_schema_url, request.resource_metrics.scope_metrics.metrics.name AS m_name, request.resource_metrics.scope_metrics.metrics.description AS m_description, request.resource_metrics.scope_metrics.metrics.unit AS m_unit, request.resource_metrics.scope_metrics.metrics.metadata AS m_metadata, request.resource_metrics.scope_metrics.metrics.sum AS m_sum, request.resource_metrics.scope_metrics.metrics.histogram AS m_histogram, request.resource_metrics.scope_metrics.metrics.exponential_histogram AS m_exponential_histogram, request.resource_metrics.scope_metrics.metrics.gauge AS m_gauge, request.resource_metrics.scope_metrics.metrics.summary AS m_summary
+      SELECT tenant AS Tenant, batch AS Batch, received AS Received, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_metrics.resource AS r_resource, request.resource_metrics.schema_url AS r_schema_url, request.resource_metrics.scope_metrics.scope AS c_scope, request.resource_metrics.scope_metrics.schema_url AS c_schema_url, request.resource_metrics.scope_metrics.metrics.name AS m_name, request.resource_metrics.scope_metrics.metrics.description AS m_description, request.resource_metrics.scope_metrics.metrics.unit AS m_unit, request.resource_metrics.scope_metrics.metrics.metadata AS m_metadata, request.resource_metrics.scope_metrics.metrics.sum AS m_sum, request.resource_metrics.scope_metrics.metrics.histogram AS m_histogram, request.resource_metrics.scope_metrics.metrics.exponential_histogram AS m_exponential_histogram, request.resource_metrics.scope_metrics.metrics.gauge AS m_gauge, request.resource_metrics.scope_metrics.metrics.summary AS m_summary
       FROM landing_metrics
     )
     ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, m_name, m_description, m_unit, m_metadata, m_sum, m_histogram, m_exponential_histogram, m_gauge, m_summary
-    WHERE NOT throwIf(NOT isValidUTF8(r_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.v.s), 'text is not UTF-8')
+    WHERE NOT throwIf(NOT isValidUTF8(r_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), r_resource.attributes.v.s), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, length(r_resource.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), r_resource.attributes.v.s, r_resource.attributes.v.x)) > ValueSize, 6, 0)) != 0, 'items must be refused', toInt32(31001))
   )
   ARRAY JOIN c_scope, c_schema_url, m_name, m_description, m_unit, m_metadata, m_sum, m_histogram, m_exponential_histogram, m_gauge, m_summary
-  WHERE NOT throwIf(NOT isValidUTF8(c_scope.name) OR NOT isValidUTF8(c_scope.version) OR NOT isValidUTF8(c_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.v.s), 'text is not UTF-8')
+  WHERE NOT throwIf(NOT isValidUTF8(c_scope.name) OR NOT isValidUTF8(c_scope.version) OR NOT isValidUTF8(c_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.v.s), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, length(c_scope.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), c_scope.attributes.v.s, c_scope.attributes.v.x)) > ValueSize, 6, 0)) != 0, 'items must be refused', toInt32(31001))
 )
 ARRAY JOIN m_name, m_description, m_unit, m_metadata, m_sum, m_histogram, m_exponential_histogram, m_gauge, m_summary
 WHERE NOT throwIf(NOT isValidUTF8(m_name) OR NOT isValidUTF8(m_description) OR NOT isValidUTF8(m_unit) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(m_metadata.k, m_metadata.v.s)), 'text is not UTF-8');
@@ -491,7 +909,12 @@ CREATE TABLE IF NOT EXISTS landing_gauge${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    ResourceAttributes Map(LowCardinality(String), String),
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
     ResourceSchemaUrl String,
@@ -511,7 +934,7 @@ CREATE TABLE IF NOT EXISTS landing_gauge${on_cluster}
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_gauge_mv${on_cluster} TO landing_gauge AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge
+SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge
 FROM landing_points
 WHERE notEmpty(Gauge);
 
@@ -550,11 +973,11 @@ FROM (
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
       arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge.attributes AS s_attributes, Gauge.start_time_unix_nano AS s_start_time_unix_nano, Gauge.time_unix_nano AS s_time_unix_nano, Gauge.flags AS s_flags, Gauge.value AS s_value, Gauge.as_int AS s_as_int, Gauge.as_double AS s_as_double, Gauge.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge.attributes AS s_attributes, Gauge.start_time_unix_nano AS s_start_time_unix_nano, Gauge.time_unix_nano AS s_time_unix_nano, Gauge.flags AS s_flags, Gauge.value AS s_value, Gauge.as_int AS s_as_int, Gauge.as_double AS s_as_double, Gauge.exemplars AS s_exemplars
     FROM landing_gauge
   )
   ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars
-  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8')
+  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) != 0, 'items must be refused', toInt32(31001))
 );
 
 CREATE TABLE IF NOT EXISTS landing_sum${on_cluster}
@@ -562,7 +985,12 @@ CREATE TABLE IF NOT EXISTS landing_sum${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    ResourceAttributes Map(LowCardinality(String), String),
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
     ResourceSchemaUrl String,
@@ -584,7 +1012,7 @@ CREATE TABLE IF NOT EXISTS landing_sum${on_cluster}
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_sum_mv${on_cluster} TO landing_sum AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum
+SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum
 FROM landing_points
 WHERE notEmpty(Sum);
 
@@ -625,11 +1053,11 @@ FROM (
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
       arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum.attributes AS s_attributes, Sum.start_time_unix_nano AS s_start_time_unix_nano, Sum.time_unix_nano AS s_time_unix_nano, Sum.flags AS s_flags, Sum.value AS s_value, Sum.as_int AS s_as_int, Sum.as_double AS s_as_double, Sum.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum.attributes AS s_attributes, Sum.start_time_unix_nano AS s_start_time_unix_nano, Sum.time_unix_nano AS s_time_unix_nano, Sum.flags AS s_flags, Sum.value AS s_value, Sum.as_int AS s_as_int, Sum.as_double AS s_as_double, Sum.exemplars AS s_exemplars
     FROM landing_sum
   )
   ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars
-  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8')
+  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) != 0, 'items must be refused', toInt32(31001))
 );
 
 CREATE TABLE IF NOT EXISTS landing_histogram${on_cluster}
@@ -637,7 +1065,12 @@ CREATE TABLE IF NOT EXISTS landing_histogram${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    ResourceAttributes Map(LowCardinality(String), String),
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
     ResourceSchemaUrl String,
@@ -658,7 +1091,7 @@ CREATE TABLE IF NOT EXISTS landing_histogram${on_cluster}
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_histogram_mv${on_cluster} TO landing_histogram AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram
+SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram
 FROM landing_points
 WHERE notEmpty(Histogram);
 
@@ -704,11 +1137,11 @@ FROM (
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
       arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram.attributes AS s_attributes, Histogram.start_time_unix_nano AS s_start_time_unix_nano, Histogram.time_unix_nano AS s_time_unix_nano, Histogram.flags AS s_flags, Histogram.count AS s_count, Histogram.bucket_counts AS s_bucket_counts, Histogram.explicit_bounds AS s_explicit_bounds, Histogram.sum AS s_sum, Histogram.min AS s_min, Histogram.max AS s_max, Histogram.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram.attributes AS s_attributes, Histogram.start_time_unix_nano AS s_start_time_unix_nano, Histogram.time_unix_nano AS s_time_unix_nano, Histogram.flags AS s_flags, Histogram.count AS s_count, Histogram.bucket_counts AS s_bucket_counts, Histogram.explicit_bounds AS s_explicit_bounds, Histogram.sum AS s_sum, Histogram.min AS s_min, Histogram.max AS s_max, Histogram.exemplars AS s_exemplars
     FROM landing_histogram
   )
   ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_bucket_counts, s_explicit_bounds, s_sum, s_min, s_max, s_exemplars
-  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8')
+  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) != 0, 'items must be refused', toInt32(31001))
 );
 
 CREATE TABLE IF NOT EXISTS landing_exponential_histogram${on_cluster}
@@ -716,7 +1149,12 @@ CREATE TABLE IF NOT EXISTS landing_exponential_histogram${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    ResourceAttributes Map(LowCardinality(String), String),
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
     ResourceSchemaUrl String,
@@ -737,7 +1175,7 @@ CREATE TABLE IF NOT EXISTS landing_exponential_histogram${on_cluster}
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_exponential_histogram_mv${on_cluster} TO landing_exponential_histogram AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram
+SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram
 FROM landing_points
 WHERE notEmpty(ExponentialHistogram);
 
@@ -788,11 +1226,11 @@ FROM (
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
       arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram.attributes AS s_attributes, ExponentialHistogram.start_time_unix_nano AS s_start_time_unix_nano, ExponentialHistogram.time_unix_nano AS s_time_unix_nano, ExponentialHistogram.flags AS s_flags, ExponentialHistogram.count AS s_count, ExponentialHistogram.scale AS s_scale, ExponentialHistogram.zero_count AS s_zero_count, ExponentialHistogram.positive AS s_positive, ExponentialHistogram.negative AS s_negative, ExponentialHistogram.zero_threshold AS s_zero_threshold, ExponentialHistogram.sum AS s_sum, ExponentialHistogram.min AS s_min, ExponentialHistogram.max AS s_max, ExponentialHistogram.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram.attributes AS s_attributes, ExponentialHistogram.start_time_unix_nano AS s_start_time_unix_nano, ExponentialHistogram.time_unix_nano AS s_time_unix_nano, ExponentialHistogram.flags AS s_flags, ExponentialHistogram.count AS s_count, ExponentialHistogram.scale AS s_scale, ExponentialHistogram.zero_count AS s_zero_count, ExponentialHistogram.positive AS s_positive, ExponentialHistogram.negative AS s_negative, ExponentialHistogram.zero_threshold AS s_zero_threshold, ExponentialHistogram.sum AS s_sum, ExponentialHistogram.min AS s_min, ExponentialHistogram.max AS s_max, ExponentialHistogram.exemplars AS s_exemplars
     FROM landing_exponential_histogram
   )
   ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_scale, s_zero_count, s_positive, s_negative, s_zero_threshold, s_sum, s_min, s_max, s_exemplars
-  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8')
+  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) != 0, 'items must be refused', toInt32(31001))
 );
 
 CREATE TABLE IF NOT EXISTS landing_summary${on_cluster}
@@ -800,7 +1238,12 @@ CREATE TABLE IF NOT EXISTS landing_summary${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    ResourceAttributes Map(LowCardinality(String), String),
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
     ResourceSchemaUrl String,
@@ -820,7 +1263,7 @@ CREATE TABLE IF NOT EXISTS landing_summary${on_cluster}
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_summary_mv${on_cluster} TO landing_summary AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary
+SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary
 FROM landing_points
 WHERE notEmpty(Summary);
 
@@ -855,23 +1298,65 @@ FROM (
       s_quantile_values.quantile AS `ValueAtQuantiles.Quantile`,
       s_quantile_values.value AS `ValueAtQuantiles.Value`
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary.attributes AS s_attributes, Summary.start_time_unix_nano AS s_start_time_unix_nano, Summary.time_unix_nano AS s_time_unix_nano, Summary.flags AS s_flags, Summary.count AS s_count, Summary.sum AS s_sum, Summary.quantile_values AS s_quantile_values
+    SELECT Tenant, Batch, Received, Earliest, Latest, MostAttributes, ValueSize, BodySize, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary.attributes AS s_attributes, Summary.start_time_unix_nano AS s_start_time_unix_nano, Summary.time_unix_nano AS s_time_unix_nano, Summary.flags AS s_flags, Summary.count AS s_count, Summary.sum AS s_sum, Summary.quantile_values AS s_quantile_values
     FROM landing_summary
   )
   ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_sum, s_quantile_values
-  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s), 'text is not UTF-8')
+  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s), 'text is not UTF-8') AND NOT throwIf(toUInt8(multiIf(Latest = 0, 0, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize, 6, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) != 0, 'items must be refused', toInt32(31001))
 );
 
 CREATE TABLE IF NOT EXISTS landing_traces_nested${on_cluster}
-(tenant LowCardinality(String), batch UInt64, received UInt64, request Tuple(resource_spans Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), scope_spans Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), spans Array(Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32)), dropped_events_count UInt32, links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, flags UInt32)), dropped_links_count UInt32, status Tuple(message String, code Int32), flags UInt32)), schema_url String)), schema_url String))))
+(
+    tenant LowCardinality(String),
+    batch UInt64,
+    received UInt64,
+    key String,
+    suspect Bool,
+    hash_inner String,
+    hash_outer String,
+    earliest UInt64,
+    latest UInt64,
+    attributes UInt32,
+    value_size UInt32,
+    body_size UInt32,
+    request Tuple(resource_spans Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), scope_spans Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), spans Array(Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, events Array(Tuple(time_unix_nano UInt64, name String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32)), dropped_events_count UInt32, links Array(Tuple(trace_id String, span_id String, trace_state String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, flags UInt32)), dropped_links_count UInt32, status Tuple(message String, code Int32), flags UInt32)), schema_url String)), schema_url String)))
+)
 ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS landing_logs_nested${on_cluster}
-(tenant LowCardinality(String), batch UInt64, received UInt64, request Tuple(resource_logs Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), scope_logs Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), log_records Array(Tuple(time_unix_nano UInt64, severity_number Int32, severity_text String, body Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String)))), x String)))), x String), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, flags UInt32, trace_id String, span_id String, observed_time_unix_nano UInt64, event_name String)), schema_url String)), schema_url String))))
+(
+    tenant LowCardinality(String),
+    batch UInt64,
+    received UInt64,
+    key String,
+    suspect Bool,
+    hash_inner String,
+    hash_outer String,
+    earliest UInt64,
+    latest UInt64,
+    attributes UInt32,
+    value_size UInt32,
+    body_size UInt32,
+    request Tuple(resource_logs Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), scope_logs Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), log_records Array(Tuple(time_unix_nano UInt64, severity_number Int32, severity_text String, body Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String)))), x String)))), x String)))), x String), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32, flags UInt32, trace_id String, span_id String, observed_time_unix_nano UInt64, event_name String)), schema_url String)), schema_url String)))
+)
 ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS landing_metrics_nested${on_cluster}
-(tenant LowCardinality(String), batch UInt64, received UInt64, request Tuple(resource_metrics Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), scope_metrics Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), metrics Array(Tuple(data Enum8('none' = 0, 'gauge' = 5, 'sum' = 7, 'histogram' = 9, 'exponential_histogram' = 10, 'summary' = 11), name String, description String, unit String, gauge Tuple(data_points Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32))), sum Tuple(data_points Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32)), aggregation_temporality Int32, is_monotonic Bool), histogram Tuple(data_points Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64), exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32, min Nullable(Float64), max Nullable(Float64))), aggregation_temporality Int32), exponential_histogram Tuple(data_points Array(Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), flags UInt32, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), min Nullable(Float64), max Nullable(Float64), zero_threshold Float64)), aggregation_temporality Int32), summary Tuple(data_points Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Float64, quantile_values Array(Tuple(quantile Float64, value Float64)), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32))), metadata Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), schema_url String)), schema_url String))))
+(
+    tenant LowCardinality(String),
+    batch UInt64,
+    received UInt64,
+    key String,
+    suspect Bool,
+    hash_inner String,
+    hash_outer String,
+    earliest UInt64,
+    latest UInt64,
+    attributes UInt32,
+    value_size UInt32,
+    body_size UInt32,
+    request Tuple(resource_metrics Array(Tuple(resource Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), scope_metrics Array(Tuple(scope Tuple(name String, version String, attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), dropped_attributes_count UInt32), metrics Array(Tuple(data Enum8('none' = 0, 'gauge' = 5, 'sum' = 7, 'histogram' = 9, 'exponential_histogram' = 10, 'summary' = 11), name String, description String, unit String, gauge Tuple(data_points Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32))), sum Tuple(data_points Array(Tuple(value Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6), start_time_unix_nano UInt64, time_unix_nano UInt64, as_double Float64, as_int Int64, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32)), aggregation_temporality Int32, is_monotonic Bool), histogram Tuple(data_points Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64), exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32, min Nullable(Float64), max Nullable(Float64))), aggregation_temporality Int32), exponential_histogram Tuple(data_points Array(Tuple(attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), flags UInt32, exemplars Array(Tuple(value Enum8('none' = 0, 'as_double' = 3, 'as_int' = 6), time_unix_nano UInt64, as_double Float64, as_int Int64, span_id String, trace_id String, filtered_attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), min Nullable(Float64), max Nullable(Float64), zero_threshold Float64)), aggregation_temporality Int32), summary Tuple(data_points Array(Tuple(start_time_unix_nano UInt64, time_unix_nano UInt64, count UInt64, sum Float64, quantile_values Array(Tuple(quantile Float64, value Float64)), attributes Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'm' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, a Tuple(v Array(Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))), m Tuple(v Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String)))), x String)))), x String))), flags UInt32))), metadata Array(Tuple(k String, v Tuple(t Enum8('none' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'A' = 5, 'M' = 6, 'x' = 7), s String, b Bool, i Int64, d Float64, A String, M String, x String))))), schema_url String)), schema_url String)))
+)
 ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS check_traces_nested${on_cluster} AS landing_traces_nested ENGINE = Null;
@@ -900,7 +1385,17 @@ CREATE TABLE IF NOT EXISTS landing_spans_nested${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    ResourceAttributes Map(LowCardinality(String), String),
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
     ResourceSchemaUrl String,
@@ -919,6 +1414,15 @@ SELECT
     Tenant,
     Batch,
     Received,
+    Request,
+    Suspect,
+    HashInner,
+    HashOuter,
+    Earliest,
+    Latest,
+    MostAttributes,
+    ValueSize,
+    BodySize,
     ResourceAttributes,
     ResourceAttributeTypes,
     ResourceDroppedAttrCount,
@@ -929,21 +1433,32 @@ SELECT
     mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), c_scope.attributes.v)) AS ScopeAttributes,
     c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
     c_schema_url AS ScopeSchemaUrl,
+    toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, length(c_scope.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), c_scope.attributes.v.s, c_scope.attributes.v.x)) > ValueSize OR byteSize(c_scope.attributes.v) > 8 * ValueSize, 6, 0)) AS ScopeReason,
     c_spans AS Items
 FROM (
   SELECT
       Tenant,
       Batch,
       Received,
+      Request,
+      Suspect,
+      HashInner,
+      HashOuter,
+      Earliest,
+      Latest,
+      MostAttributes,
+      ValueSize,
+      BodySize,
       mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), r_resource.attributes.v)) AS ResourceAttributes,
       CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
       r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
       r_schema_url AS ResourceSchemaUrl,
+      toUInt8(multiIf(Latest = 0, 0, length(r_resource.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), r_resource.attributes.v.s, r_resource.attributes.v.x)) > ValueSize OR byteSize(r_resource.attributes.v) > 8 * ValueSize, 6, 0)) AS ResourceReason,
       c_scope,
       c_schema_url,
       c_spans
   FROM (
-    SELECT tenant AS Tenant, batch AS Batch, received AS Received, request.resource_spans.resource AS r_resource, request.resource_spans.schema_url AS r_schema_url, request.resource_spans.scope_spans.scope AS c_scope, request.resource_spans.scope_spans.schema_url AS c_schema_url, request.resource_spans.scope_spans.spans AS c_spans
+    SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, suspect AS Suspect, hash_inner AS HashInner, hash_outer AS HashOuter, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_spans.resource AS r_resource, request.resource_spans.schema_url AS r_schema_url, request.resource_spans.scope_spans.scope AS c_scope, request.resource_spans.scope_spans.schema_url AS c_schema_url, request.resource_spans.scope_spans.spans AS c_spans
     FROM landing_traces_nested
   )
   ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_spans
@@ -952,10 +1467,15 @@ FROM (
 ARRAY JOIN c_scope, c_schema_url, c_spans
 WHERE NOT throwIf(NOT isValidUTF8(c_scope.name) OR NOT isValidUTF8(c_scope.version) OR NOT isValidUTF8(c_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.v.s), 'text is not UTF-8');
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_mv_nested${on_cluster} TO otel_traces AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_mv_nested${on_cluster} TO arriving_traces AS
 SELECT
     Tenant,
     Batch,
+    Received,
+    Request,
+    Suspect,
+    HashInner,
+    HashOuter,
     ResourceAttributes,
     ResourceAttributeTypes,
     ResourceDroppedAttrCount,
@@ -991,9 +1511,10 @@ SELECT
     CAST(s_attributes.v.t, 'Array(Int8)') AS SpanAttributeTypes,
     s_dropped_attributes_count AS DroppedAttrCount,
     s_dropped_events_count AS DroppedEventsCount,
-    s_dropped_links_count AS DroppedLinksCount
+    s_dropped_links_count AS DroppedLinksCount,
+    toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, length(s_trace_id) != 16 OR s_trace_id = unhex('00000000000000000000000000000000'), 3, length(s_span_id) != 8 OR s_span_id = unhex('0000000000000000') OR length(s_parent_span_id) NOT IN (0, 8), 4, (s_start_time_unix_nano > Latest AND s_start_time_unix_nano NOT IN (0, 11651379494838206464)) OR (s_end_time_unix_nano > Latest AND s_end_time_unix_nano NOT IN (0, 11651379494838206464)), 1, if(s_start_time_unix_nano IN (0, 11651379494838206464), s_end_time_unix_nano, s_start_time_unix_nano) < Earliest AND if(s_start_time_unix_nano IN (0, 11651379494838206464), s_end_time_unix_nano, s_start_time_unix_nano) NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_events.attributes.k) OR arrayExists(k -> length(k) > MostAttributes, s_links.attributes.k), 5, length(s_name) > ValueSize OR length(s_status.message) > ValueSize, 6, s_start_time_unix_nano IN (0, 11651379494838206464) AND s_end_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
 FROM (
-  SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Items.start_time_unix_nano AS s_start_time_unix_nano, Items.end_time_unix_nano AS s_end_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.parent_span_id AS s_parent_span_id, Items.trace_state AS s_trace_state, Items.name AS s_name, Items.kind AS s_kind, Items.attributes AS s_attributes, Items.status AS s_status, Items.events AS s_events, Items.links AS s_links, Items.flags AS s_flags, Items.dropped_attributes_count AS s_dropped_attributes_count, Items.dropped_events_count AS s_dropped_events_count, Items.dropped_links_count AS s_dropped_links_count
+  SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Items.start_time_unix_nano AS s_start_time_unix_nano, Items.end_time_unix_nano AS s_end_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.parent_span_id AS s_parent_span_id, Items.trace_state AS s_trace_state, Items.name AS s_name, Items.kind AS s_kind, Items.attributes AS s_attributes, Items.status AS s_status, Items.events AS s_events, Items.links AS s_links, Items.flags AS s_flags, Items.dropped_attributes_count AS s_dropped_attributes_count, Items.dropped_events_count AS s_dropped_events_count, Items.dropped_links_count AS s_dropped_links_count
   FROM landing_spans_nested
 )
 ARRAY JOIN s_start_time_unix_nano, s_end_time_unix_nano, s_trace_id, s_span_id, s_parent_span_id, s_trace_state, s_name, s_kind, s_attributes, s_status, s_events, s_links, s_flags, s_dropped_attributes_count, s_dropped_events_count, s_dropped_links_count
@@ -1004,7 +1525,17 @@ CREATE TABLE IF NOT EXISTS landing_log_records_nested${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    ResourceAttributes Map(LowCardinality(String), String),
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
     ResourceSchemaUrl String,
@@ -1023,6 +1554,15 @@ SELECT
     Tenant,
     Batch,
     Received,
+    Request,
+    Suspect,
+    HashInner,
+    HashOuter,
+    Earliest,
+    Latest,
+    MostAttributes,
+    ValueSize,
+    BodySize,
     ResourceAttributes,
     ResourceAttributeTypes,
     ResourceDroppedAttrCount,
@@ -1033,21 +1573,32 @@ SELECT
     mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), c_scope.attributes.v)) AS ScopeAttributes,
     c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
     c_schema_url AS ScopeSchemaUrl,
+    toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, length(c_scope.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), c_scope.attributes.v.s, c_scope.attributes.v.x)) > ValueSize OR byteSize(c_scope.attributes.v) > 8 * ValueSize, 6, 0)) AS ScopeReason,
     c_log_records AS Items
 FROM (
   SELECT
       Tenant,
       Batch,
       Received,
+      Request,
+      Suspect,
+      HashInner,
+      HashOuter,
+      Earliest,
+      Latest,
+      MostAttributes,
+      ValueSize,
+      BodySize,
       mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), r_resource.attributes.v)) AS ResourceAttributes,
       CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
       r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
       r_schema_url AS ResourceSchemaUrl,
+      toUInt8(multiIf(Latest = 0, 0, length(r_resource.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), r_resource.attributes.v.s, r_resource.attributes.v.x)) > ValueSize OR byteSize(r_resource.attributes.v) > 8 * ValueSize, 6, 0)) AS ResourceReason,
       c_scope,
       c_schema_url,
       c_log_records
   FROM (
-    SELECT tenant AS Tenant, batch AS Batch, received AS Received, request.resource_logs.resource AS r_resource, request.resource_logs.schema_url AS r_schema_url, request.resource_logs.scope_logs.scope AS c_scope, request.resource_logs.scope_logs.schema_url AS c_schema_url, request.resource_logs.scope_logs.log_records AS c_log_records
+    SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, suspect AS Suspect, hash_inner AS HashInner, hash_outer AS HashOuter, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_logs.resource AS r_resource, request.resource_logs.schema_url AS r_schema_url, request.resource_logs.scope_logs.scope AS c_scope, request.resource_logs.scope_logs.schema_url AS c_schema_url, request.resource_logs.scope_logs.log_records AS c_log_records
     FROM landing_logs_nested
   )
   ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, c_log_records
@@ -1056,10 +1607,15 @@ FROM (
 ARRAY JOIN c_scope, c_schema_url, c_log_records
 WHERE NOT throwIf(NOT isValidUTF8(c_scope.name) OR NOT isValidUTF8(c_scope.version) OR NOT isValidUTF8(c_schema_url) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), c_scope.attributes.v.s), 'text is not UTF-8');
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_logs_mv_nested${on_cluster} TO otel_logs AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_logs_mv_nested${on_cluster} TO arriving_logs AS
 SELECT
     Tenant,
     Batch,
+    Received,
+    Request,
+    Suspect,
+    HashInner,
+    HashOuter,
     ResourceAttributes,
     ResourceAttributeTypes,
     ResourceDroppedAttrCount,
@@ -1083,9 +1639,10 @@ SELECT
     s_flags AS Flags,
     toInt8(s_body.t) AS BodyType,
     CAST(s_attributes.v.t, 'Array(Int8)') AS LogAttributeTypes,
-    s_dropped_attributes_count AS DroppedAttrCount
+    s_dropped_attributes_count AS DroppedAttrCount,
+    toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, length(s_trace_id) NOT IN (0, 16), 3, length(s_span_id) NOT IN (0, 8), 4, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)) OR (if(s_time_unix_nano IN (0, 11651379494838206464), s_observed_time_unix_nano, s_time_unix_nano) > Latest AND if(s_time_unix_nano IN (0, 11651379494838206464), s_observed_time_unix_nano, s_time_unix_nano) NOT IN (0, 11651379494838206464)), 1, if(s_time_unix_nano IN (0, 11651379494838206464), if(s_time_unix_nano IN (0, 11651379494838206464), s_observed_time_unix_nano, s_time_unix_nano), s_time_unix_nano) < Earliest AND if(s_time_unix_nano IN (0, 11651379494838206464), if(s_time_unix_nano IN (0, 11651379494838206464), s_observed_time_unix_nano, s_time_unix_nano), s_time_unix_nano) NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, length(s_event_name) > ValueSize OR length(s_severity_text) > ValueSize, 6, length(s_body.s) + length(s_body.x) > BodySize OR byteSize(s_body) > 8 * BodySize, 7, s_time_unix_nano IN (0, 11651379494838206464) AND s_observed_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
 FROM (
-  SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Items.time_unix_nano AS s_time_unix_nano, Items.observed_time_unix_nano AS s_observed_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.flags AS s_flags, Items.severity_text AS s_severity_text, Items.severity_number AS s_severity_number, Items.body AS s_body, Items.attributes AS s_attributes, Items.event_name AS s_event_name, Items.dropped_attributes_count AS s_dropped_attributes_count
+  SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, Items.time_unix_nano AS s_time_unix_nano, Items.observed_time_unix_nano AS s_observed_time_unix_nano, Items.trace_id AS s_trace_id, Items.span_id AS s_span_id, Items.flags AS s_flags, Items.severity_text AS s_severity_text, Items.severity_number AS s_severity_number, Items.body AS s_body, Items.attributes AS s_attributes, Items.event_name AS s_event_name, Items.dropped_attributes_count AS s_dropped_attributes_count
   FROM landing_log_records_nested
 )
 ARRAY JOIN s_time_unix_nano, s_observed_time_unix_nano, s_trace_id, s_span_id, s_flags, s_severity_text, s_severity_number, s_body, s_attributes, s_event_name, s_dropped_attributes_count
@@ -1096,7 +1653,17 @@ CREATE TABLE IF NOT EXISTS landing_points_nested${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    ResourceAttributes Map(LowCardinality(String), String),
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
     ResourceSchemaUrl String,
@@ -1126,6 +1693,15 @@ SELECT
     Tenant,
     Batch,
     Received,
+    Request,
+    Suspect,
+    HashInner,
+    HashOuter,
+    Earliest,
+    Latest,
+    MostAttributes,
+    ValueSize,
+    BodySize,
     ResourceAttributes,
     ResourceAttributeTypes,
     ResourceDroppedAttrCount,
@@ -1136,6 +1712,7 @@ SELECT
     ScopeAttributes,
     ScopeDroppedAttrCount,
     ScopeSchemaUrl,
+    ScopeReason,
     cityHash64(ServiceName, ScopeName, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(ResourceAttributes), mapValues(ResourceAttributes)))) AS ResourceHash,
     m_name AS MetricName,
     m_description AS MetricDescription,
@@ -1153,16 +1730,27 @@ FROM (
       Tenant,
       Batch,
       Received,
+      Request,
+      Suspect,
+      HashInner,
+      HashOuter,
+      Earliest,
+      Latest,
+      MostAttributes,
+      ValueSize,
+      BodySize,
       ResourceAttributes,
       ResourceAttributeTypes,
       ResourceDroppedAttrCount,
       ResourceSchemaUrl,
+      ResourceReason,
       ResourceAttributes['service.name'] AS ServiceName,
       c_scope.name AS ScopeName,
       c_scope.version AS ScopeVersion,
       mapFromArrays(CAST(c_scope.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), c_scope.attributes.v)) AS ScopeAttributes,
       c_scope.dropped_attributes_count AS ScopeDroppedAttrCount,
       c_schema_url AS ScopeSchemaUrl,
+      toUInt8(multiIf(Latest = 0, 0, ResourceReason != 0, ResourceReason, length(c_scope.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), c_scope.attributes.v.s, c_scope.attributes.v.x)) > ValueSize OR byteSize(c_scope.attributes.v) > 8 * ValueSize, 6, 0)) AS ScopeReason,
       m_name,
       m_description,
       m_unit,
@@ -1177,10 +1765,20 @@ FROM (
         Tenant,
         Batch,
         Received,
+        Request,
+        Suspect,
+        HashInner,
+        HashOuter,
+        Earliest,
+        Latest,
+        MostAttributes,
+        ValueSize,
+        BodySize,
         mapFromArrays(CAST(r_resource.attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), r_resource.attributes.v)) AS ResourceAttributes,
         CAST(r_resource.attributes.v.t, 'Array(Int8)') AS ResourceAttributeTypes,
         r_resource.dropped_attributes_count AS ResourceDroppedAttrCount,
         r_schema_url AS ResourceSchemaUrl,
+        toUInt8(multiIf(Latest = 0, 0, length(r_resource.attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), r_resource.attributes.v.s, r_resource.attributes.v.x)) > ValueSize OR byteSize(r_resource.attributes.v) > 8 * ValueSize, 6, 0)) AS ResourceReason,
         c_scope,
         c_schema_url,
         m_name,
@@ -1193,7 +1791,7 @@ FROM (
         m_gauge,
         m_summary
     FROM (
-      SELECT tenant AS Tenant, batch AS Batch, received AS Received, request.resource_metrics.resource AS r_resource, request.resource_metrics.schema_url AS r_schema_url, request.resource_metrics.scope_metrics.scope AS c_scope, request.resource_metrics.scope_metrics.schema_url AS c_schema_url, request.resource_metrics.scope_metrics.metrics.name AS m_name, request.resource_metrics.scope_metrics.metrics.description AS m_description, request.resource_metrics.scope_metrics.metrics.unit AS m_unit, request.resource_metrics.scope_metrics.metrics.metadata AS m_metadata, request.resource_metrics.scope_metrics.metrics.sum AS m_sum, request.resource_metrics.scope_metrics.metrics.histogram AS m_histogram, request.resource_metrics.scope_metrics.metrics.exponential_histogram AS m_exponential_histogram, request.resource_metrics.scope_metrics.metrics.gauge AS m_gauge, request.resource_metrics.scope_metrics.metrics.summary AS m_summary
+      SELECT tenant AS Tenant, batch AS Batch, received AS Received, key AS Request, suspect AS Suspect, hash_inner AS HashInner, hash_outer AS HashOuter, earliest AS Earliest, latest AS Latest, attributes AS MostAttributes, value_size AS ValueSize, body_size AS BodySize, request.resource_metrics.resource AS r_resource, request.resource_metrics.schema_url AS r_schema_url, request.resource_metrics.scope_metrics.scope AS c_scope, request.resource_metrics.scope_metrics.schema_url AS c_schema_url, request.resource_metrics.scope_metrics.metrics.name AS m_name, request.resource_metrics.scope_metrics.metrics.description AS m_description, request.resource_metrics.scope_metrics.metrics.unit AS m_unit, request.resource_metrics.scope_metrics.metrics.metadata AS m_metadata, request.resource_metrics.scope_metrics.metrics.sum AS m_sum, request.resource_metrics.scope_metrics.metrics.histogram AS m_histogram, request.resource_metrics.scope_metrics.metrics.exponential_histogram AS m_exponential_histogram, request.resource_metrics.scope_metrics.metrics.gauge AS m_gauge, request.resource_metrics.scope_metrics.metrics.summary AS m_summary
       FROM landing_metrics_nested
     )
     ARRAY JOIN r_resource, r_schema_url, c_scope, c_schema_url, m_name, m_description, m_unit, m_metadata, m_sum, m_histogram, m_exponential_histogram, m_gauge, m_summary
@@ -1210,7 +1808,17 @@ CREATE TABLE IF NOT EXISTS landing_gauge_nested${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    ResourceAttributes Map(LowCardinality(String), String),
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
     ResourceSchemaUrl String,
@@ -1230,16 +1838,21 @@ CREATE TABLE IF NOT EXISTS landing_gauge_nested${on_cluster}
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_gauge_mv_nested${on_cluster} TO landing_gauge_nested AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge
+SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge
 FROM landing_points_nested
 WHERE notEmpty(Gauge);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_gauge_mv_nested${on_cluster} TO otel_metrics_gauge AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_gauge_mv_nested${on_cluster} TO arriving_metrics_gauge AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
 FROM (
   SELECT
       Tenant,
       Batch,
+      Received,
+      Request,
+      Suspect,
+      HashInner,
+      HashOuter,
       ResourceAttributes,
       ResourceAttributeTypes,
       ResourceDroppedAttrCount,
@@ -1267,9 +1880,10 @@ FROM (
       arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t), 'UTC'), s_exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
       arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), s_exemplars.value, s_exemplars.as_double, s_exemplars.as_int) AS `Exemplars.Value`,
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
-      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
+      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`,
+      toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge.attributes AS s_attributes, Gauge.start_time_unix_nano AS s_start_time_unix_nano, Gauge.time_unix_nano AS s_time_unix_nano, Gauge.flags AS s_flags, Gauge.value AS s_value, Gauge.as_int AS s_as_int, Gauge.as_double AS s_as_double, Gauge.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge.attributes AS s_attributes, Gauge.start_time_unix_nano AS s_start_time_unix_nano, Gauge.time_unix_nano AS s_time_unix_nano, Gauge.flags AS s_flags, Gauge.value AS s_value, Gauge.as_int AS s_as_int, Gauge.as_double AS s_as_double, Gauge.exemplars AS s_exemplars
     FROM landing_gauge_nested
   )
   ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars
@@ -1281,7 +1895,17 @@ CREATE TABLE IF NOT EXISTS landing_sum_nested${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    ResourceAttributes Map(LowCardinality(String), String),
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
     ResourceSchemaUrl String,
@@ -1303,16 +1927,21 @@ CREATE TABLE IF NOT EXISTS landing_sum_nested${on_cluster}
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_sum_mv_nested${on_cluster} TO landing_sum_nested AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum
+SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum
 FROM landing_points_nested
 WHERE notEmpty(Sum);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_sum_mv_nested${on_cluster} TO otel_metrics_sum AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_sum_mv_nested${on_cluster} TO arriving_metrics_sum AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
 FROM (
   SELECT
       Tenant,
       Batch,
+      Received,
+      Request,
+      Suspect,
+      HashInner,
+      HashOuter,
       ResourceAttributes,
       ResourceAttributeTypes,
       ResourceDroppedAttrCount,
@@ -1342,9 +1971,10 @@ FROM (
       arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t), 'UTC'), s_exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
       arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), s_exemplars.value, s_exemplars.as_double, s_exemplars.as_int) AS `Exemplars.Value`,
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
-      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
+      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`,
+      toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum.attributes AS s_attributes, Sum.start_time_unix_nano AS s_start_time_unix_nano, Sum.time_unix_nano AS s_time_unix_nano, Sum.flags AS s_flags, Sum.value AS s_value, Sum.as_int AS s_as_int, Sum.as_double AS s_as_double, Sum.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum.attributes AS s_attributes, Sum.start_time_unix_nano AS s_start_time_unix_nano, Sum.time_unix_nano AS s_time_unix_nano, Sum.flags AS s_flags, Sum.value AS s_value, Sum.as_int AS s_as_int, Sum.as_double AS s_as_double, Sum.exemplars AS s_exemplars
     FROM landing_sum_nested
   )
   ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars
@@ -1356,7 +1986,17 @@ CREATE TABLE IF NOT EXISTS landing_histogram_nested${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    ResourceAttributes Map(LowCardinality(String), String),
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
     ResourceSchemaUrl String,
@@ -1377,16 +2017,21 @@ CREATE TABLE IF NOT EXISTS landing_histogram_nested${on_cluster}
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_histogram_mv_nested${on_cluster} TO landing_histogram_nested AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram
+SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram
 FROM landing_points_nested
 WHERE notEmpty(Histogram);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_histogram_mv_nested${on_cluster} TO otel_metrics_histogram AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_histogram_mv_nested${on_cluster} TO arriving_metrics_histogram AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
 FROM (
   SELECT
       Tenant,
       Batch,
+      Received,
+      Request,
+      Suspect,
+      HashInner,
+      HashOuter,
       ResourceAttributes,
       ResourceAttributeTypes,
       ResourceDroppedAttrCount,
@@ -1421,9 +2066,10 @@ FROM (
       arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t), 'UTC'), s_exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
       arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), s_exemplars.value, s_exemplars.as_double, s_exemplars.as_int) AS `Exemplars.Value`,
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
-      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
+      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`,
+      toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram.attributes AS s_attributes, Histogram.start_time_unix_nano AS s_start_time_unix_nano, Histogram.time_unix_nano AS s_time_unix_nano, Histogram.flags AS s_flags, Histogram.count AS s_count, Histogram.bucket_counts AS s_bucket_counts, Histogram.explicit_bounds AS s_explicit_bounds, Histogram.sum AS s_sum, Histogram.min AS s_min, Histogram.max AS s_max, Histogram.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram.attributes AS s_attributes, Histogram.start_time_unix_nano AS s_start_time_unix_nano, Histogram.time_unix_nano AS s_time_unix_nano, Histogram.flags AS s_flags, Histogram.count AS s_count, Histogram.bucket_counts AS s_bucket_counts, Histogram.explicit_bounds AS s_explicit_bounds, Histogram.sum AS s_sum, Histogram.min AS s_min, Histogram.max AS s_max, Histogram.exemplars AS s_exemplars
     FROM landing_histogram_nested
   )
   ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_bucket_counts, s_explicit_bounds, s_sum, s_min, s_max, s_exemplars
@@ -1435,7 +2081,17 @@ CREATE TABLE IF NOT EXISTS landing_exponential_histogram_nested${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    ResourceAttributes Map(LowCardinality(String), String),
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
     ResourceSchemaUrl String,
@@ -1456,16 +2112,21 @@ CREATE TABLE IF NOT EXISTS landing_exponential_histogram_nested${on_cluster}
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_exponential_histogram_mv_nested${on_cluster} TO landing_exponential_histogram_nested AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram
+SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram
 FROM landing_points_nested
 WHERE notEmpty(ExponentialHistogram);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_exponential_histogram_mv_nested${on_cluster} TO otel_metrics_exponential_histogram AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_exponential_histogram_mv_nested${on_cluster} TO arriving_metrics_exponential_histogram AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
 FROM (
   SELECT
       Tenant,
       Batch,
+      Received,
+      Request,
+      Suspect,
+      HashInner,
+      HashOuter,
       ResourceAttributes,
       ResourceAttributeTypes,
       ResourceDroppedAttrCount,
@@ -1505,9 +2166,10 @@ FROM (
       arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t), 'UTC'), s_exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
       arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), s_exemplars.value, s_exemplars.as_double, s_exemplars.as_int) AS `Exemplars.Value`,
       arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
-      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`
+      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`,
+      toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram.attributes AS s_attributes, ExponentialHistogram.start_time_unix_nano AS s_start_time_unix_nano, ExponentialHistogram.time_unix_nano AS s_time_unix_nano, ExponentialHistogram.flags AS s_flags, ExponentialHistogram.count AS s_count, ExponentialHistogram.scale AS s_scale, ExponentialHistogram.zero_count AS s_zero_count, ExponentialHistogram.positive AS s_positive, ExponentialHistogram.negative AS s_negative, ExponentialHistogram.zero_threshold AS s_zero_threshold, ExponentialHistogram.sum AS s_sum, ExponentialHistogram.min AS s_min, ExponentialHistogram.max AS s_max, ExponentialHistogram.exemplars AS s_exemplars
+    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram.attributes AS s_attributes, ExponentialHistogram.start_time_unix_nano AS s_start_time_unix_nano, ExponentialHistogram.time_unix_nano AS s_time_unix_nano, ExponentialHistogram.flags AS s_flags, ExponentialHistogram.count AS s_count, ExponentialHistogram.scale AS s_scale, ExponentialHistogram.zero_count AS s_zero_count, ExponentialHistogram.positive AS s_positive, ExponentialHistogram.negative AS s_negative, ExponentialHistogram.zero_threshold AS s_zero_threshold, ExponentialHistogram.sum AS s_sum, ExponentialHistogram.min AS s_min, ExponentialHistogram.max AS s_max, ExponentialHistogram.exemplars AS s_exemplars
     FROM landing_exponential_histogram_nested
   )
   ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_scale, s_zero_count, s_positive, s_negative, s_zero_threshold, s_sum, s_min, s_max, s_exemplars
@@ -1519,7 +2181,17 @@ CREATE TABLE IF NOT EXISTS landing_summary_nested${on_cluster}
     Tenant LowCardinality(String),
     Batch UInt64,
     Received UInt64,
-    ResourceAttributes Map(LowCardinality(String), String),
+    Request String,
+    Suspect Bool,
+    HashInner String,
+    HashOuter String,
+    Earliest UInt64,
+    Latest UInt64,
+    MostAttributes UInt32,
+    ValueSize UInt32,
+    BodySize UInt32,
+    ScopeReason UInt8,
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)),
     ResourceAttributeTypes Array(Int8),
     ResourceDroppedAttrCount UInt32,
     ResourceSchemaUrl String,
@@ -1539,16 +2211,21 @@ CREATE TABLE IF NOT EXISTS landing_summary_nested${on_cluster}
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_summary_mv_nested${on_cluster} TO landing_summary_nested AS
-SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary
+SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary
 FROM landing_points_nested
 WHERE notEmpty(Summary);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_summary_mv_nested${on_cluster} TO otel_metrics_summary AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_summary_mv_nested${on_cluster} TO arriving_metrics_summary AS
 SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
 FROM (
   SELECT
       Tenant,
       Batch,
+      Received,
+      Request,
+      Suspect,
+      HashInner,
+      HashOuter,
       ResourceAttributes,
       ResourceAttributeTypes,
       ResourceDroppedAttrCount,
@@ -1572,9 +2249,10 @@ FROM (
       s_count AS Count,
       s_sum AS Sum,
       s_quantile_values.quantile AS `ValueAtQuantiles.Quantile`,
-      s_quantile_values.value AS `ValueAtQuantiles.Value`
+      s_quantile_values.value AS `ValueAtQuantiles.Value`,
+      toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
   FROM (
-    SELECT Tenant, Batch, Received, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary.attributes AS s_attributes, Summary.start_time_unix_nano AS s_start_time_unix_nano, Summary.time_unix_nano AS s_time_unix_nano, Summary.flags AS s_flags, Summary.count AS s_count, Summary.sum AS s_sum, Summary.quantile_values AS s_quantile_values
+    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary.attributes AS s_attributes, Summary.start_time_unix_nano AS s_start_time_unix_nano, Summary.time_unix_nano AS s_time_unix_nano, Summary.flags AS s_flags, Summary.count AS s_count, Summary.sum AS s_sum, Summary.quantile_values AS s_quantile_values
     FROM landing_summary_nested
   )
   ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_sum, s_quantile_values

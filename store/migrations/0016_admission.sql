@@ -20,6 +20,29 @@ ORDER BY (Batch, Request, Reason)
 TTL toDateTime(At) + INTERVAL 30 DAY
 SETTINGS index_granularity = 512, ttl_only_drop_parts = 1, ${durable};
 
+CREATE TABLE IF NOT EXISTS refused_items${on_cluster}
+(
+    Tenant LowCardinality(String),
+    Batch UInt64,
+    Request String,
+    Received UInt64,
+    Suspect Bool,
+    Signal LowCardinality(String),
+    ServiceName LowCardinality(String),
+    Reason UInt8,
+    Name String,
+    Time DateTime64(9, 'UTC')
+)
+ENGINE = Null;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS ingest_rejected_mv${on_cluster} TO ingest_rejected AS
+SELECT
+    Tenant, Batch, toFixedString(Request, 16) AS Request, fromUnixTimestamp64Milli(toInt64(intDiv(any(Received), 1000000)), 'UTC') AS At,
+    Signal, CAST(Reason, 'Int8') AS Reason, count() AS Items,
+    groupArray(5)(if(Suspect, '', toJSONString(map('service', left(ServiceName, 200), 'name', left(Name, 200), 'time', toString(Time))))) AS Sample
+FROM refused_items
+GROUP BY Tenant, Batch, refused_items.Request, Signal, refused_items.Reason;
+
 -- What the redaction rules found in a batch, and where its rows went.
 CREATE TABLE IF NOT EXISTS ingest_redacted${on_cluster}
 (
@@ -66,9 +89,12 @@ SETTINGS ${durable};
 CREATE TABLE IF NOT EXISTS suspected${on_cluster}
 (
     Target LowCardinality(String),
+    Request String,
     Suspect Bool,
     HashInner String,
     HashOuter String,
+    Received UInt64,
+    Reason UInt8,
     `Timestamp` DateTime64(9, 'UTC'),
     `TraceId` String,
     `SpanId` String,
@@ -77,10 +103,10 @@ CREATE TABLE IF NOT EXISTS suspected${on_cluster}
     `SpanName` LowCardinality(String),
     `SpanKind` LowCardinality(String),
     `ServiceName` LowCardinality(String),
-    `ResourceAttributes` Map(LowCardinality(String), String),
+    `ResourceAttributes` Map(LowCardinality(String), LowCardinality(String)),
     `ScopeName` String,
     `ScopeVersion` String,
-    `SpanAttributes` Map(LowCardinality(String), String),
+    `SpanAttributes` Map(LowCardinality(String), LowCardinality(String)),
     `Duration` UInt64,
     `StatusCode` LowCardinality(String),
     `StatusMessage` String,
@@ -111,7 +137,7 @@ CREATE TABLE IF NOT EXISTS suspected${on_cluster}
     `SeverityText` LowCardinality(String),
     `SeverityNumber` UInt8,
     `Body` String,
-    `LogAttributes` Map(LowCardinality(String), String),
+    `LogAttributes` Map(LowCardinality(String), LowCardinality(String)),
     `EventName` String,
     `ObservedTimestamp` DateTime64(9, 'UTC'),
     `BodyType` Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7),
@@ -119,7 +145,7 @@ CREATE TABLE IF NOT EXISTS suspected${on_cluster}
     `MetricName` LowCardinality(String),
     `MetricDescription` String,
     `MetricUnit` String,
-    `Attributes` Map(LowCardinality(String), String),
+    `Attributes` Map(LowCardinality(String), LowCardinality(String)),
     `StartTimeUnix` DateTime64(9, 'UTC'),
     `TimeUnix` DateTime64(9, 'UTC'),
     `Value` Float64,
@@ -162,7 +188,7 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS redacted_mv${on_cluster} TO redacted AS
 SELECT * EXCEPT (ResourceAttributes, ResourceAttributeTypes, ScopeAttributes, SpanAttributes, SpanAttributeTypes, LogAttributes, LogAttributeTypes, Attributes, AttributeTypes, `Events.Attributes`, `Links.Attributes`, `Exemplars.FilteredAttributes`, `Events.Name`, SpanName, StatusMessage, TraceState, SeverityText, MetricDescription, Body, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, R11, R12, R13, R14, R15, R16, R17, R18, R19, ServiceName, SeriesHash), R1 AS ResourceAttributes, R2 AS ResourceAttributeTypes, R3 AS ScopeAttributes, R4 AS SpanAttributes, R5 AS SpanAttributeTypes, R6 AS LogAttributes, R7 AS LogAttributeTypes, R8 AS Attributes, R9 AS AttributeTypes, R10 AS `Events.Attributes`, R11 AS `Links.Attributes`, R12 AS `Exemplars.FilteredAttributes`, R13 AS `Events.Name`, R14 AS SpanName, R15 AS StatusMessage, R16 AS TraceState, R17 AS SeverityText, R18 AS MetricDescription, R19 AS Body, R1['service.name'] AS ServiceName, cityHash64(MetricName, cityHash64(R1['service.name'], ScopeName, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(R1), mapValues(R1)))), arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(R8), mapValues(R8)))) AS SeriesHash
 FROM (
 WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
-SELECT * EXCEPT (C, D, R, Suspect, HashInner, HashOuter),
+SELECT * EXCEPT (C, D, R, Request, Suspect, HashInner, HashOuter, Received, Reason),
     mapFromArrays(arrayFilter((k, d) -> NOT d, mapKeys(ResourceAttributes), arraySlice(D, 1, length(ResourceAttributes))), arrayFilter((v, d) -> NOT d, arraySlice(C, 1, length(ResourceAttributes)), arraySlice(D, 1, length(ResourceAttributes)))) AS R1,
     arrayFilter((t, d) -> NOT d, arrayMap((t, r) -> if(r > 0, 1, t), CAST(ResourceAttributeTypes, 'Array(Int8)'), arraySlice(R, 1, length(ResourceAttributes))), arraySlice(D, 1, length(ResourceAttributes))) AS R2,
     mapFromArrays(arrayFilter((k, d) -> NOT d, mapKeys(ScopeAttributes), arraySlice(D, 1 + length(ResourceAttributes), length(ScopeAttributes))), arrayFilter((v, d) -> NOT d, arraySlice(C, 1 + length(ResourceAttributes), length(ScopeAttributes)), arraySlice(D, 1 + length(ResourceAttributes), length(ScopeAttributes)))) AS R3,
@@ -207,352 +233,93 @@ FROM suspected
 )
 GROUP BY Tenant, Batch, Target, Rule;
 
-CREATE TABLE IF NOT EXISTS arriving_traces${on_cluster}
-(
-    Suspect Bool,
-    HashInner String,
-    HashOuter String,
-    `Timestamp` DateTime64(9, 'UTC'),
-    `TraceId` String,
-    `SpanId` String,
-    `ParentSpanId` String,
-    `TraceState` String,
-    `SpanName` LowCardinality(String),
-    `SpanKind` LowCardinality(String),
-    `ServiceName` LowCardinality(String),
-    `ResourceAttributes` Map(LowCardinality(String), String),
-    `ScopeName` String,
-    `ScopeVersion` String,
-    `SpanAttributes` Map(LowCardinality(String), String),
-    `Duration` UInt64,
-    `StatusCode` LowCardinality(String),
-    `StatusMessage` String,
-    `Events.Timestamp` Array(DateTime64(9, 'UTC')),
-    `Events.Name` Array(LowCardinality(String)),
-    `Events.Attributes` Array(Map(LowCardinality(String), String)),
-    `Events.DroppedAttrCount` Array(UInt32),
-    `Links.TraceId` Array(String),
-    `Links.SpanId` Array(String),
-    `Links.TraceState` Array(String),
-    `Links.Attributes` Array(Map(LowCardinality(String), String)),
-    `Links.DroppedAttrCount` Array(UInt32),
-    `Links.Flags` Array(UInt32),
-    `Tenant` LowCardinality(String),
-    `Batch` UInt64,
-    `Flags` UInt32,
-    `ResourceSchemaUrl` LowCardinality(String),
-    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `ResourceDroppedAttrCount` UInt32,
-    `ScopeSchemaUrl` LowCardinality(String),
-    `ScopeAttributes` Map(LowCardinality(String), String),
-    `ScopeDroppedAttrCount` UInt32,
-    `SpanAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `DroppedAttrCount` UInt32,
-    `DroppedEventsCount` UInt32,
-    `DroppedLinksCount` UInt32
-)
-ENGINE = Null;
-
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_traces_mv${on_cluster} TO otel_traces AS
-SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_traces WHERE NOT Suspect;
+SELECT * EXCEPT (Request, Suspect, HashInner, HashOuter, Received, Reason) FROM arriving_traces WHERE NOT Suspect AND Reason IN (0, 100);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_traces_suspected_mv${on_cluster} TO suspected AS
-SELECT *, 'otel_traces' AS Target FROM arriving_traces WHERE Suspect;
+SELECT *, 'otel_traces' AS Target FROM arriving_traces WHERE Suspect AND Reason IN (0, 100);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_traces_redacted_mv${on_cluster} TO otel_traces AS
 SELECT `Timestamp`, `TraceId`, `SpanId`, `ParentSpanId`, `TraceState`, `SpanName`, `SpanKind`, `ServiceName`, `ResourceAttributes`, `ScopeName`, `ScopeVersion`, `SpanAttributes`, `Duration`, `StatusCode`, `StatusMessage`, `Events.Timestamp`, `Events.Name`, `Events.Attributes`, `Events.DroppedAttrCount`, `Links.TraceId`, `Links.SpanId`, `Links.TraceState`, `Links.Attributes`, `Links.DroppedAttrCount`, `Links.Flags`, `Tenant`, `Batch`, `Flags`, `ResourceSchemaUrl`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `ScopeSchemaUrl`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `SpanAttributeTypes`, `DroppedAttrCount`, `DroppedEventsCount`, `DroppedLinksCount` FROM redacted WHERE Target = 'otel_traces';
 
-CREATE TABLE IF NOT EXISTS arriving_logs${on_cluster}
-(
-    Suspect Bool,
-    HashInner String,
-    HashOuter String,
-    `Timestamp` DateTime64(9, 'UTC'),
-    `TraceId` String,
-    `SpanId` String,
-    `TraceFlags` UInt8,
-    `SeverityText` LowCardinality(String),
-    `SeverityNumber` UInt8,
-    `ServiceName` LowCardinality(String),
-    `Body` String,
-    `ResourceSchemaUrl` LowCardinality(String),
-    `ResourceAttributes` Map(LowCardinality(String), String),
-    `ScopeSchemaUrl` LowCardinality(String),
-    `ScopeName` String,
-    `ScopeVersion` LowCardinality(String),
-    `ScopeAttributes` Map(LowCardinality(String), String),
-    `LogAttributes` Map(LowCardinality(String), String),
-    `EventName` String,
-    `Tenant` LowCardinality(String),
-    `Batch` UInt64,
-    `ObservedTimestamp` DateTime64(9, 'UTC'),
-    `Flags` UInt32,
-    `BodyType` Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7),
-    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `ResourceDroppedAttrCount` UInt32,
-    `ScopeDroppedAttrCount` UInt32,
-    `LogAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `DroppedAttrCount` UInt32
-)
-ENGINE = Null;
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_traces_refused_mv${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, Suspect, 'traces' AS Signal, ServiceName, Reason, SpanName AS Name, Timestamp AS Time
+FROM arriving_traces WHERE Reason != 0;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_logs_mv${on_cluster} TO otel_logs AS
-SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_logs WHERE NOT Suspect;
+SELECT * EXCEPT (Request, Suspect, HashInner, HashOuter, Received, Reason) FROM arriving_logs WHERE NOT Suspect AND Reason IN (0, 100);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_logs_suspected_mv${on_cluster} TO suspected AS
-SELECT *, 'otel_logs' AS Target FROM arriving_logs WHERE Suspect;
+SELECT *, 'otel_logs' AS Target FROM arriving_logs WHERE Suspect AND Reason IN (0, 100);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_logs_redacted_mv${on_cluster} TO otel_logs AS
 SELECT `Timestamp`, `TraceId`, `SpanId`, `TraceFlags`, `SeverityText`, `SeverityNumber`, `ServiceName`, `Body`, `ResourceSchemaUrl`, `ResourceAttributes`, `ScopeSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `LogAttributes`, `EventName`, `Tenant`, `Batch`, `ObservedTimestamp`, `Flags`, `BodyType`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `ScopeDroppedAttrCount`, `LogAttributeTypes`, `DroppedAttrCount` FROM redacted WHERE Target = 'otel_logs';
 
-CREATE TABLE IF NOT EXISTS arriving_metrics_gauge${on_cluster}
-(
-    Suspect Bool,
-    HashInner String,
-    HashOuter String,
-    `ResourceAttributes` Map(LowCardinality(String), String),
-    `ResourceSchemaUrl` String,
-    `ScopeName` String,
-    `ScopeVersion` String,
-    `ScopeAttributes` Map(LowCardinality(String), String),
-    `ScopeDroppedAttrCount` UInt32,
-    `ScopeSchemaUrl` String,
-    `ServiceName` LowCardinality(String),
-    `MetricName` LowCardinality(String),
-    `MetricDescription` String,
-    `MetricUnit` String,
-    `Attributes` Map(LowCardinality(String), String),
-    `StartTimeUnix` DateTime64(9, 'UTC'),
-    `TimeUnix` DateTime64(9, 'UTC'),
-    `Value` Float64,
-    `Flags` UInt32,
-    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
-    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
-    `Exemplars.Value` Array(Float64),
-    `Exemplars.SpanId` Array(String),
-    `Exemplars.TraceId` Array(String),
-    `Tenant` LowCardinality(String),
-    `Batch` UInt64,
-    `SeriesHash` UInt64,
-    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `ResourceDroppedAttrCount` UInt32,
-    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `MetricMetadata` Map(LowCardinality(String), String),
-    `ValueType` Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6),
-    `ValueInt` Int64
-)
-ENGINE = Null;
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_logs_refused_mv${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, Suspect, 'logs' AS Signal, ServiceName, Reason, EventName AS Name, Timestamp AS Time
+FROM arriving_logs WHERE Reason != 0;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_gauge_mv${on_cluster} TO otel_metrics_gauge AS
-SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_metrics_gauge WHERE NOT Suspect;
+SELECT * EXCEPT (Request, Suspect, HashInner, HashOuter, Received, Reason) FROM arriving_metrics_gauge WHERE NOT Suspect AND Reason IN (0, 100);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_gauge_suspected_mv${on_cluster} TO suspected AS
-SELECT *, 'otel_metrics_gauge' AS Target FROM arriving_metrics_gauge WHERE Suspect;
+SELECT *, 'otel_metrics_gauge' AS Target FROM arriving_metrics_gauge WHERE Suspect AND Reason IN (0, 100);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_gauge_redacted_mv${on_cluster} TO otel_metrics_gauge AS
 SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Value`, `Flags`, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata`, `ValueType`, `ValueInt` FROM redacted WHERE Target = 'otel_metrics_gauge';
 
-CREATE TABLE IF NOT EXISTS arriving_metrics_sum${on_cluster}
-(
-    Suspect Bool,
-    HashInner String,
-    HashOuter String,
-    `ResourceAttributes` Map(LowCardinality(String), String),
-    `ResourceSchemaUrl` String,
-    `ScopeName` String,
-    `ScopeVersion` String,
-    `ScopeAttributes` Map(LowCardinality(String), String),
-    `ScopeDroppedAttrCount` UInt32,
-    `ScopeSchemaUrl` String,
-    `ServiceName` LowCardinality(String),
-    `MetricName` LowCardinality(String),
-    `MetricDescription` String,
-    `MetricUnit` String,
-    `Attributes` Map(LowCardinality(String), String),
-    `StartTimeUnix` DateTime64(9, 'UTC'),
-    `TimeUnix` DateTime64(9, 'UTC'),
-    `Value` Float64,
-    `Flags` UInt32,
-    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
-    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
-    `Exemplars.Value` Array(Float64),
-    `Exemplars.SpanId` Array(String),
-    `Exemplars.TraceId` Array(String),
-    `AggregationTemporality` Int32,
-    `IsMonotonic` Bool,
-    `Tenant` LowCardinality(String),
-    `Batch` UInt64,
-    `SeriesHash` UInt64,
-    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `ResourceDroppedAttrCount` UInt32,
-    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `MetricMetadata` Map(LowCardinality(String), String),
-    `ValueType` Enum8('none' = 0, 'as_double' = 4, 'as_int' = 6),
-    `ValueInt` Int64
-)
-ENGINE = Null;
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_gauge_refused_mv${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reason, MetricName AS Name, TimeUnix AS Time
+FROM arriving_metrics_gauge WHERE Reason != 0;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_sum_mv${on_cluster} TO otel_metrics_sum AS
-SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_metrics_sum WHERE NOT Suspect;
+SELECT * EXCEPT (Request, Suspect, HashInner, HashOuter, Received, Reason) FROM arriving_metrics_sum WHERE NOT Suspect AND Reason IN (0, 100);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_sum_suspected_mv${on_cluster} TO suspected AS
-SELECT *, 'otel_metrics_sum' AS Target FROM arriving_metrics_sum WHERE Suspect;
+SELECT *, 'otel_metrics_sum' AS Target FROM arriving_metrics_sum WHERE Suspect AND Reason IN (0, 100);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_sum_redacted_mv${on_cluster} TO otel_metrics_sum AS
 SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Value`, `Flags`, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`, `AggregationTemporality`, `IsMonotonic`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata`, `ValueType`, `ValueInt` FROM redacted WHERE Target = 'otel_metrics_sum';
 
-CREATE TABLE IF NOT EXISTS arriving_metrics_histogram${on_cluster}
-(
-    Suspect Bool,
-    HashInner String,
-    HashOuter String,
-    `ResourceAttributes` Map(LowCardinality(String), String),
-    `ResourceSchemaUrl` String,
-    `ScopeName` String,
-    `ScopeVersion` String,
-    `ScopeAttributes` Map(LowCardinality(String), String),
-    `ScopeDroppedAttrCount` UInt32,
-    `ScopeSchemaUrl` String,
-    `ServiceName` LowCardinality(String),
-    `MetricName` LowCardinality(String),
-    `MetricDescription` String,
-    `MetricUnit` String,
-    `Attributes` Map(LowCardinality(String), String),
-    `StartTimeUnix` DateTime64(9, 'UTC'),
-    `TimeUnix` DateTime64(9, 'UTC'),
-    `Count` UInt64,
-    `Sum` Float64,
-    `BucketCounts` Array(UInt64),
-    `ExplicitBounds` Array(Float64),
-    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
-    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
-    `Exemplars.Value` Array(Float64),
-    `Exemplars.SpanId` Array(String),
-    `Exemplars.TraceId` Array(String),
-    `Flags` UInt32,
-    `Min` Float64,
-    `Max` Float64,
-    `AggregationTemporality` Int32,
-    `Tenant` LowCardinality(String),
-    `Batch` UInt64,
-    `SeriesHash` UInt64,
-    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `ResourceDroppedAttrCount` UInt32,
-    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `MetricMetadata` Map(LowCardinality(String), String),
-    `HasSum` Bool,
-    `HasMin` Bool,
-    `HasMax` Bool
-)
-ENGINE = Null;
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_sum_refused_mv${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reason, MetricName AS Name, TimeUnix AS Time
+FROM arriving_metrics_sum WHERE Reason != 0;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_histogram_mv${on_cluster} TO otel_metrics_histogram AS
-SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_metrics_histogram WHERE NOT Suspect;
+SELECT * EXCEPT (Request, Suspect, HashInner, HashOuter, Received, Reason) FROM arriving_metrics_histogram WHERE NOT Suspect AND Reason IN (0, 100);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_histogram_suspected_mv${on_cluster} TO suspected AS
-SELECT *, 'otel_metrics_histogram' AS Target FROM arriving_metrics_histogram WHERE Suspect;
+SELECT *, 'otel_metrics_histogram' AS Target FROM arriving_metrics_histogram WHERE Suspect AND Reason IN (0, 100);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_histogram_redacted_mv${on_cluster} TO otel_metrics_histogram AS
 SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Count`, `Sum`, `BucketCounts`, `ExplicitBounds`, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`, `Flags`, `Min`, `Max`, `AggregationTemporality`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata`, `HasSum`, `HasMin`, `HasMax` FROM redacted WHERE Target = 'otel_metrics_histogram';
 
-CREATE TABLE IF NOT EXISTS arriving_metrics_exponential_histogram${on_cluster}
-(
-    Suspect Bool,
-    HashInner String,
-    HashOuter String,
-    `ResourceAttributes` Map(LowCardinality(String), String),
-    `ResourceSchemaUrl` String,
-    `ScopeName` String,
-    `ScopeVersion` String,
-    `ScopeAttributes` Map(LowCardinality(String), String),
-    `ScopeDroppedAttrCount` UInt32,
-    `ScopeSchemaUrl` String,
-    `ServiceName` LowCardinality(String),
-    `MetricName` LowCardinality(String),
-    `MetricDescription` String,
-    `MetricUnit` String,
-    `Attributes` Map(LowCardinality(String), String),
-    `StartTimeUnix` DateTime64(9, 'UTC'),
-    `TimeUnix` DateTime64(9, 'UTC'),
-    `Count` UInt64,
-    `Sum` Float64,
-    `Scale` Int32,
-    `ZeroCount` UInt64,
-    `PositiveOffset` Int32,
-    `PositiveBucketCounts` Array(UInt64),
-    `NegativeOffset` Int32,
-    `NegativeBucketCounts` Array(UInt64),
-    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)),
-    `Exemplars.TimeUnix` Array(DateTime64(9, 'UTC')),
-    `Exemplars.Value` Array(Float64),
-    `Exemplars.SpanId` Array(String),
-    `Exemplars.TraceId` Array(String),
-    `Flags` UInt32,
-    `Min` Float64,
-    `Max` Float64,
-    `AggregationTemporality` Int32,
-    `Tenant` LowCardinality(String),
-    `Batch` UInt64,
-    `SeriesHash` UInt64,
-    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `ResourceDroppedAttrCount` UInt32,
-    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `MetricMetadata` Map(LowCardinality(String), String),
-    `HasSum` Bool,
-    `HasMin` Bool,
-    `HasMax` Bool,
-    `ZeroThreshold` Float64
-)
-ENGINE = Null;
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_histogram_refused_mv${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reason, MetricName AS Name, TimeUnix AS Time
+FROM arriving_metrics_histogram WHERE Reason != 0;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_exponential_histogram_mv${on_cluster} TO otel_metrics_exponential_histogram AS
-SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_metrics_exponential_histogram WHERE NOT Suspect;
+SELECT * EXCEPT (Request, Suspect, HashInner, HashOuter, Received, Reason) FROM arriving_metrics_exponential_histogram WHERE NOT Suspect AND Reason IN (0, 100);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_exponential_histogram_suspected_mv${on_cluster} TO suspected AS
-SELECT *, 'otel_metrics_exponential_histogram' AS Target FROM arriving_metrics_exponential_histogram WHERE Suspect;
+SELECT *, 'otel_metrics_exponential_histogram' AS Target FROM arriving_metrics_exponential_histogram WHERE Suspect AND Reason IN (0, 100);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_exponential_histogram_redacted_mv${on_cluster} TO otel_metrics_exponential_histogram AS
 SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Count`, `Sum`, `Scale`, `ZeroCount`, `PositiveOffset`, `PositiveBucketCounts`, `NegativeOffset`, `NegativeBucketCounts`, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`, `Flags`, `Min`, `Max`, `AggregationTemporality`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata`, `HasSum`, `HasMin`, `HasMax`, `ZeroThreshold` FROM redacted WHERE Target = 'otel_metrics_exponential_histogram';
 
-CREATE TABLE IF NOT EXISTS arriving_metrics_summary${on_cluster}
-(
-    Suspect Bool,
-    HashInner String,
-    HashOuter String,
-    `ResourceAttributes` Map(LowCardinality(String), String),
-    `ResourceSchemaUrl` String,
-    `ScopeName` String,
-    `ScopeVersion` String,
-    `ScopeAttributes` Map(LowCardinality(String), String),
-    `ScopeDroppedAttrCount` UInt32,
-    `ScopeSchemaUrl` String,
-    `ServiceName` LowCardinality(String),
-    `MetricName` LowCardinality(String),
-    `MetricDescription` String,
-    `MetricUnit` String,
-    `Attributes` Map(LowCardinality(String), String),
-    `StartTimeUnix` DateTime64(9, 'UTC'),
-    `TimeUnix` DateTime64(9, 'UTC'),
-    `Count` UInt64,
-    `Sum` Float64,
-    `ValueAtQuantiles.Quantile` Array(Float64),
-    `ValueAtQuantiles.Value` Array(Float64),
-    `Flags` UInt32,
-    `Tenant` LowCardinality(String),
-    `Batch` UInt64,
-    `SeriesHash` UInt64,
-    `ResourceAttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `ResourceDroppedAttrCount` UInt32,
-    `AttributeTypes` Array(Enum8('none' = 0, 'string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'array' = 5, 'kvlist' = 6, 'bytes' = 7)),
-    `MetricMetadata` Map(LowCardinality(String), String)
-)
-ENGINE = Null;
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_exponential_histogram_refused_mv${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reason, MetricName AS Name, TimeUnix AS Time
+FROM arriving_metrics_exponential_histogram WHERE Reason != 0;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_summary_mv${on_cluster} TO otel_metrics_summary AS
-SELECT * EXCEPT (Suspect, HashInner, HashOuter) FROM arriving_metrics_summary WHERE NOT Suspect;
+SELECT * EXCEPT (Request, Suspect, HashInner, HashOuter, Received, Reason) FROM arriving_metrics_summary WHERE NOT Suspect AND Reason IN (0, 100);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_summary_suspected_mv${on_cluster} TO suspected AS
-SELECT *, 'otel_metrics_summary' AS Target FROM arriving_metrics_summary WHERE Suspect;
+SELECT *, 'otel_metrics_summary' AS Target FROM arriving_metrics_summary WHERE Suspect AND Reason IN (0, 100);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_summary_redacted_mv${on_cluster} TO otel_metrics_summary AS
 SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Count`, `Sum`, `ValueAtQuantiles.Quantile`, `ValueAtQuantiles.Value`, `Flags`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata` FROM redacted WHERE Target = 'otel_metrics_summary';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_summary_refused_mv${on_cluster} TO refused_items AS
+SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reason, MetricName AS Name, TimeUnix AS Time
+FROM arriving_metrics_summary WHERE Reason != 0;
