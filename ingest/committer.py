@@ -132,14 +132,13 @@ class Committer:
                 request.landing = request.landing.careful()
                 self.careful.mark(request.tenant, request.landing.signal)
             self._insert(requests, max_partitions)
-        elif isinstance(error, TooManyParts) and max_partitions:
-            # Together they span too many days. Each alone may span as many as it likes.
-            for request in requests:
-                self._insert([request], max_partitions=0)
+        elif isinstance(error, TooManyParts) and len(requests) == 1 and max_partitions:
+            # Together they span too many days; alone it may span as many as it likes.
+            self._insert(requests, max_partitions=0)
         elif isinstance(error, DataRejected) and len(good := self._readable(requests)) < len(requests):
             if good:
                 self._insert(good, max_partitions)
-        elif isinstance(error, DataRejected | MemoryExceeded | QueryFailed) and len(requests) > 1:
+        elif isinstance(error, DataRejected | MemoryExceeded | QueryFailed | TooManyParts) and len(requests) > 1:
             middle = len(requests) // 2
             self._insert(requests[:middle], max_partitions)
             self._insert(requests[middle:], max_partitions)
