@@ -117,6 +117,8 @@ class Committer:
                 counted[rejection.reason] += rejection.items
             self.stats.redacted.update(redacted)
         for request in requests:
+            if request.key in refused:
+                self.careful.mark(request.tenant, request.landing.signal)
             request.succeed(refused.get(request.key, STORED))
 
     def _isolate(self, requests: list[Request], error: StoreError, max_partitions: int) -> None:
@@ -125,7 +127,6 @@ class Committer:
             # Rare, and dearer: the tables for nested values can tell which.
             for request in requests:
                 request.landing = request.landing.careful()
-                self.careful.mark(request.tenant, request.landing.signal)
             self._insert(requests, max_partitions)
         elif isinstance(error, TooManyParts) and max_partitions:
             # Together they span too many days. Each alone may span as many as it likes.
