@@ -6,6 +6,7 @@ was written; then requests that can be told apart from the offender are written 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -22,6 +23,7 @@ from ingest.outcome import STORED, outcomes
 from store import Store
 from store.errors import DataRejected, ItemsRefused, QueryFailed, StoreError, TooManyParts
 
+_log = logging.getLogger(__name__)
 _MALFORMED = "the body is not a valid OTLP protobuf request"
 _UNAVAILABLE = "telemetry cannot be stored at the moment; try again soon"
 _PAUSE_S = 0.5
@@ -46,7 +48,8 @@ class Stats:
     def snapshot(self) -> dict[str, Any]:
         """The counts, and the mean time a batch took, in milliseconds."""
         mean = 1000 * self.commit_seconds / self.batches if self.batches else 0.0
-        return {**asdict(self), "commit_seconds": round(self.commit_seconds, 3), "commit_ms_mean": round(mean, 1)}
+        counted = {name: dict(getattr(self, name)) for name in ("rejected", "noted", "redacted")}
+        return {**asdict(self), **counted, "commit_seconds": round(self.commit_seconds, 3), "commit_ms_mean": round(mean, 1)}
 
 
 class Committer:
@@ -100,9 +103,14 @@ class Committer:
     def _finish(self, batch: int, requests: list[Request], started: float) -> None:
         """Commit a batch that is stored, and answer. Raises StoreError, and can be called again then."""
         letters = self._ledger.dead_letters
-        # Only the tables for nested values let a batch pass that has something to refuse.
-        rejections = letters.of_batch(batch) if requests[0].landing.nested else []
-        redacted = letters.redactions(batch) if any(request.suspect for request in requests) else {}
+        try:
+            # Only the tables for nested values let a batch pass that has something to refuse.
+            rejections = letters.of_batch(batch) if requests[0].landing.nested else []
+            redacted = letters.redactions(batch) if any(request.suspect for request in requests) else {}
+        except QueryFailed as error:
+            # It would fail again, and what could be stored is stored.
+            _log.error("what was refused of batch %d stays untold: %s", batch, error)
+            rejections, redacted = [], {}
         refused = outcomes(rejections)
         self._ledger.commit(batch, [request.key for request in requests], refused)
         self._count(
