@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ingest import redaction_policy
-from ingest.bounds import check_depth, check_resources
+from ingest.bounds import check_resources
+from ingest.depth import is_too_deep
 from ingest.envelope import Landing, Signal, request_key, varint
+from ingest.errors import MalformedBody
 from ingest.nesting import is_nested
 from ingest.redaction_key import RedactionKey
 from ingest.secret_scan import SecretScan
@@ -63,8 +65,9 @@ class Admission:
         """The request as it may be stored. Raises BodyTooLarge or MalformedBody for its shape."""
         check_resources(body, self._settings.max_resources)
         nested = is_nested(signal, body)
-        if nested:
-            check_depth(body, self._settings.max_value_depth)
+        most = self._settings.max_value_depth
+        if nested and is_too_deep(body, most):
+            raise MalformedBody(f"values are nested more than {most} arrays and maps deep")
         suspect = self._scan.suspects(body)
         key = request_key(tenant, signal, body)
         # The landing table for nested values is the one behind which rows can be redacted.

@@ -16,12 +16,12 @@ from typing import Any
 
 from ingest.careful import Careful
 from ingest.envelope import envelope
-from ingest.errors import MalformedBody, Overloaded
+from ingest.errors import BodyTooLarge, MalformedBody, Overloaded
 from ingest.groups import Request
 from ingest.ledger import Ledger
 from ingest.outcome import STORED, outcomes
 from store import Store
-from store.errors import DataRejected, ItemsRefused, QueryFailed, StoreError, TooManyParts
+from store.errors import DataRejected, ItemsRefused, MemoryExceeded, QueryFailed, StoreError, TooManyParts
 
 _log = logging.getLogger(__name__)
 _MALFORMED = "the body is not a valid OTLP protobuf request"
@@ -37,6 +37,7 @@ class Stats:
     bytes: int = 0
     duplicates: int = 0
     malformed: int = 0
+    too_large: int = 0
     unavailable: int = 0
     batches: int = 0
     commit_seconds: float = 0.0
@@ -55,9 +56,13 @@ class Stats:
 class Committer:
     """Writes groups; several threads may do so at once."""
 
-    def __init__(self, store: Store, ledger: Ledger, closing: threading.Event, careful: Careful) -> None:
+    def __init__(
+        self, store: Store, ledger: Ledger, closing: threading.Event, careful: Careful, max_memory_bytes: int
+    ) -> None:
         self.stats = Stats()
         self.careful = careful
+        # A few bytes can become a row: what a batch costs is known only as it is decoded.
+        self._limits = {"max_memory_usage": max_memory_bytes}
         self._store = store
         self._ledger = ledger
         self._closing = closing
@@ -87,7 +92,7 @@ class Committer:
             return
         landing = requests[0].landing
         pieces = [piece for r in requests for piece in envelope(r.tenant, batch, r.received_ns, r.body, r.fields)]
-        settings = {**landing.settings(), "max_partitions_per_insert_block": max_partitions}
+        settings = {**landing.settings(), **self._limits, "max_partitions_per_insert_block": max_partitions}
         try:
             self._store.insert_bytes(landing.table, pieces, "Protobuf", settings)
         except StoreError as error:
@@ -143,13 +148,16 @@ class Committer:
         elif isinstance(error, DataRejected) and len(good := self._readable(requests)) < len(requests):
             if good:
                 self._insert(good, max_partitions)
-        elif isinstance(error, DataRejected | QueryFailed) and len(requests) > 1:
+        elif isinstance(error, DataRejected | MemoryExceeded | QueryFailed) and len(requests) > 1:
             middle = len(requests) // 2
             self._insert(requests[:middle], max_partitions)
             self._insert(requests[middle:], max_partitions)
         elif isinstance(error, DataRejected):
             self._count(malformed=1)
             requests[0].fail(MalformedBody(_MALFORMED))
+        elif isinstance(error, MemoryExceeded):
+            self._count(too_large=1)
+            requests[0].fail(BodyTooLarge("decoding the body needs too much memory; send smaller requests"))
         else:
             self._refuse(requests)
 

@@ -1,7 +1,6 @@
-"""The bytes around a request: the envelope ClickHouse decodes, and OTLP's own answers.
+"""The bytes around a request: the envelope ClickHouse decodes.
 
-The only module that knows protobuf's wire format. It wraps a request body without reading it
-(https://protobuf.dev/programming-guides/encoding/).
+It wraps a request body without reading it (https://protobuf.dev/programming-guides/encoding/).
 """
 
 from __future__ import annotations
@@ -13,11 +12,8 @@ from typing import Any, NamedTuple
 from store.batches import KEY_BYTES
 from store.proto import schema
 
-MEDIA_TYPE = "application/x-protobuf"
-
 # Wire types: 0 varint, 1 eight bytes, 2 length and bytes. A tag is field number << 3 | wire type.
 _TENANT, _BATCH, _RECEIVED, _REQUEST = 1 << 3 | 2, 2 << 3 | 0, 3 << 3 | 1, 4 << 3 | 2
-_CODE, _MESSAGE = 1 << 3 | 0, 2 << 3 | 2
 
 
 class Signal(StrEnum):
@@ -110,12 +106,6 @@ def envelope(tenant: str, batch: int, received_ns: int, body: bytes, fields: byt
         )
     )
     return varint(len(head) + len(body)) + head, body
-
-
-def status_body(code: int, message: str) -> bytes:
-    """A google.rpc.Status (https://github.com/googleapis/googleapis/blob/master/google/rpc/status.proto)."""
-    text = message.encode()
-    return b"".join((bytes((_CODE,)), varint(code), bytes((_MESSAGE,)), varint(len(text)), text))
 
 
 def varint(number: int) -> bytes:

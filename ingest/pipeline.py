@@ -45,7 +45,9 @@ class Pipeline:
         self._ledger = Ledger(store, settings)
         self._stopping = threading.Event()
         self._careful = Careful()
-        self._committer = Committer(store, self._ledger, self._stopping, self._careful)
+        self._committer = Committer(
+            store, self._ledger, self._stopping, self._careful, settings.max_batch_memory_bytes
+        )
         self._groups = Groups(settings.max_batch_bytes)
         self._under_way: dict[bytes, Request] = {}
         self._lock = threading.Lock()

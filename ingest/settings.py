@@ -27,6 +27,11 @@ class IngestSettings(BaseModel):
         ge=1,
         description="Largest request body, before and after decompression; beyond it: 413.",
     )
+    max_json_bytes: int = Field(
+        default=16 * MIB,
+        ge=1,
+        description="Largest JSON body, before and after decompression: parsed it takes twenty times as much memory.",
+    )
     max_inflight_bytes: int = Field(
         default=256 * MIB, ge=1, description="Most bytes of bodies held at once; beyond it requests are answered 503."
     )
@@ -34,6 +39,11 @@ class IngestSettings(BaseModel):
         default=16 * MIB,
         ge=1,
         description="A batch takes no further request beyond this size; the engine needs 30 times as much memory.",
+    )
+    max_batch_memory_bytes: int = Field(
+        default=1024 * MIB,
+        ge=64 * MIB,
+        description="Memory the engine may use for one batch; a request that alone needs more is answered 413.",
     )
     writers: int = Field(default=2, ge=1, le=16, description="Batches written at the same time.")
     commit_timeout_s: float = Field(
@@ -68,7 +78,8 @@ class IngestSettings(BaseModel):
         default=20_000, ge=1, description="Most resources in one request; beyond it: 413. Empty ones take 2 bytes each."
     )
     max_value_depth: int = Field(
-        default=40,
+        # Protobuf's own libraries give up at 34 maps or 50 arrays.
+        default=32,
         ge=1,
         description="Deepest nesting of arrays and maps in attributes and bodies; beyond it: 400 for the request.",
     )
@@ -107,7 +118,7 @@ class IngestSettings(BaseModel):
     redaction_key_file: Path | None = Field(
         default=None, description="File with the key of redaction rules that hash: 16 bytes at least."
     )
-    body_timeout_s: float = Field(default=10.0, gt=0, description="Longest time a request body may take to arrive.")
+    body_timeout_s: float = Field(default=8.0, gt=0, description="Longest time a request body may take to arrive.")
     remember_s: int = Field(
         default=7 * 86_400,
         ge=900,

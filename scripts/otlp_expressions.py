@@ -12,6 +12,7 @@ DEEPER_MAP = "otlp_kvlist_value"
 NOT_UTF8 = "text is not UTF-8"
 
 MAP = "Map(LowCardinality(String), String)"
+RESOURCE_MAP = "Map(LowCardinality(String), LowCardinality(String))"
 # Beyond this a Date, and so a partition's day, wraps round (2149-06-05, in nanoseconds).
 LAST_TIME = 5_662_224_000_000_000_000
 

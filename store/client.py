@@ -221,4 +221,4 @@ def _translate(error: ClickHouseError, what: str) -> StoreError:
     code = getattr(error, "code", None)
     if code is None and isinstance(error, OperationalError):
         return StoreUnavailable(f"{what}: no answer from the engine")
-    return from_engine(int(code) if code is not None else None, what)
+    return from_engine(int(code) if code is not None else None, what, str(error))
