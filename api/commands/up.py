@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,7 @@ from store.errors import StoreError
 from store.settings import Home
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_OPEN_FILES = 65_536
 
 
 def up(
@@ -66,12 +68,21 @@ def up(
     system = System(settings)
     try:
         _settle(settings)
+        _open_files()
         system.start()
         typer.echo(system.ready_line())
         asked.wait()
         system.stop()
     except StoreError as error:
         raise UsageError(str(error)) from error
+
+
+def _open_files() -> None:
+    """Take as many open files as the system gives without asking: connections and parts of tables both need them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _settle(settings: Settings) -> None:
