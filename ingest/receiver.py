@@ -195,7 +195,7 @@ async def _answer(
 
 
 class _Defects:
-    """Answers a request with 500 when a defect of ours broke it, and lets the server log it."""
+    """Answers a request with 500 when a defect of ours broke it, and logs it; the server would cut the connection."""
 
     def __init__(self, send: Send, encoding: Encoding) -> None:
         self._send = send
@@ -206,6 +206,9 @@ class _Defects:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, Exception):
-            await _refuse(self._send, IngestError("internal error"), self._encoding)
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        _log.error("a request failed", exc_info=error)
+        await _refuse(self._send, IngestError("internal error"), self._encoding)
+        return True
