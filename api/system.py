@@ -16,11 +16,13 @@ from api.app import create_app
 from api.deps import Services
 from api.errors import UnsafeHost
 from api.listener import Listener, bind
-from api.reading import Reader
+from api.reading import Reader, stored_items
 from api.settings import LOOPBACK, Settings
+from api.telemetry import SelfTelemetry
 from correlate import jobs
 from correlate.worker import EmbeddedWorker
 from ingest.pipeline import Pipeline
+from ingest.reason import Reason
 from ingest.receiver import create_app as create_receiver
 from store import Store, migrate
 
@@ -59,7 +61,10 @@ class System:
         undo.callback(store.close)
         migrate.apply(store)
 
-        pipeline = Pipeline(store, settings.ingest, settings.tenant)
+        ports = {otlp_socket.getsockname()[1], api_socket.getsockname()[1]}
+        telemetry = SelfTelemetry.start(settings.telemetry, ports, partial(stored_items, store))
+        undo.callback(telemetry.stop)
+        pipeline = Pipeline(store, settings.ingest, settings.tenant, telemetry.ingest)
         undo.callback(pipeline.stop)
         pipeline.start()
         worker = EmbeddedWorker(store, settings.correlate, settings.tenant)
@@ -71,12 +76,14 @@ class System:
             reader=Reader(store, settings.tenant),
             submit=partial(jobs.submit, store, settings.tenant),
             ingest_stats=pipeline.stats,
-            ready=lambda: receiver.listening,
+            reasons=partial(_reasons, pipeline, receiver),
         )
         api = Listener(api_socket, "api", lambda: create_app(services))
         for listener in (api, receiver):
             undo.callback(listener.stop)
             listener.start()
+        # What is still to be told is told while our own receiver listens, in case it goes there.
+        undo.callback(telemetry.stop)
         self.otlp_http_url, self.api_url = receiver.url, api.url
 
     def stop(self) -> None:
@@ -87,6 +94,11 @@ class System:
         """The one line that says the system works and where."""
         where = self.settings.data if self.settings.store is None else self.settings.store_settings.url
         return f"ready otlp_http={self.otlp_http_url} api={self.api_url} data={where}"
+
+
+def _reasons(pipeline: Pipeline, receiver: Listener) -> list[Reason]:
+    listening = [] if receiver.listening else [Reason("not_listening", "the receiver is not listening", blocks=True)]
+    return [*pipeline.reasons(), *listening]
 
 
 def refuse_exposure(host: str) -> None:

@@ -16,6 +16,7 @@ from ingest.envelope import envelope
 from ingest.errors import MalformedBody, Overloaded
 from ingest.groups import Request
 from ingest.ledger import Ledger
+from ingest.telemetry import Telemetry
 from store import Store
 from store.errors import DataRejected, QueryFailed, StoreError, TooManyParts
 
@@ -45,8 +46,9 @@ class Stats:
 class Committer:
     """Writes groups; several threads may do so at once."""
 
-    def __init__(self, store: Store, ledger: Ledger, closing: threading.Event) -> None:
+    def __init__(self, store: Store, ledger: Ledger, closing: threading.Event, telemetry: Telemetry) -> None:
         self.stats = Stats()
+        self._telemetry = telemetry
         self._store = store
         self._ledger = ledger
         self._closing = closing
@@ -54,8 +56,14 @@ class Committer:
 
     def write(self, requests: list[Request]) -> None:
         """Store requests for one table and answer each. Never raises a StoreError."""
+        with self._telemetry.batch(requests):
+            self._write(requests)
+
+    def _write(self, requests: list[Request]) -> None:
         try:
-            stored = self._ledger.stored([request.key for request in requests])
+            stored = self._telemetry.step(
+                "ledger.lookup", lambda: self._ledger.stored([request.key for request in requests])
+            )
         except StoreError:
             self._refuse(requests)
             return
@@ -63,6 +71,7 @@ class Committer:
             if request.key in stored:
                 request.succeed()
         self._count(duplicates=len(stored))
+        self._telemetry.duplicate(requests[0].landing.signal, len(stored))
         fresh = [request for request in requests if request.key not in stored]
         if fresh:
             self._insert(fresh)
@@ -70,7 +79,7 @@ class Committer:
     def _insert(self, requests: list[Request], max_partitions: int = 100) -> None:
         started = time.perf_counter()
         try:
-            batch = self._ledger.begin()
+            batch = self._telemetry.step("ledger.begin", self._ledger.begin)
         except StoreError:
             self._refuse(requests)
             return
@@ -78,22 +87,27 @@ class Committer:
         pieces = [piece for r in requests for piece in envelope(r.tenant, batch, r.received_ns, r.body)]
         settings = {**landing.settings(), "max_partitions_per_insert_block": max_partitions}
         try:
-            self._store.insert_bytes(landing.table, pieces, "Protobuf", settings)
+            self._telemetry.step(
+                "insert", lambda: self._store.insert_bytes(landing.table, pieces, "Protobuf", settings)
+            )
         except StoreError as error:
             del pieces
-            if self._persist(lambda: self._ledger.discard([batch])):
+            if self._persist("ledger.discard", lambda: self._ledger.discard([batch])):
                 self._isolate(requests, error, max_partitions)
             else:
                 self._refuse(requests)
             return
-        if not self._persist(lambda: self._ledger.commit(batch, [request.key for request in requests])):
+        keys = [request.key for request in requests]
+        if not self._persist("ledger.commit", lambda: self._ledger.commit(batch, keys)):
             self._refuse(requests)
             return
+        seconds = time.perf_counter() - started
+        self._telemetry.committed(landing.signal, requests, seconds)
         self._count(
             requests=len(requests),
             bytes=sum(len(request.body) for request in requests),
             batches=1,
-            commit_seconds=time.perf_counter() - started,
+            commit_seconds=seconds,
         )
         for request in requests:
             request.succeed()
@@ -133,7 +147,7 @@ class Committer:
                 good.append(request)
         return good
 
-    def _persist(self, step: Callable[[], None]) -> bool:
+    def _persist(self, name: str, step: Callable[[], None]) -> bool:
         """Repeat a step of the ledger until it is done; False when the process is stopping before.
 
         Meanwhile its requests stay unanswered and those sent again join them, so nothing can be stored
@@ -141,7 +155,7 @@ class Committer:
         """
         while True:
             try:
-                step()
+                self._telemetry.step(name, step)
             except StoreError:
                 if self._closing.wait(_PAUSE_S):
                     return False

@@ -20,7 +20,9 @@ from ingest.groups import Groups, Request
 from ingest.ledger import Ledger
 from ingest.nesting import is_nested
 from ingest.outcome import STORED, Outcome
+from ingest.reason import Reason
 from ingest.settings import MIB, IngestSettings
+from ingest.telemetry import Telemetry
 from store import Store
 from store.errors import StoreError
 from store.settings import DEFAULT_TENANT
@@ -31,14 +33,22 @@ _log = logging.getLogger(__name__)
 class Pipeline:
     """The way into the store. `start` it before the first request and `stop` it after the last."""
 
-    def __init__(self, store: Store, settings: IngestSettings, tenant: str = DEFAULT_TENANT) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: IngestSettings,
+        tenant: str = DEFAULT_TENANT,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self.settings = settings
         self.tenant = tenant
         self.budget = Budget(settings.max_inflight_bytes)
+        self.telemetry = telemetry or Telemetry()
         self._ledger = Ledger(store, settings)
         self._stopping = threading.Event()
-        self._committer = Committer(store, self._ledger, self._stopping)
+        self._committer = Committer(store, self._ledger, self._stopping, self.telemetry)
         self._groups = Groups(settings.max_batch_bytes)
+        self.telemetry.watch(lambda: len(self._groups), lambda: self.budget.used)
         self._under_way: dict[bytes, Request] = {}
         self._lock = threading.Lock()
         self._threads = [
@@ -91,6 +101,7 @@ class Pipeline:
                 request.done.add_done_callback(lambda _: self._under_way.pop(key, None))
                 return request
             self._committer.stats.duplicates += 1
+        self.telemetry.duplicate(landing.signal)
         hold.release()
         return request
 
@@ -110,6 +121,10 @@ class Pipeline:
     def stats(self) -> dict[str, Any]:
         """Counts since the start, and the bytes in flight."""
         return {**self._committer.stats.snapshot(), "inflight_bytes": self.budget.used}
+
+    def reasons(self) -> list[Reason]:
+        """Why telemetry is refused, or what is not as it should be; empty when all is well."""
+        return [] if self._accepting else [Reason("stopping", "the receiver is stopping", blocks=True)]
 
     def stop(self) -> None:
         """Store what was accepted, accept nothing more, end the writers. Safe to call twice."""

@@ -49,6 +49,14 @@ def create_app(pipeline: Pipeline) -> ASGIApp:
 
 
 async def _receive(pipeline: Pipeline, signal: Signal, request: Request) -> Response:
+    try:
+        return await _stored(pipeline, signal, request)
+    except IngestError as error:
+        pipeline.telemetry.refused(signal, error)
+        raise
+
+
+async def _stored(pipeline: Pipeline, signal: Signal, request: Request) -> Response:
     hold = pipeline.budget.hold()
     try:
         body = await _body(request, pipeline.settings, hold)
