@@ -117,7 +117,7 @@ def main() -> None:
         if "disk" in sections:
             print("bytes on disk after OPTIMIZE FINAL, embedded")
             for signal in signals:
-                disk.on_disk(folder / f"disk-{signal}", signal, 30_000 if arguments.quick else 200_000)
+                disk.on_disk(folder / f"disk-{signal}", signal, 30_000 if arguments.quick else 100_000)
 
 
 if __name__ == "__main__":
