@@ -20,6 +20,7 @@ from ingest.errors import BodyTooLarge, MalformedBody, Overloaded
 from ingest.groups import Request
 from ingest.ledger import Ledger
 from ingest.outcome import STORED, outcomes
+from ingest.telemetry import Telemetry
 from store import Store
 from store.errors import DataRejected, ItemsRefused, MemoryExceeded, QueryFailed, StoreError, TooManyParts
 
@@ -50,17 +51,29 @@ class Stats:
         """The counts, and the mean time a batch took, in milliseconds."""
         mean = 1000 * self.commit_seconds / self.batches if self.batches else 0.0
         counted = {name: dict(getattr(self, name)) for name in ("rejected", "noted", "redacted")}
-        return {**asdict(self), **counted, "commit_seconds": round(self.commit_seconds, 3), "commit_ms_mean": round(mean, 1)}
+        return {
+            **asdict(self),
+            **counted,
+            "commit_seconds": round(self.commit_seconds, 3),
+            "commit_ms_mean": round(mean, 1),
+        }
 
 
 class Committer:
     """Writes groups; several threads may do so at once."""
 
     def __init__(
-        self, store: Store, ledger: Ledger, closing: threading.Event, careful: Careful, max_memory_bytes: int
+        self,
+        store: Store,
+        ledger: Ledger,
+        closing: threading.Event,
+        careful: Careful,
+        telemetry: Telemetry,
+        max_memory_bytes: int,
     ) -> None:
         self.stats = Stats()
         self.careful = careful
+        self._telemetry = telemetry
         # A few bytes can become a row: what a batch costs is known only as it is decoded.
         self._limits = {"max_memory_usage": max_memory_bytes}
         self._store = store
@@ -70,8 +83,14 @@ class Committer:
 
     def write(self, requests: list[Request]) -> None:
         """Store requests for one table and answer each. Never raises a StoreError."""
+        with self._telemetry.batch(requests):
+            self._write(requests)
+
+    def _write(self, requests: list[Request]) -> None:
         try:
-            stored = self._ledger.stored([request.key for request in requests])
+            stored = self._telemetry.step(
+                "ledger.lookup", lambda: self._ledger.stored([request.key for request in requests])
+            )
         except StoreError:
             self._refuse(requests)
             return
@@ -79,6 +98,7 @@ class Committer:
             if request.key in stored:
                 request.succeed(stored[request.key])
         self._count(duplicates=len(stored))
+        self._telemetry.duplicate(requests[0].landing.signal, len(stored))
         fresh = [request for request in requests if request.key not in stored]
         if fresh:
             self._insert(fresh)
@@ -86,7 +106,7 @@ class Committer:
     def _insert(self, requests: list[Request], max_partitions: int = 100) -> None:
         started = time.perf_counter()
         try:
-            batch = self._ledger.begin()
+            batch = self._telemetry.step("ledger.begin", self._ledger.begin)
         except StoreError:
             self._refuse(requests)
             return
@@ -94,15 +114,17 @@ class Committer:
         pieces = [piece for r in requests for piece in envelope(r.tenant, batch, r.received_ns, r.body, r.fields)]
         settings = {**landing.settings(), **self._limits, "max_partitions_per_insert_block": max_partitions}
         try:
-            self._store.insert_bytes(landing.table, pieces, "Protobuf", settings)
+            self._telemetry.step(
+                "insert", lambda: self._store.insert_bytes(landing.table, pieces, "Protobuf", settings)
+            )
         except StoreError as error:
             del pieces
-            if self._persist(lambda: self._ledger.discard([batch])):
+            if self._persist("ledger.discard", lambda: self._ledger.discard([batch])):
                 self._isolate(requests, error, max_partitions)
             else:
                 self._refuse(requests)
             return
-        if not self._persist(lambda: self._finish(batch, requests, started)):
+        if not self._persist("ledger.commit", lambda: self._finish(batch, requests, started)):
             self._refuse(requests)
 
     def _finish(self, batch: int, requests: list[Request], started: float) -> None:
@@ -118,11 +140,18 @@ class Committer:
             rejections, redacted = [], {}
         refused = outcomes(rejections)
         self._ledger.commit(batch, [request.key for request in requests], refused)
+        seconds = time.perf_counter() - started
+        signal = requests[0].landing.signal
+        self._telemetry.committed(signal, requests, seconds)
+        for rejection in rejections:
+            if not rejection.stored:
+                self._telemetry.rejected(signal, rejection.items, rejection.reason)
+        self._telemetry.redacted(signal, redacted)
         self._count(
             requests=len(requests),
             bytes=sum(len(request.body) for request in requests),
             batches=1,
-            commit_seconds=time.perf_counter() - started,
+            commit_seconds=seconds,
         )
         with self._lock:
             for rejection in rejections:
@@ -177,7 +206,7 @@ class Committer:
                 good.append(request)
         return good
 
-    def _persist(self, step: Callable[[], None]) -> bool:
+    def _persist(self, name: str, step: Callable[[], None]) -> bool:
         """Repeat a step of the ledger until it is done; False when the process is stopping before.
 
         Meanwhile its requests stay unanswered and those sent again join them, so nothing can be stored
@@ -185,7 +214,7 @@ class Committer:
         """
         while True:
             try:
-                step()
+                self._telemetry.step(name, step)
             except StoreError:
                 if self._closing.wait(_PAUSE_S):
                     return False

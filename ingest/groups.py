@@ -69,6 +69,10 @@ class Groups:
         self._changed = threading.Condition()
         self._closed = False
 
+    def __len__(self) -> int:
+        """Requests that wait."""
+        return sum(len(waiting) for waiting in self._waiting.values())
+
     def put(self, request: Request) -> None:
         """Add a request to its table's queue."""
         with self._changed:

@@ -76,6 +76,7 @@ class Receiver:
                     raise UnsupportedMedia(f"the content type must be one of {', '.join(Encoding)}")
                 answer = await self._stored(signal, encoding, headers, receive)
             except IngestError as error:
+                self._pipeline.telemetry.refused(_SIGNALS.get(scope["path"]), error)
                 await _refuse(send, error, spoken)
             else:
                 if answer is not None:

@@ -1,7 +1,7 @@
 """Write store/migrations/0016_admission.sql: dead letters, the redaction policy and the views that apply it.
 
-    python -m scripts.generate_admission           write the file
-    python -m scripts.generate_admission --check   exit 1 when the file is stale
+python -m scripts.generate_admission           write the file
+python -m scripts.generate_admission --check   exit 1 when the file is stale
 """
 
 from __future__ import annotations
@@ -185,7 +185,10 @@ def migration() -> str:
                 if DICTIONARY.sub(r"\1", other) != plain:
                     raise ValueError(f"{name} is {kind} in {table} and {other} in others")
     together = {"Target": "LowCardinality(String)", **PASSING, **everything}
-    parts = [HEADER, REDACTING.format(columns=declared(together), redacting=redacting("suspected"), counting=counting("suspected"))]
+    parts = [
+        HEADER,
+        REDACTING.format(columns=declared(together), redacting=redacting("suspected"), counting=counting("suspected")),
+    ]
     parts.extend(
         ARRIVING.format(
             table=table,

@@ -66,7 +66,11 @@ class Level:
     def condition(self) -> str:
         """What throws where a text is not UTF-8, or where something is to be refused."""
         utf8 = f"NOT {not_utf8(self.texts)}"
-        return f"{utf8} AND NOT throwIf({self.refused} != 0, '{REFUSED}', toInt32({ITEMS_REFUSED}))" if self.refused else utf8
+        return (
+            f"{utf8} AND NOT throwIf({self.refused} != 0, '{REFUSED}', toInt32({ITEMS_REFUSED}))"
+            if self.refused
+            else utf8
+        )
 
     def fields(self) -> dict[str, tuple[str, str]]:
         """Every field the expressions use: alias -> (level, field)."""
@@ -201,7 +205,9 @@ class Landing:
         nested = self.values.nested
         return {
             "r": self.judged(resource, rejections.caps("r.resource.attributes", nested=nested), "ResourceReason", ""),
-            "c": self.judged(scope, rejections.caps("c.scope.attributes", nested=nested), "ScopeReason", "ResourceReason"),
+            "c": self.judged(
+                scope, rejections.caps("c.scope.attributes", nested=nested), "ScopeReason", "ResourceReason"
+            ),
         }
 
     def view(self, target: str, query: str, table: str = "") -> str:
@@ -293,7 +299,9 @@ HEADER = """-- supersedes: 0004_landing 0006_check
 
 def migration() -> str:
     """The text of 0014_landing.sql."""
-    header = HEADER.format(attributes=ATTRIBUTE_DEPTH, body=BODY_DEPTH, array=DEEPER_ARRAY, map=DEEPER_MAP, refused=ITEMS_REFUSED)
+    header = HEADER.format(
+        attributes=ATTRIBUTE_DEPTH, body=BODY_DEPTH, array=DEEPER_ARRAY, map=DEEPER_MAP, refused=ITEMS_REFUSED
+    )
     parts = [f"CREATE TABLE IF NOT EXISTS {CHECKED}${{on_cluster}} (Tenant LowCardinality(String)) ENGINE = Null;\n"]
     parts += arriving_tables()
     for values in (Values(nested=False), Values(nested=True)):

@@ -46,10 +46,7 @@ def _times(first: str, second: str = "") -> str:
     """Branches for an item's time, and for the one that stands in for it where there is none."""
     late = [f"({time} > Latest AND {time} NOT IN {_NO_TIMES})" for time in (first, second) if time]
     used = f"if({first} IN {_NO_TIMES}, {second}, {first})" if second else first
-    return (
-        f"{' OR '.join(late)}, {TIME_IN_FUTURE}, "
-        f"{used} < Earliest AND {used} NOT IN {_NO_TIMES}, {TIME_TOO_OLD}, "
-    )
+    return f"{' OR '.join(late)}, {TIME_IN_FUTURE}, {used} < Earliest AND {used} NOT IN {_NO_TIMES}, {TIME_TOO_OLD}, "
 
 
 def _missing(*times: str) -> str:
