@@ -252,7 +252,7 @@ _TOKEN = re.compile(r"\\[AzbB]|\\.|\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]|[\^$]|."
 
 
 def _without_assertions(pattern: str) -> str:
-    """The pattern without what looks at a place and takes no character: it matches what the pattern matches, and more."""
+    """The pattern without what looks at a place and takes no character: it matches the same, and more."""
     return "".join(
         "" if token in {"^", "$", r"\A", r"\z", r"\b", r"\B"} else token for token in _TOKEN.findall(pattern)
     )

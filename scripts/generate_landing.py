@@ -154,7 +154,7 @@ class Landing:
     def table(self, signal: str) -> str:
         """The table that one signal's envelopes are inserted into."""
         request = column_type(self.messages, f"{signal.capitalize()}Request")
-        columns = {field: kind for field, kind in {**ENVELOPE, **CAREFUL, **rejections.LIMITS}.values()}
+        columns = dict({**ENVELOPE, **CAREFUL, **rejections.LIMITS}.values())
         return stage(self.named(f"landing_{signal}"), {**columns, "request": request})
 
     @property
@@ -289,7 +289,7 @@ HEADER = """-- supersedes: 0004_landing 0006_check
 -- {{"{map}": base64 of the KeyValueList}}. Text that is not UTF-8 fails the insert (engine code 395).
 --
 -- An item that must be refused (its reason, by the limits in its envelope, is not 0) fails an insert into the tables
--- for flat values (engine code {refused}): the batch is then inserted into the *_nested ones, where refused items become
+-- for flat values (engine code {refused}): the batch is then put into the *_nested ones, where refused items become
 -- dead letters. So telemetry that is as it should be pays for nothing but the look.
 --
 -- The check_* tables take the same bytes, fail in the same cases and feed nothing: when a batch is refused they tell

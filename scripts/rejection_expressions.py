@@ -62,7 +62,8 @@ def span(*, nested: bool) -> str:
     """Branches for a span."""
     return (
         f"length(s.trace_id) != 16 OR s.trace_id = unhex('{'00' * 16}'), {TRACE_ID}, "
-        f"length(s.span_id) != 8 OR s.span_id = unhex('{'00' * 8}') OR length(s.parent_span_id) NOT IN (0, 8), {SPAN_ID}, "
+        f"length(s.span_id) != 8 OR s.span_id = unhex('{'00' * 8}') OR length(s.parent_span_id) NOT IN (0, 8), "
+        f"{SPAN_ID}, "
         + _times("s.start_time_unix_nano", "s.end_time_unix_nano")
         + caps("s.attributes", nested=nested)
         + _crowded("s.events.attributes.k", "s.links.attributes.k")
