@@ -17,7 +17,7 @@ from ingest.budget import Budget, Hold
 from ingest.careful import Careful
 from ingest.committer import Committer
 from ingest.envelope import Signal
-from ingest.errors import Overloaded
+from ingest.errors import IngestError, Overloaded
 from ingest.groups import Groups, Request
 from ingest.ledger import Ledger
 from ingest.outcome import Outcome
@@ -94,7 +94,7 @@ class Pipeline:
                 admitted = await asyncio.to_thread(self._admission.admit, self.tenant, signal, body, received_ns)
             else:
                 admitted = self._admission.admit(self.tenant, signal, body, received_ns)
-        except BaseException:
+        except (IngestError, asyncio.CancelledError):
             hold.release()
             raise
         request = self._join(admitted, body, received_ns, hold)
