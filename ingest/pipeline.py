@@ -31,6 +31,8 @@ from store.errors import StoreError
 from store.settings import DEFAULT_TENANT
 
 _log = logging.getLogger(__name__)
+# Share of the time a request may wait that the queue before it may take; the batch being written takes some, too.
+_WAIT = 0.4
 
 
 class Pipeline:
@@ -62,7 +64,7 @@ class Pipeline:
             self.telemetry,
             settings.max_batch_memory_bytes,
         )
-        self._groups = Groups(settings.max_batch_bytes)
+        self._groups = Groups(settings.max_batch_bytes, _WAIT * settings.commit_timeout_s)
         self.telemetry.watch(lambda: len(self._groups), lambda: self.budget.used)
         self._under_way: dict[bytes, Request] = {}
         self._lock = threading.Lock()
@@ -124,23 +126,27 @@ class Pipeline:
             if not self._accepting:
                 hold.release()
                 raise Overloaded("the receiver is stopping")
-            self._quota.charge(self.tenant, len(body))
             landing = admitted.landing
             if self._careful.with_(self.tenant, landing.signal):
                 landing = landing.careful()
             request = Request(key, self.tenant, landing, body, received_ns, hold, admitted.fields, admitted.suspect)
+            try:
+                self._groups.put(request)
+            except Overloaded:
+                hold.release()
+                raise
+            self._quota.charge(self.tenant, len(body))
             self._under_way[key] = request
-            self._groups.put(request)
             request.done.add_done_callback(lambda _: self._under_way.pop(key, None))
             return request
 
     def _work(self) -> None:
         while (group := self._groups.take()) is not None:
-            landing, started = group[0].landing, time.monotonic()
+            started = time.monotonic()
             try:
                 self._committer.write(group)
             finally:
-                self._groups.written(landing, time.monotonic() - started)
+                self._groups.written(group, time.monotonic() - started)
             del group
             try:
                 self._ledger.forget()
