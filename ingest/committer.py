@@ -6,6 +6,7 @@ was written; then requests that can be told apart from the offender are written 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -19,9 +20,11 @@ from ingest.errors import BodyTooLarge, MalformedBody, Overloaded
 from ingest.groups import Request
 from ingest.ledger import Ledger
 from ingest.outcome import STORED, outcomes
+from ingest.telemetry import Telemetry
 from store import Store
 from store.errors import DataRejected, ItemsRefused, MemoryExceeded, QueryFailed, StoreError, TooManyParts
 
+_log = logging.getLogger(__name__)
 _MALFORMED = "the body is not a valid OTLP protobuf request"
 _UNAVAILABLE = "telemetry cannot be stored at the moment; try again soon"
 _PAUSE_S = 0.5
@@ -47,17 +50,30 @@ class Stats:
     def snapshot(self) -> dict[str, Any]:
         """The counts, and the mean time a batch took, in milliseconds."""
         mean = 1000 * self.commit_seconds / self.batches if self.batches else 0.0
-        return {**asdict(self), "commit_seconds": round(self.commit_seconds, 3), "commit_ms_mean": round(mean, 1)}
+        counted = {name: dict(getattr(self, name)) for name in ("rejected", "noted", "redacted")}
+        return {
+            **asdict(self),
+            **counted,
+            "commit_seconds": round(self.commit_seconds, 3),
+            "commit_ms_mean": round(mean, 1),
+        }
 
 
 class Committer:
     """Writes groups; several threads may do so at once."""
 
     def __init__(
-        self, store: Store, ledger: Ledger, closing: threading.Event, careful: Careful, max_memory_bytes: int
+        self,
+        store: Store,
+        ledger: Ledger,
+        closing: threading.Event,
+        careful: Careful,
+        telemetry: Telemetry,
+        max_memory_bytes: int,
     ) -> None:
         self.stats = Stats()
         self.careful = careful
+        self._telemetry = telemetry
         # A few bytes can become a row: what a batch costs is known only as it is decoded.
         self._limits = {"max_memory_usage": max_memory_bytes}
         self._store = store
@@ -67,8 +83,14 @@ class Committer:
 
     def write(self, requests: list[Request]) -> None:
         """Store requests for one table and answer each. Never raises a StoreError."""
+        with self._telemetry.batch(requests):
+            self._write(requests)
+
+    def _write(self, requests: list[Request]) -> None:
         try:
-            stored = self._ledger.stored([request.key for request in requests])
+            stored = self._telemetry.step(
+                "ledger.lookup", lambda: self._ledger.stored([request.key for request in requests])
+            )
         except StoreError:
             self._refuse(requests)
             return
@@ -76,6 +98,7 @@ class Committer:
             if request.key in stored:
                 request.succeed(stored[request.key])
         self._count(duplicates=len(stored))
+        self._telemetry.duplicate(requests[0].landing.signal, len(stored))
         fresh = [request for request in requests if request.key not in stored]
         if fresh:
             self._insert(fresh)
@@ -83,7 +106,7 @@ class Committer:
     def _insert(self, requests: list[Request], max_partitions: int = 100) -> None:
         started = time.perf_counter()
         try:
-            batch = self._ledger.begin()
+            batch = self._telemetry.step("ledger.begin", self._ledger.begin)
         except StoreError:
             self._refuse(requests)
             return
@@ -91,30 +114,44 @@ class Committer:
         pieces = [piece for r in requests for piece in envelope(r.tenant, batch, r.received_ns, r.body, r.fields)]
         settings = {**landing.settings(), **self._limits, "max_partitions_per_insert_block": max_partitions}
         try:
-            self._store.insert_bytes(landing.table, pieces, "Protobuf", settings)
+            self._telemetry.step(
+                "insert", lambda: self._store.insert_bytes(landing.table, pieces, "Protobuf", settings)
+            )
         except StoreError as error:
             del pieces
-            if self._persist(lambda: self._ledger.discard([batch])):
+            if self._persist("ledger.discard", lambda: self._ledger.discard([batch])):
                 self._isolate(requests, error, max_partitions)
             else:
                 self._refuse(requests)
             return
-        if not self._persist(lambda: self._finish(batch, requests, started)):
+        if not self._persist("ledger.commit", lambda: self._finish(batch, requests, started)):
             self._refuse(requests)
 
     def _finish(self, batch: int, requests: list[Request], started: float) -> None:
         """Commit a batch that is stored, and answer. Raises StoreError, and can be called again then."""
         letters = self._ledger.dead_letters
-        # Only the tables for nested values let a batch pass that has something to refuse.
-        rejections = letters.of_batch(batch) if requests[0].landing.nested else []
-        redacted = letters.redactions(batch) if any(request.suspect for request in requests) else {}
+        try:
+            # Only the tables for nested values let a batch pass that has something to refuse.
+            rejections = letters.of_batch(batch) if requests[0].landing.nested else []
+            redacted = letters.redactions(batch) if any(request.suspect for request in requests) else {}
+        except QueryFailed as error:
+            # It would fail again, and what could be stored is stored.
+            _log.error("what was refused of batch %d stays untold: %s", batch, error)
+            rejections, redacted = [], {}
         refused = outcomes(rejections)
         self._ledger.commit(batch, [request.key for request in requests], refused)
+        seconds = time.perf_counter() - started
+        signal = requests[0].landing.signal
+        self._telemetry.committed(signal, requests, seconds)
+        for rejection in rejections:
+            if not rejection.stored:
+                self._telemetry.rejected(signal, rejection.items, rejection.reason)
+        self._telemetry.redacted(signal, redacted)
         self._count(
             requests=len(requests),
             bytes=sum(len(request.body) for request in requests),
             batches=1,
-            commit_seconds=time.perf_counter() - started,
+            commit_seconds=seconds,
         )
         with self._lock:
             for rejection in rejections:
@@ -122,6 +159,8 @@ class Committer:
                 counted[rejection.reason] += rejection.items
             self.stats.redacted.update(redacted)
         for request in requests:
+            if request.key in refused:
+                self.careful.mark(request.tenant, request.landing.signal)
             request.succeed(refused.get(request.key, STORED))
 
     def _isolate(self, requests: list[Request], error: StoreError, max_partitions: int) -> None:
@@ -130,7 +169,6 @@ class Committer:
             # Rare, and dearer: the tables for nested values can tell which.
             for request in requests:
                 request.landing = request.landing.careful()
-                self.careful.mark(request.tenant, request.landing.signal)
             self._insert(requests, max_partitions)
         elif isinstance(error, TooManyParts) and len(requests) == 1 and max_partitions:
             # Together they span too many days; alone it may span as many as it likes.
@@ -167,7 +205,7 @@ class Committer:
                 good.append(request)
         return good
 
-    def _persist(self, step: Callable[[], None]) -> bool:
+    def _persist(self, name: str, step: Callable[[], None]) -> bool:
         """Repeat a step of the ledger until it is done; False when the process is stopping before.
 
         Meanwhile its requests stay unanswered and those sent again join them, so nothing can be stored
@@ -175,7 +213,7 @@ class Committer:
         """
         while True:
             try:
-                step()
+                self._telemetry.step(name, step)
             except StoreError:
                 if self._closing.wait(_PAUSE_S):
                     return False

@@ -73,6 +73,10 @@ class Groups:
         self._changed = threading.Condition()
         self._closed = False
 
+    def __len__(self) -> int:
+        """Requests that wait."""
+        return sum(len(waiting) for waiting in self._waiting.values())
+
     def put(self, request: Request) -> None:
         """Add a request to its table's queue. Raises Overloaded when it would not be stored in time."""
         with self._changed:

@@ -76,6 +76,7 @@ class Receiver:
                     raise UnsupportedMedia(f"the content type must be one of {', '.join(Encoding)}")
                 answer = await self._stored(signal, encoding, headers, receive)
             except IngestError as error:
+                self._pipeline.telemetry.refused(_SIGNALS.get(scope["path"]), error)
                 await _refuse(send, error, spoken)
             else:
                 if answer is not None:
@@ -195,7 +196,7 @@ async def _answer(
 
 
 class _Defects:
-    """Answers a request with 500 when a defect of ours broke it, and lets the server log it."""
+    """Answers a request with 500 when a defect of ours broke it, and logs it; the server would cut the connection."""
 
     def __init__(self, send: Send, encoding: Encoding) -> None:
         self._send = send
@@ -206,6 +207,9 @@ class _Defects:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, Exception):
-            await _refuse(self._send, IngestError("internal error"), self._encoding)
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        _log.error("a request failed", exc_info=error)
+        await _refuse(self._send, IngestError("internal error"), self._encoding)
+        return True

@@ -154,7 +154,9 @@ def load(path: Path | None) -> Policy:
     known = {rule.name for rule in ready} | {rule.set_name for rule in ready}
     for name in (*given.on, *given.off):
         if name not in known:
-            raise BadPolicy(f"{what}: there is no ready-made rule or set {name!r}; there are {', '.join(sorted(known))}")
+            raise BadPolicy(
+                f"{what}: there is no ready-made rule or set {name!r}; there are {', '.join(sorted(known))}"
+            )
     wanted = [
         rule
         for rule in ready
@@ -250,12 +252,16 @@ _TOKEN = re.compile(r"\\[AzbB]|\\.|\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]|[\^$]|."
 
 
 def _without_assertions(pattern: str) -> str:
-    """The pattern without what looks at a place and takes no character: it matches what the pattern matches, and more."""
-    return "".join("" if token in {"^", "$", r"\A", r"\z", r"\b", r"\B"} else token for token in _TOKEN.findall(pattern))
+    """The pattern without what looks at a place and takes no character: it matches the same, and more."""
+    return "".join(
+        "" if token in {"^", "$", r"\A", r"\z", r"\b", r"\B"} else token for token in _TOKEN.findall(pattern)
+    )
 
 
 def _within_quotes(pattern: str) -> str:
     """The pattern, kept from running over the quote at a JSON key's end."""
     wide = {".": r'[^"]', r"\S": r'[^\s"]', r"\D": r'[^\d"]', r"\W": r'[^\w"]', r"\C": r'[^"]'}
-    tokens = (f'[^"{token[2:]}' if token.startswith("[^") else wide.get(token, token) for token in _TOKEN.findall(pattern))
+    tokens = (
+        f'[^"{token[2:]}' if token.startswith("[^") else wide.get(token, token) for token in _TOKEN.findall(pattern)
+    )
     return "".join(tokens)
