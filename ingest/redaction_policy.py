@@ -115,6 +115,7 @@ class Policy(BaseModel):
         masks = [rule for rule in texts if rule.action is Action.MASK]
         hashes = [rule for rule in texts if rule.action is Action.HASH]
         return Compiled(
+            scan=self.scan_pattern(),
             text_names=[rule.name for rule in masks] + [rule.name for rule in keys],
             text_patterns=[rule.whole for rule in masks] + [rule.in_json for rule in keys],
             text_marks=[rule.mark for rule in masks] + [f'"{rule.mark}"' for rule in keys],

@@ -89,12 +89,14 @@ SETTINGS index_granularity = 512, ttl_only_drop_parts = 1, ${durable};
 
 -- The redaction policy: the newest row counts. A receiver writes one when it starts with another policy. The views
 -- read it as constants. Lists of a kind are in step and as long as there are places in the views; a place without a
--- rule has a pattern that matches nothing. Any matches a text in which some text rule finds something. Patterns are
+-- rule has a pattern that matches nothing. Any matches a text in which some text rule finds something, Scan
+-- the bytes of a message in which some rule does. Patterns are
 -- RE2; those of texts keep their first and their last group.
 CREATE TABLE IF NOT EXISTS redaction_policy${on_cluster}
 (
     Version String,
     At DateTime64(3, 'UTC') DEFAULT now64(3),
+    Scan String,
     `Any` String,
     TextNames Array(String),
     TextPatterns Array(String),

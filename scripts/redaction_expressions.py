@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 
 from scripts.landing_columns import CAREFUL, METRIC, SERIES_HASH
+from scripts.otlp_expressions import DEEPER_ARRAY, DEEPER_MAP, literal
 from store.redaction import EVENT_SLOTS, HASH_SLOTS, KEY_SLOTS, TEXT_SLOTS
 
 POLICY = (
-    "Version", "Any", "TextNames", "TextPatterns", "TextMarks", "HashNames", "HashPatterns", "KeyNames", "KeyPatterns",
+    "Version", "Scan", "Any", "TextNames", "TextPatterns", "TextMarks", "HashNames", "HashPatterns", "KeyNames", "KeyPatterns",
     "KeyActions", "EventNames", "EventPatterns", "EventActions",
 )  # fmt: skip
 READ = f"WITH (SELECT ({', '.join(POLICY)}) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p"
 # Without a policy nothing may pass. A throwIf would say that the sender is at fault; a division by zero does not.
 GUARD = "intDiv(1, length(materialize(p.1))) >= 0"
+NESTED = "[redacted:nested]"
 # What accompanies the rows on their way and is not stored.
 PASSING = {
     **{column: kind for column, (_, kind) in CAREFUL.items()},
@@ -76,7 +78,20 @@ def redacted(text: str) -> str:
         changed = f"arrayMap(x -> {joined}, [{changed}])[1]"
     for slot in range(1, TEXT_SLOTS + 1):
         changed = f"replaceRegexpAll({changed}, {policy('TextPatterns', slot)}, {policy('TextMarks', slot)})"
-    return f"arrayMap(x -> if(match(x, {policy('Any')}), toValidUTF8({changed}), x), [{text}])[1]"
+    looked_into = f"arrayMap(x -> {_deeper('x')}, [{text}])"
+    return f"arrayMap(x -> if(match(x, {policy('Any')}), toValidUTF8({changed}), x), {looked_into})[1]"
+
+
+def _deeper(text: str) -> str:
+    """The text, with what is nested too deep to be JSON masked where a rule may find something in its bytes."""
+    blob = rf'"(?:{DEEPER_ARRAY}|{DEEPER_MAP})":"'
+    content = '([^"]*)'
+    blobs = f"extractAll({text}, {literal(blob + content)})"
+    # Of the engine's functions this one looks at bytes, as the scan of a request does.
+    found = f"arrayExists(b -> replaceRegexpOne(base64Decode(b), {policy('Scan')}, '') != base64Decode(b), {blobs})"
+    mask = literal(rf"\1{NESTED}")
+    masked = f"replaceRegexpAll({text}, {literal(f'({blob}){content}')}, {mask})"
+    return f"if(position({text}, 'otlp_') > 0 AND {found}, {masked}, {text})"
 
 
 def _rule(kind: str, slots: int, subject: str) -> str:

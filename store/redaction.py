@@ -26,8 +26,13 @@ _NO_TEXT, _NO_HASH = f"(){NOTHING}()", f"()({NOTHING})()"
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """Rules by kind; lists of a kind are in step. Patterns of texts have what is kept in groups 1 and 2."""
+    """Rules by kind; lists of a kind are in step.
 
+    `scan` matches the bytes of messages in which some rule finds something. Patterns of texts keep their first and
+    their last group.
+    """
+
+    scan: str
     text_names: Sequence[str]
     text_patterns: Sequence[str]
     text_marks: Sequence[str]
@@ -50,6 +55,7 @@ def publish(store: Store, policy: Compiled) -> None:
     """Make `policy` the one that the views apply from the next insert on. Raises StoreError."""
     row = {
         "Version": policy.version,
+        "Scan": policy.scan or NOTHING,
         "Any": "|".join((*policy.text_patterns, *policy.hash_patterns)) or NOTHING,
         **_padded("Text", TEXT_SLOTS, policy.text_names, policy.text_patterns, _NO_TEXT),
         "TextMarks": _filled([f"\\1{_literal(mark)}\\2" for mark in policy.text_marks], TEXT_SLOTS, ""),
