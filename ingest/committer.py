@@ -16,10 +16,11 @@ from ingest.envelope import envelope
 from ingest.errors import MalformedBody, Overloaded
 from ingest.groups import Request
 from ingest.ledger import Ledger
+from ingest.outcome import STORED
 from store import Store
 from store.errors import DataRejected, QueryFailed, StoreError, TooManyParts
 
-_MALFORMED = "the body is not a valid OTLP protobuf request"
+_MALFORMED = "the body is not a valid protobuf request"
 _UNAVAILABLE = "telemetry cannot be stored at the moment; try again soon"
 _PAUSE_S = 0.5
 
@@ -59,9 +60,7 @@ class Committer:
         except StoreError:
             self._refuse(requests)
             return
-        for request in requests:
-            if request.key in stored:
-                request.succeed()
+        self._answer([request for request in requests if request.key in stored])
         self._count(duplicates=len(stored))
         fresh = [request for request in requests if request.key not in stored]
         if fresh:
@@ -75,7 +74,7 @@ class Committer:
             self._refuse(requests)
             return
         landing = requests[0].landing
-        pieces = [piece for r in requests for piece in envelope(r.tenant, batch, r.received_ns, r.body)]
+        pieces = [piece for request in requests for piece in _enveloped(request, batch)]
         settings = {**landing.settings(), "max_partitions_per_insert_block": max_partitions}
         try:
             self._store.insert_bytes(landing.table, pieces, "Protobuf", settings)
@@ -95,8 +94,19 @@ class Committer:
             batches=1,
             commit_seconds=time.perf_counter() - started,
         )
+        self._answer(requests)
+
+    def _answer(self, requests: list[Request]) -> None:
+        """Answer requests for one table that are stored; one sent again will find what became of it, too."""
+        if not requests:
+            return
+        try:
+            outcomes = requests[0].landing.outcomes(self._store, [request.key for request in requests])
+        except StoreError:
+            self._refuse(requests)
+            return
         for request in requests:
-            request.succeed()
+            request.succeed(outcomes.get(request.key, STORED))
 
     def _isolate(self, requests: list[Request], error: StoreError, max_partitions: int) -> None:
         """After a failed insert that left nothing behind: write what can be written without the offender."""
@@ -122,8 +132,9 @@ class Committer:
         good = []
         for request in requests:
             try:
-                piece = envelope(request.tenant, 0, request.received_ns, request.body)
-                self._store.insert_bytes(request.landing.check, piece, "Protobuf", request.landing.settings())
+                self._store.insert_bytes(
+                    request.landing.check, _enveloped(request, 0), "Protobuf", request.landing.settings()
+                )
             except DataRejected:
                 self._count(malformed=1)
                 request.fail(MalformedBody(_MALFORMED))
@@ -157,3 +168,8 @@ class Committer:
         with self._lock:
             for name, change in changes.items():
                 setattr(self.stats, name, getattr(self.stats, name) + change)
+
+
+def _enveloped(request: Request, batch: int) -> tuple[bytes, bytes]:
+    key = request.key if request.landing.keyed else b""
+    return envelope(request.tenant, batch, request.received_ns, request.body, key)

@@ -7,16 +7,19 @@ The only module that knows protobuf's wire format. It wraps a request body witho
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+from ingest.outcome import Outcome
+from store import Store
 from store.batches import KEY_BYTES
 from store.proto import schema
 
 MEDIA_TYPE = "application/x-protobuf"
 
 # Wire types: 0 varint, 1 eight bytes, 2 length and bytes. A tag is field number << 3 | wire type.
-_TENANT, _BATCH, _RECEIVED, _REQUEST = 1 << 3 | 2, 2 << 3 | 0, 3 << 3 | 1, 4 << 3 | 2
+_TENANT, _BATCH, _RECEIVED, _REQUEST, _KEY = 1 << 3 | 2, 2 << 3 | 0, 3 << 3 | 1, 4 << 3 | 2, 5 << 3 | 2
 _CODE, _MESSAGE = 1 << 3 | 0, 2 << 3 | 2
 
 
@@ -28,8 +31,30 @@ class Signal(StrEnum):
     METRICS = "metrics"
 
 
+class Target(Protocol):
+    """Where requests of one kind are inserted: hashable, and equal when the same."""
+
+    @property
+    def table(self) -> str:
+        """Name of the table that flattens requests into telemetry."""
+
+    @property
+    def check(self) -> str:
+        """Name of the table that parses the same bytes and keeps nothing."""
+
+    @property
+    def keyed(self) -> bool:
+        """Whether envelopes carry the request's key."""
+
+    def settings(self) -> dict[str, Any]:
+        """Engine settings of an insert into either table."""
+
+    def outcomes(self, store: Store, keys: Sequence[bytes]) -> dict[bytes, Outcome]:
+        """What became of stored requests; success when not among them. Raises StoreError."""
+
+
 class Landing(NamedTuple):
-    """Where requests are inserted: a table per signal, and another for those with arrays or maps as values."""
+    """Where OTLP requests are inserted: a table per signal, and another for those with arrays or maps as values."""
 
     signal: Signal
     nested: bool
@@ -44,13 +69,18 @@ class Landing(NamedTuple):
         """Name of the table that parses the same bytes and keeps nothing."""
         return self.table.replace("landing_", "check_", 1)
 
+    @property
+    def keyed(self) -> bool:
+        """Whether envelopes carry the request's key."""
+        return False
+
     def settings(self) -> dict[str, Any]:
         """Engine settings of an insert into either table."""
-        return {
-            "format_schema": schema(nested=self.nested),
-            "format_schema_message_name": f"{self.signal.capitalize()}Envelope",
-            **_SETTINGS,
-        }
+        return insert_settings(schema(nested=self.nested), f"{self.signal.capitalize()}Envelope")
+
+    def outcomes(self, store: Store, keys: Sequence[bytes]) -> dict[bytes, Outcome]:
+        """All are success."""
+        return {}
 
 
 LANDINGS = tuple(Landing(signal, nested) for signal in Signal for nested in (False, True))
@@ -74,16 +104,22 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
-def request_key(tenant: str, signal: Signal, body: bytes) -> bytes:
-    """Identity of a request: the same body sent again has the same key."""
+def insert_settings(text: str, message: str) -> dict[str, Any]:
+    """Engine settings of inserting envelopes that are `message` in the protobuf schema `text`."""
+    return {"format_schema": text, "format_schema_message_name": message, **_SETTINGS}
+
+
+def request_key(tenant: str, signal: str, body: bytes) -> bytes:
+    """Identity of a request: the same body sent again has the same key. `signal` is a Signal or another kind's name."""
     key = hashlib.blake2b(f"{tenant}\0{signal}\0".encode(), digest_size=KEY_BYTES)
     key.update(body)
     return key.digest()
 
 
-def envelope(tenant: str, batch: int, received_ns: int, body: bytes) -> tuple[bytes, bytes]:
+def envelope(tenant: str, batch: int, received_ns: int, body: bytes, key: bytes = b"") -> tuple[bytes, bytes]:
     """A length-delimited envelope as two pieces to be written one after the other; the second is `body`."""
     name = tenant.encode()
+    identity = bytes((_KEY, len(key))) + key if key else b""
     head = b"".join(
         (
             bytes((_TENANT,)),
@@ -93,6 +129,7 @@ def envelope(tenant: str, batch: int, received_ns: int, body: bytes) -> tuple[by
             _varint(batch),
             bytes((_RECEIVED,)),
             received_ns.to_bytes(8, "little"),
+            identity,
             bytes((_REQUEST,)),
             _varint(len(body)),
         )

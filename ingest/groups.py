@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from ingest.budget import Hold
-from ingest.envelope import LANDINGS, Landing
+from ingest.envelope import Target
 from ingest.errors import IngestError
 from ingest.outcome import STORED, Outcome
 
@@ -24,7 +24,7 @@ class Request:
 
     key: bytes
     tenant: str
-    landing: Landing
+    landing: Target
     body: bytes
     received_ns: int
     hold: Hold
@@ -59,10 +59,10 @@ class Groups:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._worth_a_second = max_bytes // 2
-        self._writing: Counter[Landing] = Counter()
-        self._not_before = dict.fromkeys(LANDINGS, 0.0)
-        self._waiting: dict[Landing, deque[Request]] = {landing: deque() for landing in LANDINGS}
-        self._bytes: Counter[Landing] = Counter()
+        self._writing: Counter[Target] = Counter()
+        self._not_before: defaultdict[Target, float] = defaultdict(float)
+        self._waiting: defaultdict[Target, deque[Request]] = defaultdict(deque)
+        self._bytes: Counter[Target] = Counter()
         self._changed = threading.Condition()
         self._closed = False
 
@@ -76,7 +76,7 @@ class Groups:
     def take(self) -> list[Request] | None:
         """Requests for one table, the one that has waited longest first; None when closed and empty."""
         with self._changed:
-            while not (ready := [landing for landing in LANDINGS if self._ready(landing)]):
+            while not (ready := [landing for landing in self._waiting if self._ready(landing)]):
                 if self._closed and not any(self._waiting.values()):
                     return None
                 self._changed.wait(self._pause())
@@ -91,7 +91,7 @@ class Groups:
             self._writing[landing] += 1
             return group
 
-    def _ready(self, landing: Landing) -> bool:
+    def _ready(self, landing: Target) -> bool:
         if not self._waiting[landing]:
             return False
         settled = self._closed or time.monotonic() >= self._not_before[landing]
@@ -100,10 +100,10 @@ class Groups:
     def _pause(self) -> float | None:
         """Seconds until a waiting table's moment is over; None when there is none to wait for."""
         now = time.monotonic()
-        left = [self._not_before[s] - now for s in LANDINGS if self._waiting[s] and not self._writing[s]]
+        left = [self._not_before[s] - now for s, queue in self._waiting.items() if queue and not self._writing[s]]
         return max(0.0, min(left)) if left else None
 
-    def written(self, landing: Landing, seconds: float) -> None:
+    def written(self, landing: Target, seconds: float) -> None:
         """A group that `take` gave out is done with; writing it took `seconds`."""
         with self._changed:
             self._writing[landing] -= 1

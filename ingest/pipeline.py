@@ -14,7 +14,7 @@ from typing import Any
 
 from ingest.budget import Budget, Hold
 from ingest.committer import Committer
-from ingest.envelope import Landing, Signal, request_key
+from ingest.envelope import Landing, Signal, Target, request_key
 from ingest.errors import Overloaded
 from ingest.groups import Groups, Request
 from ingest.ledger import Ledger
@@ -35,6 +35,7 @@ class Pipeline:
         self.settings = settings
         self.tenant = tenant
         self.budget = Budget(settings.max_inflight_bytes)
+        self._store = store
         self._ledger = Ledger(store, settings)
         self._stopping = threading.Event()
         self._committer = Committer(store, self._ledger, self._stopping)
@@ -65,9 +66,13 @@ class Pipeline:
             key, landing = await asyncio.to_thread(self._looked_at, signal, body)
         else:
             key, landing = self._looked_at(signal, body)
+        return await self.submit_to(landing, key, body, hold)
+
+    async def submit_to(self, landing: Target, key: bytes, body: bytes, hold: Hold) -> Outcome:
+        """As `submit`, for a request whose table and key are known."""
         request = self._admit(key, landing, body, hold)
         if request is None:
-            return STORED
+            return await self._remembered(landing, key) if landing.keyed else STORED
         try:
             async with asyncio.timeout(self.settings.commit_timeout_s):
                 return await asyncio.wrap_future(request.done)
@@ -77,7 +82,15 @@ class Pipeline:
     def _looked_at(self, signal: Signal, body: bytes) -> tuple[bytes, Landing]:
         return request_key(self.tenant, signal, body), Landing(signal, is_nested(signal, body))
 
-    def _admit(self, key: bytes, landing: Landing, body: bytes, hold: Hold) -> Request | None:
+    async def _remembered(self, landing: Target, key: bytes) -> Outcome:
+        """What became of a request that was stored before."""
+        try:
+            found = await asyncio.to_thread(landing.outcomes, self._store, [key])
+        except StoreError as error:
+            raise Overloaded("the store does not answer at the moment; try again soon") from error
+        return found.get(key, STORED)
+
+    def _admit(self, key: bytes, landing: Target, body: bytes, hold: Hold) -> Request | None:
         """The request to wait for, or None when it is stored already."""
         with self._lock:
             request = self._under_way.get(key)

@@ -1,5 +1,7 @@
 """OTLP/HTTP: POST /v1/traces, /v1/logs and /v1/metrics with a protobuf body, plain or gzip.
 
+Prometheus remote write has its path here, too: see ingest.remote_write.
+
 Every answer is protobuf: an empty Export*ServiceResponse for success, a google.rpc.Status for
 anything else (https://opentelemetry.io/docs/specs/otlp/#otlphttp).
 """
@@ -18,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from ingest import remote_write
 from ingest.budget import Hold
 from ingest.compression import gunzip
 from ingest.envelope import MEDIA_TYPE, Signal, status_body
@@ -42,6 +45,7 @@ _LONGEST_PAUSE_S = 3
 def create_app(pipeline: Pipeline) -> ASGIApp:
     """The receiver as an ASGI app; starting and stopping the pipeline is the caller's."""
     routes = [Route(f"/v1/{signal}", partial(_receive, pipeline, signal), methods=["POST"]) for signal in Signal]
+    routes.append(Route(remote_write.PATH, partial(_receive_remote_write, pipeline), methods=["POST"]))
     handlers = {IngestError: _refused, HTTPException: _not_found, Exception: _broken}
     app = Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
     app.router.redirect_slashes = False
@@ -62,6 +66,15 @@ async def _receive(pipeline: Pipeline, signal: Signal, request: Request) -> Resp
     return Response(media_type=MEDIA_TYPE)
 
 
+async def _receive_remote_write(pipeline: Pipeline, request: Request) -> Response:
+    read = partial(_sent, request, pipeline.settings)
+    try:
+        answer = await remote_write.receive(pipeline, request.headers, read)
+    except ClientDisconnect:
+        return Response(status_code=400)
+    return Response(answer.body, answer.status, answer.headers)
+
+
 async def _body(request: Request, settings: IngestSettings, hold: Hold) -> bytes:
     """The decompressed body, its bytes held. Raises an IngestError that says what is wrong with it."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -71,19 +84,25 @@ async def _body(request: Request, settings: IngestSettings, hold: Hold) -> bytes
     if encoding not in {"", "identity", "gzip"}:
         raise UnsupportedMedia("the content encoding must be gzip or identity")
     limit = settings.max_body_bytes
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
-        raise BodyTooLarge(f"the body is larger than {limit} bytes")
-    try:
-        async with asyncio.timeout(settings.body_timeout_s):
-            data = await _read(request, limit, hold)
-    except TimeoutError:
-        raise BodyTimeout(f"the body did not arrive within {settings.body_timeout_s:g} s") from None
+    data = await _sent(request, settings, hold)
     if encoding != "gzip" or not data:
         return data
     if len(data) <= MIB // 8:
         return _gunzip(data, limit, hold)
     return await asyncio.to_thread(_gunzip, data, limit, hold)
+
+
+async def _sent(request: Request, settings: IngestSettings, hold: Hold) -> bytes:
+    """The body as it was sent, its bytes held. Raises BodyTooLarge, BodyTimeout or Overloaded."""
+    limit = settings.max_body_bytes
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise BodyTooLarge(f"the body is larger than {limit} bytes")
+    try:
+        async with asyncio.timeout(settings.body_timeout_s):
+            return await _read(request, limit, hold)
+    except TimeoutError:
+        raise BodyTimeout(f"the body did not arrive within {settings.body_timeout_s:g} s") from None
 
 
 async def _read(request: Request, limit: int, hold: Hold) -> bytes:

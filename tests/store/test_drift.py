@@ -39,9 +39,12 @@ EXPORTER = {
     "otel_metrics_summary": ["Count", "Sum", "ValueAtQuantiles.Quantile", "ValueAtQuantiles.Value"],
     "otel_traces_trace_id_ts": ["TraceId", "Start", "End"],
 }
-# The worker serves every tenant's jobs; a receiver's crash recovery goes by batch number, and its ledger by the
-# request's hash, which the tenant is part of.
-ACROSS_TENANTS = {"correlate_unfinished_jobs", "batch_partitions", "ledger_begun", "ledger_known", "ledger_recent"}
+# The worker serves every tenant's jobs; a receiver's crash recovery goes by batch number, and its ledger and counts by
+# the request's hash, which the tenant is part of.
+ACROSS_TENANTS = {
+    "correlate_unfinished_jobs", "batch_partitions", "ledger_begun", "ledger_known", "ledger_recent",
+    "remote_write_written",
+}  # fmt: skip
 
 
 def test_the_schema_is_the_committed_one_on_every_home(backend_store: Store) -> None:
