@@ -189,7 +189,7 @@ def second_version() -> str:
     }
     requests = steps(step("landing_remote_write2", columns), SYMBOLS)
     joined = [*fields, "LabelRefs", "RefsExist", "SeriesTexts"]
-    series = step(requests, same(GIVEN, dict.fromkeys(joined, "")), f"\nARRAY JOIN {', '.join(joined)}")
+    series = step(requests, same(GIVEN, dict.fromkeys(["TooLong", *joined], "")), f"\nARRAY JOIN {', '.join(joined)}")
     return step(steps(series, SYMBOL_SERIES), same(GIVEN, _SERIES, {"Histograms": ""}))
 
 

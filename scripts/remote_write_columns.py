@@ -17,8 +17,12 @@ COUNTER, HISTOGRAM, GAUGE_HISTOGRAM, SUMMARY = 1, 3, 4, 5
 TYPES = ("", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset")
 GAUGE_RESET = 3
 CUSTOM_BUCKETS = -53
-# Beyond this a histogram is stored at a coarser scale: two far buckets would become an array of millions.
-MOST_BUCKETS = 2048
+# Beyond as many buckets, or times as many as were sent, a histogram is stored at a coarser scale: two buckets far
+# apart would become an array of millions.
+MOST_BUCKETS, MOST_PER_BUCKET = 512, 8
+# The labels of a request may be so many times larger than what they are told by: one symbol of a megabyte could be
+# meant a million times.
+MOST_TEXT = 64
 
 LAST_MS = LAST_TIME // 1_000_000
 UNITS = {
@@ -100,7 +104,15 @@ SYMBOLS: tuple[Columns, ...] = (
     },
     {
         "Sorted": "arraySort(Keys)",
-        "Texts": "arraySort((t, k) -> k, arrayConcat(Symbols, arrayResize(emptyArrayString(), length(Flat))), Keys)",
+        "Sizes": "arraySort((s, k) -> k, "
+        "arrayConcat(arrayMap(t -> length(t), Symbols), arrayWithConstant(length(Flat), toUInt64(0))), Keys)",
+    },
+    {
+        "TooLong": f"arraySum(arrayFill((s, k) -> {_REFERENCE} = 0, Sizes, Sorted)) > "
+        f"{MOST_TEXT} * (arraySum(Sizes) + length(Flat) + 32 * length(Refs))",
+    },
+    {
+        "Texts": "arraySort((t, k) -> k, arrayResize(if(TooLong, emptyArrayString(), Symbols), length(Keys)), Keys)",
     },
     {"Filled": f"arrayFill((t, k) -> {_REFERENCE} = 0, Texts, Sorted)"},
     {"Resolved": f"arraySlice(arraySort((t, k) -> {_REFERENCE}, Filled, Sorted), length(Symbols) + 1)"},
@@ -121,7 +133,8 @@ SYMBOL_SERIES: tuple[Columns, ...] = (
         "LabelTexts": "arraySlice(SeriesTexts, 3, LabelRefs)",
         "ExemplarTexts": "arraySplit((t, h) -> h, arraySlice(SeriesTexts, 3 + LabelRefs),"
         " arrayFlatten(arrayMap(r -> arrayResize([1], length(r) + 1), ExemplarRefs)))",
-        "Problem": "multiIf(NOT RefsExist, 'a reference to a symbol that is not there',"
+        "Problem": "multiIf(TooLong, 'labels too large for the request',"
+        " NOT RefsExist, 'a reference to a symbol that is not there',"
         " LabelRefs % 2 = 1 OR arrayExists(r -> length(r) % 2 = 1, ExemplarRefs), 'a label without a value', '')",
     },
     {

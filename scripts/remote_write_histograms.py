@@ -13,6 +13,7 @@ from scripts.remote_write_columns import (
     EXEMPLARS,
     GAUGE_RESET,
     MOST_BUCKETS,
+    MOST_PER_BUCKET,
     SHARED_POINT,
     at,
     is_stale,
@@ -95,7 +96,8 @@ def _both(**columns: str) -> Columns:
 def _narrow(side: str) -> str:
     """How often the resolution must be halved until the buckets fit."""
     high, low = f"arrayMax({side}Indices)", f"arrayMin({side}Indices)"
-    return f"arrayFirst(s -> bitShiftRight({high}, s) - bitShiftRight({low}, s) < {MOST_BUCKETS}, range(32))"
+    most = f"greatest({MOST_BUCKETS}, {MOST_PER_BUCKET} * length({side}Indices))"
+    return f"arrayFirst(s -> bitShiftRight({high}, s) - bitShiftRight({low}, s) < {most}, range(32))"
 
 
 def _starts_and_ends() -> Columns:

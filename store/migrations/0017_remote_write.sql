@@ -276,13 +276,14 @@ FROM (
         SeriesTexts[2] AS Unit,
         arraySlice(SeriesTexts, 3, LabelRefs) AS LabelTexts,
         arraySplit((t, h) -> h, arraySlice(SeriesTexts, 3 + LabelRefs), arrayFlatten(arrayMap(r -> arrayResize([1], length(r) + 1), ExemplarRefs))) AS ExemplarTexts,
-        multiIf(NOT RefsExist, 'a reference to a symbol that is not there', LabelRefs % 2 = 1 OR arrayExists(r -> length(r) % 2 = 1, ExemplarRefs), 'a label without a value', '') AS Problem
+        multiIf(TooLong, 'labels too large for the request', NOT RefsExist, 'a reference to a symbol that is not there', LabelRefs % 2 = 1 OR arrayExists(r -> length(r) % 2 = 1, ExemplarRefs), 'a label without a value', '') AS Problem
     FROM (
       SELECT
           Tenant,
           Batch,
           Received,
           Request,
+          TooLong,
           SampleValues,
           SampleTimes,
           SampleStarts,
@@ -310,37 +311,47 @@ FROM (
             FROM (
               SELECT
                   *,
-                  arraySort(Keys) AS Sorted,
-                  arraySort((t, k) -> k, arrayConcat(Symbols, arrayResize(emptyArrayString(), length(Flat))), Keys) AS Texts
+                  arraySort((t, k) -> k, arrayResize(if(TooLong, emptyArrayString(), Symbols), length(Keys)), Keys) AS Texts
               FROM (
                 SELECT
                     *,
-                    arrayConcat(arrayMap(i -> bitShiftLeft(toUInt64(i - 1), 32), arrayEnumerate(Symbols)), arrayMap((r, i) -> bitShiftLeft(toUInt64(r), 32) + i, Flat, arrayEnumerate(Flat))) AS Keys
+                    arraySum(arrayFill((s, k) -> bitAnd(k, 4294967295) = 0, Sizes, Sorted)) > 64 * (arraySum(Sizes) + length(Flat) + 32 * length(Refs)) AS TooLong
                 FROM (
                   SELECT
                       *,
-                      arrayFlatten(Refs) AS Flat,
-                      arrayFlatten(arrayMap(r -> arrayResize([1], length(r)), Refs)) AS Heads,
-                      arrayMap(r -> arrayMax(r) < length(Symbols), Refs) AS RefsExist
+                      arraySort(Keys) AS Sorted,
+                      arraySort((s, k) -> k, arrayConcat(arrayMap(t -> length(t), Symbols), arrayWithConstant(length(Flat), toUInt64(0))), Keys) AS Sizes
                   FROM (
                     SELECT
-                        tenant AS Tenant,
-                        batch AS Batch,
-                        received AS Received,
-                        key AS Request,
-                        request.timeseries.samples.value AS SampleValues,
-                        request.timeseries.samples.timestamp AS SampleTimes,
-                        request.timeseries.samples.start_timestamp AS SampleStarts,
-                        request.timeseries.exemplars.value AS ExemplarValues,
-                        request.timeseries.exemplars.timestamp AS ExemplarTimes,
-                        request.timeseries.histograms AS Histograms,
-                        request.timeseries.metadata.type AS Type,
-                        request.timeseries.created_timestamp AS Created,
-                        request.timeseries.exemplars.labels_refs AS ExemplarRefs,
-                        request.symbols AS Symbols,
-                        arrayMap(r -> length(r), request.timeseries.labels_refs) AS LabelRefs,
-                        arrayMap((h, u, l, e) -> arrayConcat([h, u], l, arrayFlatten(arrayMap(x -> arrayPushFront(x, 0), e))), request.timeseries.metadata.help_ref, request.timeseries.metadata.unit_ref, request.timeseries.labels_refs, request.timeseries.exemplars.labels_refs) AS Refs
-                    FROM landing_remote_write2
+                        *,
+                        arrayConcat(arrayMap(i -> bitShiftLeft(toUInt64(i - 1), 32), arrayEnumerate(Symbols)), arrayMap((r, i) -> bitShiftLeft(toUInt64(r), 32) + i, Flat, arrayEnumerate(Flat))) AS Keys
+                    FROM (
+                      SELECT
+                          *,
+                          arrayFlatten(Refs) AS Flat,
+                          arrayFlatten(arrayMap(r -> arrayResize([1], length(r)), Refs)) AS Heads,
+                          arrayMap(r -> arrayMax(r) < length(Symbols), Refs) AS RefsExist
+                      FROM (
+                        SELECT
+                            tenant AS Tenant,
+                            batch AS Batch,
+                            received AS Received,
+                            key AS Request,
+                            request.timeseries.samples.value AS SampleValues,
+                            request.timeseries.samples.timestamp AS SampleTimes,
+                            request.timeseries.samples.start_timestamp AS SampleStarts,
+                            request.timeseries.exemplars.value AS ExemplarValues,
+                            request.timeseries.exemplars.timestamp AS ExemplarTimes,
+                            request.timeseries.histograms AS Histograms,
+                            request.timeseries.metadata.type AS Type,
+                            request.timeseries.created_timestamp AS Created,
+                            request.timeseries.exemplars.labels_refs AS ExemplarRefs,
+                            request.symbols AS Symbols,
+                            arrayMap(r -> length(r), request.timeseries.labels_refs) AS LabelRefs,
+                            arrayMap((h, u, l, e) -> arrayConcat([h, u], l, arrayFlatten(arrayMap(x -> arrayPushFront(x, 0), e))), request.timeseries.metadata.help_ref, request.timeseries.metadata.unit_ref, request.timeseries.labels_refs, request.timeseries.exemplars.labels_refs) AS Refs
+                        FROM landing_remote_write2
+                      )
+                    )
                   )
                 )
               )
@@ -665,7 +676,7 @@ SELECT
 FROM (
   SELECT
       *,
-      if(IsCustom, 0, greatest(arrayFirst(s -> bitShiftRight(arrayMax(PosIndices), s) - bitShiftRight(arrayMin(PosIndices), s) < 2048, range(32)), arrayFirst(s -> bitShiftRight(arrayMax(NegIndices), s) - bitShiftRight(arrayMin(NegIndices), s) < 2048, range(32)))) AS Coarser
+      if(IsCustom, 0, greatest(arrayFirst(s -> bitShiftRight(arrayMax(PosIndices), s) - bitShiftRight(arrayMin(PosIndices), s) < greatest(512, 8 * length(PosIndices)), range(32)), arrayFirst(s -> bitShiftRight(arrayMax(NegIndices), s) - bitShiftRight(arrayMin(NegIndices), s) < greatest(512, 8 * length(NegIndices)), range(32)))) AS Coarser
   FROM (
     SELECT
         *,

@@ -115,8 +115,8 @@ def test_what_the_reference_says_of_a_histogram_is_right(store: Store) -> None:
         [0, 0, 0, 0, 2],
         [0.125, 0, 0, 0, 1.5],
     )
-    # 39,999 buckets of 2^(1/256) do not fit: with a scale five less they are 1,251.
-    assert (found[8]["Scale"], found[8]["PositiveOffset"], len(found[8]["PositiveBucketCounts"])) == (3, -626, 1251)
+    # 40,001 buckets of 2^(1/256) do not fit: with a scale seven less they are 314.
+    assert (found[8]["Scale"], found[8]["PositiveOffset"], len(found[8]["PositiveBucketCounts"])) == (1, -157, 314)
     assert sum(found[8]["PositiveBucketCounts"]) == 3
     (custom,) = stored(store, "histogram")
     assert (custom["BucketCounts"], custom["ExplicitBounds"]) == ([0, 1, 0, 6], [0.1, 0.5, 1.0])
@@ -250,6 +250,24 @@ def test_series_that_cannot_be_named_are_refused_alone(store: Store) -> None:
     counted = write(store, request)
     assert counted[:4] == (1, 0, 0, 10)
     assert rows(store, "SELECT MetricName FROM otel_metrics_gauge") == [{"MetricName": "good"}]
+
+
+def test_a_symbol_meant_too_often_is_refused(store: Store) -> None:
+    """A few hundred kilobytes that would become forty gigabytes of labels."""
+    request = Series2()
+    request.add({"__name__": "a", "b": "x" * 200_000}, samples=[(T, 1)])
+    request.message.timeseries[0].labels_refs.extend([request.ref("c"), request.ref("x" * 200_000)] * 100_000)
+    assert write(store, request) == Written(0, 0, 0, 1, "labels too large for the request")
+    assert count(store, "otel_metrics_gauge") == 0
+
+
+def test_labels_that_many_series_share_are_fine(store: Store) -> None:
+    request = Series2()
+    shared = {f"a_long_name_of_a_label_that_kubernetes_made_{n}": f"a-long-value-of-that-label-{n}" for n in range(20)}
+    for n in range(2000):
+        request.add({"__name__": "a", "n": str(n), **shared}, samples=[(T, n)])
+    assert write(store, request) == Written(samples=2000)
+    assert rows(store, "SELECT uniqExact(SeriesHash) AS n FROM otel_metrics_gauge") == [{"n": 2000}]
 
 
 def test_times_that_no_partition_holds_are_refused_alone(store: Store) -> None:

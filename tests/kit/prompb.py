@@ -50,7 +50,8 @@ _V2 = {
 }  # fmt: skip
 
 
-def _classes(package: str, messages: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def classes(package: str, messages: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Message classes by name, of messages that say "name number type" of each field."""
     file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto3")
     kinds = descriptor_pb2.FieldDescriptorProto
     for name, fields in messages.items():
@@ -74,7 +75,7 @@ def _classes(package: str, messages: Mapping[str, Sequence[str]]) -> dict[str, A
     return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}")) for name in messages}
 
 
-_FIRST, _SECOND = _classes("prometheus", _V1), _classes("io.prometheus.write.v2", _V2)
+_FIRST, _SECOND = classes("prometheus", _V1), classes("io.prometheus.write.v2", _V2)
 WriteRequest, Metadata1 = _FIRST["WriteRequest"], _FIRST["MetricMetadata"]
 Request = _SECOND["Request"]
 

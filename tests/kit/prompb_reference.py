@@ -298,7 +298,8 @@ def _exponential(histogram: Any, sides: Any, floats: bool) -> tuple[Row, tuple[s
     ended = stale(histogram.sum)
     coarser = 0
     while not ended and any(
-        side and (max(side) - 1 >> coarser) - (min(side) - 1 >> coarser) >= 2048 for side in sides.values()
+        side and (max(side) - 1 >> coarser) - (min(side) - 1 >> coarser) >= max(512, 8 * len(side))
+        for side in sides.values()
     ):
         coarser += 1
     zero = histogram.zero_count_float if floats else histogram.zero_count_int
