@@ -48,7 +48,9 @@ def _as_prometheus(line: dict[str, Any], request: Series2) -> None:
 
 def _frame(store: Store) -> list[str]:
     found = store.rows("metric_series", {"tenant": "default", "start": 0, "end": 2**62})
-    rows = [{name: row[name] for name in SAME} | json.loads(row["labels"]) for row in found]
+    # An empty label is none to Prometheus.
+    labels = [{name: value for name, value in json.loads(row["labels"]).items() if value} for row in found]
+    rows = [{name: row[name] for name in SAME} | {"labels": own} for row, own in zip(found, labels, strict=True)]
     return sorted({json.dumps(row, sort_keys=True) for row in rows})
 
 
@@ -61,7 +63,7 @@ def test_series_have_the_same_owners(store: Store, shared: Path) -> None:
             scraped = "server.address" in _values(resource["resource"]["attributes"])
             for scope in resource["scopeMetrics"]:
                 scope["metrics"] = [m for m in scope["metrics"] if scraped and ("gauge" in m or "sum" in m)]
-        insert(store, Signal.METRICS, json_format.ParseDict(line, ExportMetricsServiceRequest()))
+    insert(store, Signal.METRICS, *(json_format.ParseDict(line, ExportMetricsServiceRequest()) for line in lines))
     over_otlp = _frame(store)
     for table in ("otel_metrics_gauge", "otel_metrics_sum"):
         store.command(f"TRUNCATE TABLE {table}")
