@@ -49,8 +49,8 @@ fmt: $(VENV)/.dev ## format and apply safe fixes
 docs: $(VENV)/.dev ## regenerate docs/settings.md, docs/rules.md, docs/schema.md
 	$(BIN)/python -m scripts.gen_docs
 
-bench: $(VENV)/.dev ## every benchmark in benchmarks/, figures to the terminal
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+bench: $(VENV)/.dev ## every benchmark in benchmarks/, figures to the terminal (ARGS=--quick for a minute)
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS) || exit 1; done
 
 evaluate: $(VENV)/.runtime ## score incidents on the labelled sets (SETS="DIR ...")
 	$(BIN)/causeline evaluate $(SETS)

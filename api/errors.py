@@ -6,6 +6,7 @@ ApiError
 ├── UsageError        a command cannot do what was asked
 │   ├── UnsafeHost    listening beyond loopback without keys
 │   ├── PortInUse     another process listens on the port
+│   ├── BadCertificate a certificate, key or CA file cannot be used
 │   └── BadDataset    a dataset folder has no usable labels or telemetry
 ├── NotOtlp           a line of a replay file is not an OTLP JSON export request
 ├── UnreadableFile    a replay file is missing, damaged or cut off
@@ -42,6 +43,10 @@ class UnsafeHost(UsageError):
 
 class PortInUse(UsageError):
     """Another process listens on a port this one needs."""
+
+
+class BadCertificate(UsageError):
+    """A certificate, key or CA file of a port cannot be used."""
 
 
 class BadDataset(UsageError):

@@ -44,6 +44,12 @@ def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> JSO
     return JSONResponse(body, status_code=int(status), media_type=MEDIA_TYPE)
 
 
+def plain(status: int, detail: str) -> tuple[str, bytes]:
+    """A problem document without a request: its media type and its bytes."""
+    title = HTTPStatus(status).phrase
+    return MEDIA_TYPE, bytes(problem(status, title.lower().replace(" ", "-"), title, detail).body)
+
+
 async def _from_table(request: Request, error: Exception) -> JSONResponse:
     _, status, kind, title, retry = next(row for row in PROBLEMS if isinstance(error, row[0]))
     if isinstance(error, BadParameter):

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.tls import TlsSettings
 from correlate.settings import CorrelateSettings
 from ingest.settings import IngestSettings
 from store.settings import DEFAULT_TENANT, StoreSettings
@@ -28,11 +29,18 @@ class Settings(BaseSettings):
 
     data: Path = Field(default_factory=default_data_directory, description="Data directory of the embedded store.")
     host: str = Field(default="127.0.0.1", description="Address to listen on; only loopback until keys exist.")
-    otlp_grpc_port: int = Field(
-        default=4317, ge=0, le=65535, description="Reserved for OTLP/gRPC; nothing listens on it yet."
-    )
+    otlp_grpc_port: int = Field(default=4317, ge=0, le=65535, description="OTLP/gRPC port; 0 picks a free one.")
     otlp_http_port: int = Field(default=4318, ge=0, le=65535, description="OTLP/HTTP port; 0 picks a free one.")
     api_port: int = Field(default=8080, ge=0, le=65535, description="API port; 0 picks a free one.")
+    otlp_tls: TlsSettings | None = Field(default=None, description="Certificate of the OTLP ports.")
+    max_connections: int = Field(
+        default=1000, ge=1, description="Connections open at once on each port; more are turned away."
+    )
+    max_connections_per_address: int = Field(
+        default=500,
+        ge=1,
+        description="Connections open at once from one address on each HTTP port; behind a proxy all come from one.",
+    )
     tenant: str = Field(
         default=DEFAULT_TENANT, min_length=1, description="Tenant that telemetry without a key belongs to."
     )

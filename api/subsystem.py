@@ -12,9 +12,9 @@ from types import TracebackType
 
 from api.errors import UsageError
 
-_READY = re.compile(r"^ready otlp_http=(\S+) api=(\S+) data=")
+_READY = re.compile(r"^ready otlp_http=(\S+) otlp_grpc=\S+ api=(\S+) data=")
 _STOP_S = 15.0
-_OTLP_PORT, _API_PORT = 4318, 8080
+_USUAL_PORTS = (4318, 4317, 8080)
 
 
 class Subsystem:
@@ -33,7 +33,7 @@ class Subsystem:
         self.api_url = ""
 
     def __enter__(self) -> Subsystem:
-        if not (self._usual_ports and self._start(_OTLP_PORT, _API_PORT)) and not self._start(0, 0):
+        if not (self._usual_ports and self._start(*_USUAL_PORTS)) and not self._start(0, 0, 0):
             raise UsageError(f"the system did not start: {self._complaint()}")
         return self
 
@@ -43,8 +43,8 @@ class Subsystem:
         self.stop()
         self._stderr.close()
 
-    def _start(self, otlp_port: int, api_port: int) -> bool:
-        ports = ["--otlp-http-port", str(otlp_port), "--api-port", str(api_port)]
+    def _start(self, http_port: int, grpc_port: int, api_port: int) -> bool:
+        ports = ["--otlp-http-port", str(http_port), "--otlp-grpc-port", str(grpc_port), "--api-port", str(api_port)]
         command = [sys.executable, "-m", "api.cli", "up", "--data", str(self._data), *ports]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._stderr, text=True)  # noqa: S603
         assert self._process.stdout is not None

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import threading
 from contextlib import ExitStack
 from functools import partial
 
 from api.app import create_app
+from api.connections import Gate, Patience, Render
 from api.deps import Services
 from api.errors import UnsafeHost
-from api.listener import Listener, bind
+from api.grpc_listener import GrpcListener
+from api.listener import Listener, bind, event_loop_factory
+from api.problems import plain as problem
 from api.reading import Reader
 from api.settings import LOOPBACK, Settings
+from api.tls import grpc_credentials, http_context
 from correlate import jobs
 from correlate.worker import EmbeddedWorker
+from ingest.answers import refusal
+from ingest.grpc_server import Exports
+from ingest.grpc_server import options as grpc_options
 from ingest.pipeline import Pipeline
 from ingest.receiver import create_app as create_receiver
 from store import Store, migrate
@@ -33,13 +41,12 @@ class System:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._undo = ExitStack()
-        self.otlp_http_url = ""
-        self.api_url = ""
+        self.otlp_http_url = self.otlp_grpc_address = self.api_url = ""
 
     def start(self) -> None:
-        """Listen on both ports with everything behind them working.
+        """Listen on all ports with everything behind them working.
 
-        Raises UsageError (unsafe host, port in use) or StoreError (directory in use, engine
+        Raises UsageError (unsafe host, port in use, certificate) or StoreError (directory in use, engine
         unavailable); what was started by then is stopped again.
         """
         refuse_exposure(self.settings.host)
@@ -52,6 +59,8 @@ class System:
         # Ports first: they are what most often goes wrong, and nothing needs undoing yet.
         otlp_socket = bind(settings.host, settings.otlp_http_port, "OTLP/HTTP", "--otlp-http-port")
         undo.callback(otlp_socket.close)
+        grpc_socket = bind(settings.host, settings.otlp_grpc_port, "OTLP/gRPC", "--otlp-grpc-port")
+        undo.callback(grpc_socket.close)
         api_socket = bind(settings.host, settings.api_port, "the API", "--api-port")
         undo.callback(api_socket.close)
 
@@ -66,18 +75,38 @@ class System:
         undo.callback(worker.stop)
         worker.start()
 
-        receiver = Listener(otlp_socket, "otlp", lambda: create_receiver(pipeline))
+        receiver, calls = self._receivers(pipeline, otlp_socket, grpc_socket)
         services = Services(
             reader=Reader(store, settings.tenant),
             submit=partial(jobs.submit, store, settings.tenant),
             ingest_stats=pipeline.stats,
-            ready=lambda: receiver.listening,
+            ready=lambda: receiver.listening and calls.listening,
         )
-        api = Listener(api_socket, "api", lambda: create_app(services))
-        for listener in (api, receiver):
+        api = Listener(api_socket, "api", lambda: create_app(services), self._gate(problem))
+        for listener in (api, receiver, calls):
             undo.callback(listener.stop)
             listener.start()
-        self.otlp_http_url, self.api_url = receiver.url, api.url
+        self.otlp_http_url, self.otlp_grpc_address, self.api_url = receiver.url, calls.address, api.url
+
+    def _receivers(
+        self, pipeline: Pipeline, http_socket: socket.socket, grpc_socket: socket.socket
+    ) -> tuple[Listener, GrpcListener]:
+        """The listeners for OTLP, with the certificate if there is one."""
+        settings = self.settings
+        context = credentials = None
+        if settings.otlp_tls is not None:
+            context, credentials = http_context(settings.otlp_tls), grpc_credentials(settings.otlp_tls)
+        gate = self._gate(refusal, settings.ingest.body_timeout_s)
+        limits = grpc_options(settings.ingest.max_body_bytes, settings.max_connections)
+        return (
+            Listener(http_socket, "otlp", lambda: create_receiver(pipeline), gate, context),
+            GrpcListener(grpc_socket, lambda: Exports(pipeline), limits, event_loop_factory(), credentials),
+        )
+
+    def _gate(self, render: Render, body_s: float = 8.0) -> Gate:
+        # The application answers a late body itself, a moment before the gate would close.
+        patience = Patience(body_s=body_s + 1)
+        return Gate(self.settings.max_connections, self.settings.max_connections_per_address, patience, render)
 
     def stop(self) -> None:
         """Stop listening, drain what was taken, stop the worker and close the store."""
@@ -86,7 +115,8 @@ class System:
     def ready_line(self) -> str:
         """The one line that says the system works and where."""
         where = self.settings.data if self.settings.store is None else self.settings.store_settings.url
-        return f"ready otlp_http={self.otlp_http_url} api={self.api_url} data={where}"
+        urls = f"otlp_http={self.otlp_http_url} otlp_grpc={self.otlp_grpc_address} api={self.api_url}"
+        return f"ready {urls} data={where}"
 
 
 def refuse_exposure(host: str) -> None:

@@ -1,188 +1,122 @@
-"""What ingest costs: spans a second acknowledged over HTTP, and microseconds a row against ready blocks.
+"""What ingest costs, next to a peer and next to the least there is to do.
 
-    python benchmarks/bench_ingest.py [--spans 300000]
+    python benchmarks/bench_ingest.py [--quick] [--only rates,latency,floor,disk] [--signals ...] [--systems ...]
+    python benchmarks/bench_ingest.py --minutes 10
 
-The floor is the same rows, already decoded, inserted as Native blocks into an identical, empty table
-with the same trace lookup view. Server, engine and load generator share the machine.
+rates    items a second until they can be queried: rotel's ClickHouse exporter and our receiver over the same server,
+         and our receiver over the embedded store. We answer when stored, rotel from memory; both are timed until
+         count() has everything. Same requests, same client, in turns.
+latency  the acknowledgement at 70 % of our peak, requests sent when due
+floor    landing OTLP against inserting the same rows as ready Native blocks, embedded
+disk     bytes a row against the Collector's exporter's own tables
+minutes  steady load on the embedded store, and what grows
+
+Everything shares the machine, the load generator too. On a busy one compare processor time (us/item), not the clock.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import http.client
 import os
 import platform
-import queue
-import random
 import re
-import resource
-import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ingest.envelope import Landing, Signal, envelope  # noqa: E402
-from ingest.pipeline import Pipeline  # noqa: E402
-from ingest.receiver import create_app  # noqa: E402
-from ingest.settings import IngestSettings  # noqa: E402
-from store import Store, StoreSettings, migrate  # noqa: E402
-from tests.kit.otlp import busy_request, serialized  # noqa: E402
+from benchmarks import datasets, disk, floor, rates, soak  # noqa: E402
+from benchmarks.systems import Arena, rotel_version, sql  # noqa: E402
+from tests.kit import clickhouse_server  # noqa: E402
 
-SPANS = 500
-CONNECTIONS = 32
-BATCH = 50_000
-PATTERN = re.compile(r"running on http://127\.0\.0\.1:(\d+)")
+SIGNALS = ("traces", "logs", "metrics")
+SECTIONS = ("rates", "latency", "floor", "disk")
+SYSTEMS = ("rotel", "server", "embedded")
+# Items a request and connections: what a collector sends, and what SDKs send.
+SHAPES = ((500, 32), (50, 64))
+SEPARATOR = ","
 
 
-def serve(data: Path) -> None:
-    """The receiver on a free loopback port, until standard input closes."""
-    import uvicorn
-
-    store = Store.open(StoreSettings.embedded(data))
-    migrate.apply(store)
-    pipeline = Pipeline(store, IngestSettings(commit_timeout_s=60))
-    pipeline.start()
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(pipeline), host="127.0.0.1", port=0, log_level="info", access_log=False)
+def header(arena: Arena) -> None:
+    """The machine, the versions, how busy it is, the data."""
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    print(f"date      {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, load average {os.getloadavg()[0]:.1f} at the start")
+    processor = model[1] if model else platform.processor()
+    print(f"machine   {os.cpu_count()} x {processor}, {platform.system()} {platform.release()}")
+    names = ("chdb-core", "clickhouse-connect", "starlette", "uvicorn")
+    server = f", server {sql(arena.server.url, 'SELECT version()').strip()}" if arena.server else ""
+    print(
+        f"versions  Python {platform.python_version()}, {', '.join(f'{name} {version(name)}' for name in names)},"
+        f" {rotel_version()}{server}"
     )
-
-    def stop() -> None:
-        sys.stdin.read()
-        server.should_exit = True
-
-    threading.Thread(target=stop, daemon=True).start()
-    server.run()
-    pipeline.stop()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"    receiver: {pipeline.stats()}, peak memory {peak:,.0f} MiB", flush=True)
-    store.close()
+    for signal in SIGNALS:
+        made = datasets.bodies(signal, 500, 2000)
+        print(f"dataset   {signal}: {sum(map(len, made)) / len(made) / 500:.0f} bytes an item, 8 resource attributes")
 
 
-def load(port: int, bodies: list[bytes], headers: dict[str, str]) -> tuple[float, list[float]]:
-    """Send every body once over CONNECTIONS connections; seconds taken and each request's latency."""
-    work: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    for body in bodies:
-        work.put(body)
-    latencies: list[float] = []
-
-    def client() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port)
-        while True:
-            try:
-                body = work.get_nowait()
-            except queue.Empty:
-                break
-            started = time.perf_counter()
-            connection.request("POST", "/v1/traces", body, headers)
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status != 200:
-                raise SystemExit(f"a request was answered {answer.status}")
-            latencies.append(time.perf_counter() - started)
-        connection.close()
-
-    threads = [threading.Thread(target=client) for _ in range(CONNECTIONS)]
-    started = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return time.perf_counter() - started, sorted(latencies)
+def wanted(text: str, known: tuple[str, ...]) -> list[str]:
+    """Names given with commas, checked."""
+    names = text.split(SEPARATOR)
+    if unknown := set(names) - set(known):
+        raise SystemExit(f"{', '.join(unknown)}: not one of {', '.join(known)}")
+    return names
 
 
-def over_http(data: Path, spans: int) -> None:
-    """Spans a second acknowledged, gzip and identity."""
-    seed = random.Random(1)
-    child = subprocess.Popen(
-        [sys.executable, __file__, "--serve", str(data)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert child.stderr is not None
-    assert child.stdin is not None
-    port = next(int(match[1]) for line in child.stderr if (match := PATTERN.search(line)))
-    headers = {"Content-Type": "application/x-protobuf"}
-    load(port, [serialized(busy_request(seed, SPANS)) for _ in range(8)], headers)
-    for name, pack in (("gzip", lambda body: gzip.compress(body, 6)), ("identity", bytes)):
-        plain = [serialized(busy_request(seed, SPANS)) for _ in range(spans // SPANS)]
-        bodies = [pack(body) for body in plain]
-        seconds, latencies = load(port, bodies, {**headers, "Content-Encoding": name})
-        rate = len(bodies) * SPANS / seconds
-        middle, late = latencies[len(latencies) // 2], latencies[len(latencies) * 99 // 100]
-        volume = sum(map(len, plain)) / seconds / 1e6
-        print(
-            f"    {name:8} {rate:10,.0f} spans/s acknowledged, {volume:6.1f} MB/s decompressed, "
-            f"{seconds:.1f} s, latency p50 {middle * 1000:.0f} ms p99 {late * 1000:.0f} ms"
-        )
-    child.stdin.close()
-    child.wait()
-
-
-def best(runs: int, action: Callable[[], None]) -> float:
-    """Shortest of some runs, in seconds."""
-    times = []
-    for _ in range(runs):
-        started = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - started)
-    return min(times)
-
-
-def against_floor(data: Path) -> None:
-    """Microseconds a row: decoding and inserting against inserting what was decoded."""
-    store = Store.open(StoreSettings.embedded(data))
-    migrate.apply(store)
-    seed = random.Random(2)
-    bodies = [serialized(busy_request(seed, SPANS)) for _ in range(BATCH // SPANS)]
-    pieces = [p for body in bodies for p in envelope("default", 1, time.time_ns(), body)]
-    settings = Landing(Signal.TRACES, nested=False).settings()
-    store.insert_bytes("landing_traces", pieces, "Protobuf", settings)
-    store.command("CREATE TABLE floor_traces AS otel_traces")
-    store.command("CREATE TABLE floor_ids AS otel_traces_trace_id_ts")
-    view = next(s for m in migrate.migrations() for s in m.statements(store) if "otel_traces_trace_id_ts_mv" in s)
-    view = view.replace("otel_traces_trace_id_ts_mv", "floor_mv").replace("TO otel_traces_trace_id_ts", "TO floor_ids")
-    store.command(view.replace("FROM otel_traces", "FROM floor_traces"))
-    with store._handle("benchmark") as client:
-        ready = client.raw_query(
-            "SELECT * FROM otel_traces WHERE Batch = 1", fmt="Native", settings={"max_block_size": BATCH}
-        )
-    decoded = best(7, lambda: store.insert_bytes("landing_traces", pieces, "Protobuf", settings))
-    floor = best(7, lambda: store.insert_bytes("floor_traces", ready, "Native"))
-    small = best(7, lambda: store.insert_bytes("landing_traces", pieces[:2], "Protobuf", settings))
-    store.close()
-    print(f"    OTLP, decoded by the engine   {decoded / BATCH * 1e6:6.2f} us a row")
-    print(f"    ready Native blocks (floor)   {floor / BATCH * 1e6:6.2f} us a row")
-    print(f"    ratio                         {decoded / floor:6.2f}")
-    print(f"    one request of {SPANS} spans alone: {small * 1000:.0f} ms")
+def measure_rates(arena: Arena, arguments: argparse.Namespace, systems: list[str], latency: bool) -> None:
+    """Rates for every signal and shape, then latencies of ours for traces."""
+    items = 40_000 if arguments.quick else 200_000
+    for signal in wanted(arguments.signals, SIGNALS):
+        for size, connections in SHAPES[:1] if arguments.quick and signal != "traces" else SHAPES:
+            data = datasets.prepare(arena.folder, signal, size, connections, items)
+            runs = rates.compare(arena, systems, data, arguments.rounds)
+            for name in systems if latency and signal == "traces" else []:
+                if name != "rotel":
+                    rates.paced(arena, name, data, rates.middle(runs[name]))
 
 
 def main() -> None:
-    """Run both benchmarks, or serve one."""
+    """Run the sections asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--spans", type=int, default=300_000)
-    parser.add_argument("--serve", type=Path)
+    parser.add_argument("--quick", action="store_true", help="fewer items, one round: under a minute when idle")
+    parser.add_argument("--only", default=SEPARATOR.join(SECTIONS))
+    parser.add_argument("--signals", default=SEPARATOR.join(SIGNALS))
+    parser.add_argument("--systems", default=SEPARATOR.join(SYSTEMS))
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--minutes", type=float, help="only the soak, so long")
     arguments = parser.parse_args()
-    if arguments.serve:
-        serve(arguments.serve)
-        return
-    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
-    processor = model[1] if model else platform.processor()
-    print(f"machine   {os.cpu_count()} x {processor}, {platform.system()} {platform.release()}")
-    names = ("chdb", "clickhouse-connect", "starlette", "uvicorn")
-    print(f"versions  Python {platform.python_version()}, {', '.join(f'{name} {version(name)}' for name in names)}")
-    size = len(serialized(busy_request(random.Random(1), SPANS)))
-    print(f"dataset   requests of {SPANS} spans, {size / 1000:.0f} kB; 8 resource and 9 span attributes; no events")
-    with tempfile.TemporaryDirectory() as folder:
-        print(f"over HTTP, {CONNECTIONS} connections, fsynced before the answer")
-        over_http(Path(folder) / "http", arguments.spans)
-        print(f"in process, batches of {BATCH:,} rows, fsynced")
-        against_floor(Path(folder) / "floor")
+    arguments.rounds = arguments.rounds or (1 if arguments.quick else 3)
+    sections, signals = wanted(arguments.only, SECTIONS), wanted(arguments.signals, SIGNALS)
+    systems = wanted(arguments.systems, SYSTEMS)
+    if not clickhouse_server.installed() and set(systems) != {"embedded"}:
+        print(f"only the embedded store is measured: {clickhouse_server.ABSENT}")
+        systems = ["embedded"]
+    with tempfile.TemporaryDirectory(prefix="causeline-bench-") as name, ExitStack() as undo:
+        folder = Path(name)
+        server = None
+        if set(systems) != {"embedded"} and not arguments.minutes and {"rates", "latency"} & set(sections):
+            (folder / "server").mkdir()
+            server = undo.enter_context(clickhouse_server.ClickHouseServer(folder / "server"))
+        arena = Arena(folder, server)
+        header(arena)
+        if arguments.minutes:
+            soak.soak(arena, arguments.minutes)
+            return
+        if {"rates", "latency"} & set(sections):
+            print("rates until queryable; gzip requests, items x connections; medians and ranges")
+            measure_rates(arena, arguments, systems, "latency" in sections)
+        if "floor" in sections:
+            print(f"floor, embedded, batches of {floor.BATCH:,} rows, fsynced; medians of rounds in turns")
+            for signal in signals:
+                floor.against_floor(folder / f"floor-{signal}", signal, 3 if arguments.quick else 9)
+        if "disk" in sections:
+            print("bytes on disk after OPTIMIZE FINAL, embedded")
+            for signal in signals:
+                disk.on_disk(folder / f"disk-{signal}", signal, 30_000 if arguments.quick else 200_000)
 
 
 if __name__ == "__main__":

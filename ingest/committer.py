@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ingest.careful import Careful
 from ingest.envelope import envelope
-from ingest.errors import MalformedBody, Overloaded
+from ingest.errors import BodyTooLarge, MalformedBody, Overloaded
 from ingest.groups import Request
 from ingest.ledger import Ledger
-from ingest.outcome import STORED
+from ingest.outcome import STORED, outcomes
 from store import Store
-from store.errors import DataRejected, QueryFailed, StoreError, TooManyParts
+from store.errors import DataRejected, ItemsRefused, MemoryExceeded, QueryFailed, StoreError, TooManyParts
 
 _MALFORMED = "the body is not a valid protobuf request"
 _UNAVAILABLE = "telemetry cannot be stored at the moment; try again soon"
@@ -33,21 +35,34 @@ class Stats:
     bytes: int = 0
     duplicates: int = 0
     malformed: int = 0
+    too_large: int = 0
     unavailable: int = 0
     batches: int = 0
     commit_seconds: float = 0.0
+    # Items refused and items stored with a note, by reason; how often each redaction rule found something.
+    rejected: Counter[str] = field(default_factory=Counter)
+    noted: Counter[str] = field(default_factory=Counter)
+    redacted: Counter[str] = field(default_factory=Counter)
 
     def snapshot(self) -> dict[str, Any]:
         """The counts, and the mean time a batch took, in milliseconds."""
         mean = 1000 * self.commit_seconds / self.batches if self.batches else 0.0
-        return {**asdict(self), "commit_seconds": round(self.commit_seconds, 3), "commit_ms_mean": round(mean, 1)}
+        # asdict makes a Counter anew from its pairs, and so counts the pairs.
+        counts = {name: dict(getattr(self, name)) for name in ("rejected", "noted", "redacted")}
+        times = {"commit_seconds": round(self.commit_seconds, 3), "commit_ms_mean": round(mean, 1)}
+        return {**asdict(self), **counts, **times}
 
 
 class Committer:
     """Writes groups; several threads may do so at once."""
 
-    def __init__(self, store: Store, ledger: Ledger, closing: threading.Event) -> None:
+    def __init__(
+        self, store: Store, ledger: Ledger, closing: threading.Event, careful: Careful, max_memory_bytes: int
+    ) -> None:
         self.stats = Stats()
+        self.careful = careful
+        # A few bytes can become a row: what a batch costs is known only as it is decoded.
+        self._limits = {"max_memory_usage": max_memory_bytes}
         self._store = store
         self._ledger = ledger
         self._closing = closing
@@ -56,11 +71,13 @@ class Committer:
     def write(self, requests: list[Request]) -> None:
         """Store requests for one table and answer each. Never raises a StoreError."""
         try:
-            stored = self._ledger.stored([request.key for request in requests])
+            stored = self._ledger.stored([r.key for r in requests], counted=requests[0].landing.counted)
         except StoreError:
             self._refuse(requests)
             return
-        self._answer([request for request in requests if request.key in stored])
+        for request in requests:
+            if request.key in stored:
+                request.succeed(stored[request.key])
         self._count(duplicates=len(stored))
         fresh = [request for request in requests if request.key not in stored]
         if fresh:
@@ -74,8 +91,8 @@ class Committer:
             self._refuse(requests)
             return
         landing = requests[0].landing
-        pieces = [piece for request in requests for piece in _enveloped(request, batch)]
-        settings = {**landing.settings(), "max_partitions_per_insert_block": max_partitions}
+        pieces = [piece for r in requests for piece in envelope(r.tenant, batch, r.received_ns, r.body, r.fields)]
+        settings = {**landing.settings(), **self._limits, "max_partitions_per_insert_block": max_partitions}
         try:
             self._store.insert_bytes(landing.table, pieces, "Protobuf", settings)
         except StoreError as error:
@@ -85,45 +102,60 @@ class Committer:
             else:
                 self._refuse(requests)
             return
-        if not self._persist(lambda: self._ledger.commit(batch, [request.key for request in requests])):
+        if not self._persist(lambda: self._finish(batch, requests, started)):
             self._refuse(requests)
-            return
+
+    def _finish(self, batch: int, requests: list[Request], started: float) -> None:
+        """Commit a batch that is stored, and answer. Raises StoreError, and can be called again then."""
+        letters, landing = self._ledger.dead_letters, requests[0].landing
+        keys = [request.key for request in requests]
+        # Only the tables for nested values let a batch pass that has something to refuse.
+        rejections = letters.of_batch(batch) if landing.nested else []
+        redacted = letters.redactions(batch) if any(request.suspect for request in requests) else {}
+        became = self._ledger.written(keys) if landing.counted else outcomes(rejections)
+        self._ledger.commit(batch, keys, became)
         self._count(
             requests=len(requests),
             bytes=sum(len(request.body) for request in requests),
             batches=1,
             commit_seconds=time.perf_counter() - started,
         )
-        self._answer(requests)
-
-    def _answer(self, requests: list[Request]) -> None:
-        """Answer requests for one table that are stored; one sent again will find what became of it, too."""
-        if not requests:
-            return
-        try:
-            outcomes = requests[0].landing.outcomes(self._store, [request.key for request in requests])
-        except StoreError:
-            self._refuse(requests)
-            return
+        with self._lock:
+            for rejection in rejections:
+                counted = self.stats.noted if rejection.stored else self.stats.rejected
+                counted[rejection.reason] += rejection.items
+            if landing.counted:
+                for outcome in became.values():
+                    self.stats.rejected.update({outcome.message: outcome.rejected} if outcome.rejected else {})
+            self.stats.redacted.update(redacted)
         for request in requests:
-            request.succeed(outcomes.get(request.key, STORED))
+            request.succeed(became.get(request.key, STORED))
 
     def _isolate(self, requests: list[Request], error: StoreError, max_partitions: int) -> None:
         """After a failed insert that left nothing behind: write what can be written without the offender."""
-        if isinstance(error, TooManyParts) and max_partitions:
+        if isinstance(error, ItemsRefused):
+            # Rare, and dearer: the tables for nested values can tell which.
+            for request in requests:
+                request.landing = request.landing.careful()
+                self.careful.mark(request.tenant, request.landing.kind)
+            self._insert(requests, max_partitions)
+        elif isinstance(error, TooManyParts) and max_partitions:
             # Together they span too many days. Each alone may span as many as it likes.
             for request in requests:
                 self._insert([request], max_partitions=0)
         elif isinstance(error, DataRejected) and len(good := self._readable(requests)) < len(requests):
             if good:
                 self._insert(good, max_partitions)
-        elif isinstance(error, DataRejected | QueryFailed) and len(requests) > 1:
+        elif isinstance(error, DataRejected | MemoryExceeded | QueryFailed) and len(requests) > 1:
             middle = len(requests) // 2
             self._insert(requests[:middle], max_partitions)
             self._insert(requests[middle:], max_partitions)
         elif isinstance(error, DataRejected):
             self._count(malformed=1)
             requests[0].fail(MalformedBody(_MALFORMED))
+        elif isinstance(error, MemoryExceeded):
+            self._count(too_large=1)
+            requests[0].fail(BodyTooLarge("decoding the body needs too much memory; send smaller requests"))
         else:
             self._refuse(requests)
 
@@ -132,9 +164,8 @@ class Committer:
         good = []
         for request in requests:
             try:
-                self._store.insert_bytes(
-                    request.landing.check, _enveloped(request, 0), "Protobuf", request.landing.settings()
-                )
+                piece = envelope(request.tenant, 0, request.received_ns, request.body)
+                self._store.insert_bytes(request.landing.check, piece, "Protobuf", request.landing.settings())
             except DataRejected:
                 self._count(malformed=1)
                 request.fail(MalformedBody(_MALFORMED))
@@ -168,8 +199,3 @@ class Committer:
         with self._lock:
             for name, change in changes.items():
                 setattr(self.stats, name, getattr(self.stats, name) + change)
-
-
-def _enveloped(request: Request, batch: int) -> tuple[bytes, bytes]:
-    key = request.key if request.landing.keyed else b""
-    return envelope(request.tenant, batch, request.received_ns, request.body, key)

@@ -1,26 +1,19 @@
-"""The bytes around a request: the envelope ClickHouse decodes, and OTLP's own answers.
+"""The bytes around a request: the envelope ClickHouse decodes.
 
-The only module that knows protobuf's wire format. It wraps a request body without reading it
-(https://protobuf.dev/programming-guides/encoding/).
+It wraps a request body without reading it (https://protobuf.dev/programming-guides/encoding/).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
-from ingest.outcome import Outcome
-from store import Store
 from store.batches import KEY_BYTES
 from store.proto import schema
 
-MEDIA_TYPE = "application/x-protobuf"
-
 # Wire types: 0 varint, 1 eight bytes, 2 length and bytes. A tag is field number << 3 | wire type.
-_TENANT, _BATCH, _RECEIVED, _REQUEST, _KEY = 1 << 3 | 2, 2 << 3 | 0, 3 << 3 | 1, 4 << 3 | 2, 5 << 3 | 2
-_CODE, _MESSAGE = 1 << 3 | 0, 2 << 3 | 2
+_TENANT, _BATCH, _RECEIVED, _REQUEST = 1 << 3 | 2, 2 << 3 | 0, 3 << 3 | 1, 4 << 3 | 2
 
 
 class Signal(StrEnum):
@@ -35,22 +28,30 @@ class Target(Protocol):
     """Where requests of one kind are inserted: hashable, and equal when the same."""
 
     @property
+    def kind(self) -> str:
+        """What kind of requests: a signal, or a version of remote write."""
+
+    @property
     def table(self) -> str:
-        """Name of the table that flattens requests into telemetry."""
+        """Name of the landing table."""
 
     @property
     def check(self) -> str:
         """Name of the table that parses the same bytes and keeps nothing."""
 
     @property
-    def keyed(self) -> bool:
-        """Whether envelopes carry the request's key."""
+    def nested(self) -> bool:
+        """Whether items that are refused become dead letters there."""
+
+    @property
+    def counted(self) -> bool:
+        """Whether what was stored of each request is counted, because its answer says so."""
+
+    def careful(self) -> Self:
+        """Where the same request can be stored without the items that must be refused."""
 
     def settings(self) -> dict[str, Any]:
         """Engine settings of an insert into either table."""
-
-    def outcomes(self, store: Store, keys: Sequence[bytes]) -> dict[bytes, Outcome]:
-        """What became of stored requests; success when not among them. Raises StoreError."""
 
 
 class Landing(NamedTuple):
@@ -58,6 +59,16 @@ class Landing(NamedTuple):
 
     signal: Signal
     nested: bool
+
+    @property
+    def kind(self) -> str:
+        """The signal."""
+        return self.signal
+
+    @property
+    def counted(self) -> bool:
+        """OTLP's answers say nothing of what was stored."""
+        return False
 
     @property
     def table(self) -> str:
@@ -69,21 +80,15 @@ class Landing(NamedTuple):
         """Name of the table that parses the same bytes and keeps nothing."""
         return self.table.replace("landing_", "check_", 1)
 
-    @property
-    def keyed(self) -> bool:
-        """Whether envelopes carry the request's key."""
-        return False
+    def careful(self) -> Landing:
+        """Where the same request can be stored without the items that must be refused, and redacted."""
+        return self._replace(nested=True)
 
     def settings(self) -> dict[str, Any]:
         """Engine settings of an insert into either table."""
         return insert_settings(schema(nested=self.nested), f"{self.signal.capitalize()}Envelope")
 
-    def outcomes(self, store: Store, keys: Sequence[bytes]) -> dict[bytes, Outcome]:
-        """All are success."""
-        return {}
 
-
-LANDINGS = tuple(Landing(signal, nested) for signal in Signal for nested in (False, True))
 _SETTINGS: dict[str, Any] = {
     "format_schema_source": "string",
     # An Enum column says which member of a oneof was sent: '' and 0 and nothing differ.
@@ -98,6 +103,10 @@ _SETTINGS: dict[str, Any] = {
     # The views' plans are made anew for each insert and have nothing to optimize: 5 to 10 % less to do.
     "query_plan_enable_optimizations": 0,
     "compile_expressions": 0,
+    # The views tell items to be refused from text that is not UTF-8 by the code of the error.
+    "allow_custom_error_code_in_throwif": 1,
+    # Redaction hashes every match in a text, however many.
+    "regexp_max_matches_per_row": 1_000_000_000,
     # An answer means stored, not queued.
     "async_insert": 0,
     "materialized_views_ignore_errors": 0,
@@ -109,41 +118,38 @@ def insert_settings(text: str, message: str) -> dict[str, Any]:
     return {"format_schema": text, "format_schema_message_name": message, **_SETTINGS}
 
 
-def request_key(tenant: str, signal: str, body: bytes) -> bytes:
-    """Identity of a request: the same body sent again has the same key. `signal` is a Signal or another kind's name."""
-    key = hashlib.blake2b(f"{tenant}\0{signal}\0".encode(), digest_size=KEY_BYTES)
+def request_key(tenant: str, kind: str, body: bytes) -> bytes:
+    """Identity of a request: the same body sent again, as a request of the same kind, has the same key."""
+    key = hashlib.blake2b(f"{tenant}\0{kind}\0".encode(), digest_size=KEY_BYTES)
     key.update(body)
     return key.digest()
 
 
-def envelope(tenant: str, batch: int, received_ns: int, body: bytes, key: bytes = b"") -> tuple[bytes, bytes]:
-    """A length-delimited envelope as two pieces to be written one after the other; the second is `body`."""
+def envelope(tenant: str, batch: int, received_ns: int, body: bytes, fields: bytes = b"") -> tuple[bytes, bytes]:
+    """A length-delimited envelope as two pieces to be written one after the other; the second is `body`.
+
+    `fields` are further fields of the envelope, encoded: limits for the items, and none where it is empty.
+    """
     name = tenant.encode()
-    identity = bytes((_KEY, len(key))) + key if key else b""
     head = b"".join(
         (
             bytes((_TENANT,)),
-            _varint(len(name)),
+            varint(len(name)),
             name,
             bytes((_BATCH,)),
-            _varint(batch),
+            varint(batch),
             bytes((_RECEIVED,)),
             received_ns.to_bytes(8, "little"),
-            identity,
+            fields,
             bytes((_REQUEST,)),
-            _varint(len(body)),
+            varint(len(body)),
         )
     )
-    return _varint(len(head) + len(body)) + head, body
+    return varint(len(head) + len(body)) + head, body
 
 
-def status_body(code: int, message: str) -> bytes:
-    """A google.rpc.Status (https://github.com/googleapis/googleapis/blob/master/google/rpc/status.proto)."""
-    text = message.encode()
-    return b"".join((bytes((_CODE,)), _varint(code), bytes((_MESSAGE,)), _varint(len(text)), text))
-
-
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
+    """A number as protobuf writes it."""
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

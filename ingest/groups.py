@@ -28,6 +28,9 @@ class Request:
     body: bytes
     received_ns: int
     hold: Hold
+    # Further fields of the envelope (ingest/admission.py), and whether redaction may find something.
+    fields: bytes = b""
+    suspect: bool = False
     done: Future[Outcome] = field(default_factory=Future)
 
     def __post_init__(self) -> None:

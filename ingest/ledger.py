@@ -1,7 +1,7 @@
 """What was stored: which requests, in which batch, and what a killed process left half done.
 
 A request is remembered in memory while there is room, and in the store's ledger for as long as the
-settings say. Whoever sends it again is answered at once and it is not stored again.
+settings say. Whoever sends it again is answered at once, as the first time, and it is not stored again.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from ingest.outcome import STORED, Outcome, outcomes, write_outcomes
 from ingest.settings import IngestSettings
-from store import Store, batches
+from store import Store, batches, remote_write
 from store.batches import State
+from store.rejections import DeadLetters
 from store.settings import Home
 
 _HOUR = 3600.0
@@ -45,11 +47,12 @@ class Ledger:
         self._settings = settings
         self._numbers = BatchNumbers()
         self._lock = threading.Lock()
-        self._recent: dict[bytes, None] = {}
+        self._recent: dict[bytes, Outcome] = {}
         # Whether memory holds every request the ledger knows, so that nothing needs looking up. On a server
         # other receivers write to the ledger too.
         self._complete = False
         self._forget_at = 0.0
+        self.dead_letters = DeadLetters(store)
 
     def recover(self) -> int:
         """Delete what was begun and never finished, load what is remembered; returns the batches deleted.
@@ -59,10 +62,13 @@ class Ledger:
         unfinished = batches.begun(self._store, self._settings.receiver, _before(self._settings.orphaned_after_s))
         self.discard(unfinished)
         self.forget()
-        limit = self._settings.remember_in_memory
-        newest = batches.recent(self._store, _before(self._settings.remember_s), limit + 1)
+        limit, since = self._settings.remember_in_memory, _before(self._settings.remember_s)
+        newest = batches.recent(self._store, since, limit + 1)
         self._complete = len(newest) <= limit and self._store.home is Home.EMBEDDED
-        self._recent = dict.fromkeys(reversed(newest[:limit]))
+        self._recent = dict.fromkeys(reversed(newest[:limit]), STORED)
+        became = outcomes(self.dead_letters.recent(since, limit))
+        became |= write_outcomes(remote_write.recent(self._store, since, limit))
+        self._recent.update({key: outcome for key, outcome in became.items() if key in self._recent})
         return len(unfinished)
 
     def begin(self) -> int:
@@ -71,11 +77,15 @@ class Ledger:
         batches.record(self._store, State.BEGUN, [number], self._settings.receiver)
         return number
 
-    def commit(self, batch: int, keys: Sequence[bytes]) -> None:
-        """Write down that `batch` is stored and holds the requests `keys`. Raises StoreError."""
+    def commit(self, batch: int, keys: Sequence[bytes], became: Mapping[bytes, Outcome] | None = None) -> None:
+        """Write down that `batch` is stored and holds the requests `keys`; `became` has what is known of some.
+
+        Raises StoreError.
+        """
         batches.record(self._store, State.COMMITTED, [batch], self._settings.receiver, keys)
         with self._lock:
-            self._recent.update(dict.fromkeys(keys))
+            self._recent.update(dict.fromkeys(keys, STORED))
+            self._recent.update(became or {})
             while len(self._recent) > self._settings.remember_in_memory:
                 self._recent.pop(next(iter(self._recent)))
                 self._complete = False
@@ -86,13 +96,26 @@ class Ledger:
             batches.discard(self._store, numbers)
             batches.record(self._store, State.DISCARDED, numbers, self._settings.receiver)
 
-    def remembers(self, key: bytes) -> bool:
-        """Whether memory knows the request as stored."""
-        return key in self._recent
+    def outcome(self, key: bytes) -> Outcome | None:
+        """What became of the request when it was stored; None when memory does not know it as stored."""
+        return self._recent.get(key)
 
-    def stored(self, keys: Sequence[bytes]) -> set[bytes]:
-        """Those of `keys` that memory has forgotten and the ledger has not. Raises StoreError."""
-        return set() if self._complete else batches.known(self._store, keys, _before(self._settings.remember_s))
+    def stored(self, keys: Sequence[bytes], *, counted: bool = False) -> dict[bytes, Outcome]:
+        """What became of those of `keys` that memory has forgotten and the ledger has not; `counted` as their landing
+        says. Raises StoreError.
+        """
+        if self._complete:
+            return {}
+        known = batches.known(self._store, keys, _before(self._settings.remember_s))
+        if not known:
+            return {}
+        found = list(known)
+        became = self.written(found) if counted else outcomes(self.dead_letters.of_requests(found))
+        return dict.fromkeys(known, STORED) | became
+
+    def written(self, keys: Sequence[bytes]) -> dict[bytes, Outcome]:
+        """What was counted of those of `keys` that are remote-write requests and inserted. Raises StoreError."""
+        return write_outcomes(remote_write.written(self._store, keys))
 
     def forget(self) -> None:
         """Drop what is older than the settings say, at most once an hour. Raises StoreError."""

@@ -1,4 +1,4 @@
-"""Whether a request holds arrays or maps as values, told from its bytes.
+"""Whether a request holds arrays or maps with something in them as values, told from its bytes.
 
 Most telemetry does not, and the engine plans and decodes it in half the time when its schema need not
 allow for them. The answer chooses the landing table and nothing else: a wrong yes costs time, and after
@@ -8,31 +8,60 @@ stored as its bytes in JSON, as values nested too deep are.
 
 from __future__ import annotations
 
-import re
+import re2  # type: ignore[import-untyped]
 
 from ingest.envelope import Signal
 
-# A length, then the tag of AnyValue.array_value (5) or kvlist_value (6), after the tag of the field that holds
-# the AnyValue: KeyValue.value (2), and LogRecord.body (5) in logs.
-_CANDIDATE = rb"(?:[\x02-\x7f]|[\x80-\xff]{1,4}[\x00-\x7f])[\x2a\x32]"
-_PATTERNS = {
-    Signal.TRACES: re.compile(rb"\x12" + _CANDIDATE),
-    Signal.METRICS: re.compile(rb"\x12" + _CANDIDATE),
-    Signal.LOGS: re.compile(rb"[\x12\x2a]" + _CANDIDATE),
-}
+# A length, the tag of AnyValue.array_value (5) or kvlist_value (6), a length, and the tag of the first element (1),
+# after the tag of the field that holds the AnyValue: KeyValue.value (2), and LogRecord.body (5).
+_LENGTH = rb"(?:[\x00-\x7f]|[\x80-\xff]{1,4}[\x00-\x7f])"
+_CONTAINER = _LENGTH + rb"[\x2a\x32]" + _LENGTH + rb"\x0a"
+# A pattern that begins with one certain byte is searched at 4 GB/s, one with a choice of two at 0.7.
+_BYTES = re2.Options()
+_BYTES.encoding = re2.Options.Encoding.LATIN1
+_VALUE, _BODY = re2.compile(rb"\x12" + _CONTAINER, _BYTES), re2.compile(rb"\x2a" + _CONTAINER, _BYTES)
+_PATTERNS = {Signal.TRACES: (_VALUE,), Signal.METRICS: (_VALUE,), Signal.LOGS: (_VALUE, _BODY)}
 # Beyond this many other bytes that look like it, a body is not worth looking at any longer.
 _MOST_CANDIDATES = 10_000
+_MOST_ELEMENTS = 16
 
 
 def is_nested(signal: Signal, body: bytes) -> bool:
-    """Whether some attribute or log body of the request is an array or a map."""
-    for number, match in enumerate(_PATTERNS[signal].finditer(body)):
-        start = match.end()
-        size, start_of_content = _varint(body, start)
-        # The array or map fills its AnyValue to the last byte; identifiers and times that look like tags do not.
-        if _varint(body, match.start() + 1)[0] == start_of_content - start + 1 + size or number == _MOST_CANDIDATES:
+    """Whether some attribute or log body of the request is an array or a map that is not empty."""
+    for pattern in _PATTERNS[signal]:
+        at = 0
+        for _ in range(_MOST_CANDIDATES):
+            match = pattern.search(body, at)
+            if match is None:
+                break
+            at = match.start() + 1
+            if _is_container(body, at):
+                return True
+        else:
             return True
     return False
+
+
+def _is_container(body: bytes, at: int) -> bool:
+    """Whether the AnyValue whose length is at `at` is an array or map to its last byte, and that of elements.
+
+    Identifiers and times that happen to look like the first bytes of one are told apart here.
+    """
+    size, start = _varint(body, at)
+    content_size, content = _varint(body, start + 1)
+    end = content + content_size
+    if end != start + size or end > len(body):
+        return False
+    for _ in range(_MOST_ELEMENTS):
+        if content == end:
+            break
+        if body[content] != 0x0A:
+            return False
+        element_size, element = _varint(body, content + 1)
+        content = element + element_size
+        if content > end:
+            return False
+    return True
 
 
 def _varint(body: bytes, at: int) -> tuple[int, int]:

@@ -12,15 +12,19 @@ import threading
 import time
 from typing import Any
 
+from ingest.admission import Admission, Admitted
 from ingest.budget import Budget, Hold
+from ingest.careful import Careful
 from ingest.committer import Committer
-from ingest.envelope import Landing, Signal, Target, request_key
+from ingest.envelope import Signal
 from ingest.errors import Overloaded
 from ingest.groups import Groups, Request
 from ingest.ledger import Ledger
-from ingest.nesting import is_nested
-from ingest.outcome import STORED, Outcome
+from ingest.outcome import Outcome
+from ingest.quota import Quota
+from ingest.remote_write_landing import Version
 from ingest.settings import MIB, IngestSettings
+from ingest.watch import Watch
 from store import Store
 from store.errors import StoreError
 from store.settings import DEFAULT_TENANT
@@ -34,11 +38,17 @@ class Pipeline:
     def __init__(self, store: Store, settings: IngestSettings, tenant: str = DEFAULT_TENANT) -> None:
         self.settings = settings
         self.tenant = tenant
-        self.budget = Budget(settings.max_inflight_bytes)
+        self.budget = Budget(settings.max_inflight_bytes, settings.tenant_share, self._let_in)
         self._store = store
+        self._admission = Admission(settings)
+        self._quota = Quota(settings.tenant_bytes_per_s, settings.quota_status)
+        self._watch = Watch(store, settings)
         self._ledger = Ledger(store, settings)
         self._stopping = threading.Event()
-        self._committer = Committer(store, self._ledger, self._stopping)
+        self._careful = Careful()
+        self._committer = Committer(
+            store, self._ledger, self._stopping, self._careful, settings.max_batch_memory_bytes
+        )
         self._groups = Groups(settings.max_batch_bytes)
         self._under_way: dict[bytes, Request] = {}
         self._lock = threading.Lock()
@@ -49,63 +59,65 @@ class Pipeline:
 
     def start(self) -> None:
         """Undo what a killed process left unfinished, then accept. Raises StoreError."""
+        self._admission.publish(self._store)
         deleted = self._ledger.recover()
         if deleted:
             _log.warning("deleted %d unfinished batches of telemetry that was never acknowledged", deleted)
+        self._watch.start()
         self._accepting = True
         for thread in self._threads:
             thread.start()
 
-    async def submit(self, signal: Signal, body: bytes, hold: Hold) -> Outcome:
+    async def submit(self, kind: Signal | Version, body: bytes, hold: Hold) -> Outcome:
         """What became of the request, once it is stored for good; `hold` is given up then, however it ends.
 
-        Raises MalformedBody when it cannot be decoded, Overloaded when it may be sent again: what is still
-        being written then is written all the same, and the same body sent again joins it.
+        Raises MalformedBody when it cannot be decoded, BodyTooLarge for its shape, and Overloaded when it may be
+        sent again: what is still being written then is written all the same, and the same body sent again joins it.
         """
-        if len(body) > MIB:
-            key, landing = await asyncio.to_thread(self._looked_at, signal, body)
-        else:
-            key, landing = self._looked_at(signal, body)
-        return await self.submit_to(landing, key, body, hold)
-
-    async def submit_to(self, landing: Target, key: bytes, body: bytes, hold: Hold) -> Outcome:
-        """As `submit`, for a request whose table and key are known."""
-        request = self._admit(key, landing, body, hold)
-        if request is None:
-            return await self._remembered(landing, key) if landing.keyed else STORED
+        received_ns = time.time_ns()
+        try:
+            if len(body) > MIB:
+                admitted = await asyncio.to_thread(self._admission.admit, self.tenant, kind, body, received_ns)
+            else:
+                admitted = self._admission.admit(self.tenant, kind, body, received_ns)
+        except BaseException:
+            hold.release()
+            raise
+        request = self._join(admitted, body, received_ns, hold)
+        if isinstance(request, Outcome):
+            return request
         try:
             async with asyncio.timeout(self.settings.commit_timeout_s):
                 return await asyncio.wrap_future(request.done)
         except TimeoutError:
             raise Overloaded("the request is still being stored; ask again soon") from None
 
-    def _looked_at(self, signal: Signal, body: bytes) -> tuple[bytes, Landing]:
-        return request_key(self.tenant, signal, body), Landing(signal, is_nested(signal, body))
+    def _let_in(self, tenant: str) -> None:
+        """Raises Overloaded when nothing more of the tenant, or of anyone, can be taken at the moment."""
+        self._watch.refuse_when_full()
+        self._quota.check(tenant)
 
-    async def _remembered(self, landing: Target, key: bytes) -> Outcome:
-        """What became of a request that was stored before."""
-        try:
-            found = await asyncio.to_thread(landing.outcomes, self._store, [key])
-        except StoreError as error:
-            raise Overloaded("the store does not answer at the moment; try again soon") from error
-        return found.get(key, STORED)
-
-    def _admit(self, key: bytes, landing: Target, body: bytes, hold: Hold) -> Request | None:
-        """The request to wait for, or None when it is stored already."""
+    def _join(self, admitted: Admitted, body: bytes, received_ns: int, hold: Hold) -> Request | Outcome:
+        """The request to wait for, or what became of it when it is stored already."""
+        key = admitted.key
         with self._lock:
-            request = self._under_way.get(key)
-            if request is None and not self._ledger.remembers(key):
-                if not self._accepting:
-                    hold.release()
-                    raise Overloaded("the receiver is stopping")
-                request = Request(key, self.tenant, landing, body, time.time_ns(), hold)
-                self._under_way[key] = request
-                self._groups.put(request)
-                request.done.add_done_callback(lambda _: self._under_way.pop(key, None))
-                return request
-            self._committer.stats.duplicates += 1
-        hold.release()
-        return request
+            known = self._under_way.get(key) or self._ledger.outcome(key)
+            if known is not None:
+                self._committer.stats.duplicates += 1
+                hold.release()
+                return known
+            if not self._accepting:
+                hold.release()
+                raise Overloaded("the receiver is stopping")
+            self._quota.charge(self.tenant, len(body))
+            landing = admitted.landing
+            if self._careful.with_(self.tenant, landing.kind):
+                landing = landing.careful()
+            request = Request(key, self.tenant, landing, body, received_ns, hold, admitted.fields, admitted.suspect)
+            self._under_way[key] = request
+            self._groups.put(request)
+            request.done.add_done_callback(lambda _: self._under_way.pop(key, None))
+            return request
 
     def _work(self) -> None:
         while (group := self._groups.take()) is not None:
@@ -122,12 +134,21 @@ class Pipeline:
 
     def stats(self) -> dict[str, Any]:
         """Counts since the start, and the bytes in flight."""
-        return {**self._committer.stats.snapshot(), "inflight_bytes": self.budget.used}
+        return {
+            **self._committer.stats.snapshot(),
+            "inflight_bytes": self.budget.used,
+            "degraded": self._watch.reasons(),
+        }
+
+    def degraded(self) -> list[str]:
+        """What is not as it should be with the store, in words for people; empty when all is well."""
+        return self._watch.reasons()
 
     def stop(self) -> None:
         """Store what was accepted, accept nothing more, end the writers. Safe to call twice."""
         with self._lock:
             self._accepting = False
+        self._watch.stop()
         self._groups.close()
         self._stopping.set()
         for thread in self._threads:

@@ -1,150 +1,187 @@
-"""OTLP/HTTP: POST /v1/traces, /v1/logs and /v1/metrics with a protobuf body, plain or gzip.
+"""OTLP/HTTP: POST /v1/traces, /v1/logs and /v1/metrics, protobuf or JSON, plain or compressed.
 
 Prometheus remote write has its path here, too: see ingest.remote_write.
 
-Every answer is protobuf: an empty Export*ServiceResponse for success, a google.rpc.Status for
-anything else (https://opentelemetry.io/docs/specs/otlp/#otlphttp).
+A plain ASGI application: of a small request, a framework's routing and its request and response objects cost more
+than all that is done here (https://opentelemetry.io/docs/specs/otlp/#otlphttp). Every answer is encoded as its
+request, and is an Export*ServiceResponse or a google.rpc.Status.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import ASGIApp
-
-from ingest import remote_write
+from ingest.access import Authorize, anyone
+from ingest.answers import Encoding, failure, pause, success
 from ingest.budget import Hold
-from ingest.compression import gunzip
-from ingest.envelope import MEDIA_TYPE, Signal, status_body
+from ingest.compression import DECODERS
+from ingest.envelope import Signal
 from ingest.errors import (
     BodyTimeout,
-    BodyTooLarge,
     IngestError,
     MalformedBody,
     MethodNotAllowed,
-    Overloaded,
     UnknownPath,
     UnsupportedMedia,
 )
+from ingest.http_body import Headers, Receive, Scope, Send, read_body
+from ingest.otlp_json import protobuf_of
+from ingest.outcome import STORED
 from ingest.pipeline import Pipeline
-from ingest.settings import MIB, IngestSettings
+from ingest.remote_write import PATH, RemoteWrite
+from ingest.settings import MIB
 
 _log = logging.getLogger(__name__)
-_HTTP_ERRORS: dict[int, type[IngestError]] = {404: UnknownPath, 405: MethodNotAllowed}
-_LONGEST_PAUSE_S = 3
+
+_SIGNALS = {f"/v1/{signal}": signal for signal in Signal}
+_ENCODINGS = {encoding.value.encode(): encoding for encoding in Encoding}
+# Bodies beyond these sizes are worked on in a thread: what is below takes about a millisecond.
+_COMPRESSED_AT_ONCE = MIB // 8
+_JSON_AT_ONCE = MIB // 32
 
 
-def create_app(pipeline: Pipeline) -> ASGIApp:
+def create_app(pipeline: Pipeline, authorize: Authorize = anyone) -> Receiver:
     """The receiver as an ASGI app; starting and stopping the pipeline is the caller's."""
-    routes = [Route(f"/v1/{signal}", partial(_receive, pipeline, signal), methods=["POST"]) for signal in Signal]
-    routes.append(Route(remote_write.PATH, partial(_receive_remote_write, pipeline), methods=["POST"]))
-    handlers = {IngestError: _refused, HTTPException: _not_found, Exception: _broken}
-    app = Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
-    app.router.redirect_slashes = False
-    return app
+    return Receiver(pipeline, authorize)
 
 
-async def _receive(pipeline: Pipeline, signal: Signal, request: Request) -> Response:
-    hold = pipeline.budget.hold()
-    try:
-        body = await _body(request, pipeline.settings, hold)
-    except (IngestError, ClientDisconnect, asyncio.CancelledError) as error:
-        hold.release()
-        if isinstance(error, ClientDisconnect):
-            return Response(status_code=400)
-        raise
-    if body:
-        await pipeline.submit(signal, body, hold)
-    return Response(media_type=MEDIA_TYPE)
+class Receiver:
+    """The application; `create_app` makes it."""
+
+    def __init__(self, pipeline: Pipeline, authorize: Authorize = anyone) -> None:
+        self._pipeline = pipeline
+        self._authorize = authorize
+        self._remote_write = RemoteWrite(pipeline, authorize)
+        # One at a time: parsed JSON takes twenty times the memory of its text, and holds Python's lock anyway.
+        self._parser = ThreadPoolExecutor(1, thread_name_prefix="ingest-json")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        if scope["path"] == PATH:
+            await self._remote_write(scope, receive, send)
+            return
+        headers: Headers = dict(scope["headers"])
+        encoding = _encoding(headers.get(b"content-type", b""))
+        spoken = encoding or Encoding.PROTOBUF
+        async with _Defects(send, spoken):
+            try:
+                signal = self._signal(scope, headers)
+                if encoding is None:
+                    raise UnsupportedMedia(f"the content type must be one of {', '.join(Encoding)}")
+                answer = await self._stored(signal, encoding, headers, receive)
+            except IngestError as error:
+                await _refuse(send, error, spoken)
+            else:
+                if answer is not None:
+                    await _answer(send, 200, answer, spoken)
+
+    def _signal(self, scope: Scope, headers: Headers) -> Signal:
+        signal = _SIGNALS.get(scope["path"])
+        if signal is None:
+            raise UnknownPath(f"POST telemetry to {', '.join(_SIGNALS)}")
+        if scope["method"] != "POST":
+            raise MethodNotAllowed("telemetry is POSTed")
+        self._authorize(lambda name: headers.get(name.encode(), b"").decode("latin-1"))
+        return signal
+
+    async def _stored(self, signal: Signal, encoding: Encoding, headers: Headers, receive: Receive) -> bytes | None:
+        """The answer to a request that was stored, or None when the client has gone."""
+        hold = self._pipeline.budget.hold()
+        try:
+            body = await self._body(signal, encoding, headers, receive, hold)
+        except (IngestError, asyncio.CancelledError):
+            hold.release()
+            raise
+        if not body:
+            hold.release()
+            return None if body is None else success(signal, STORED, encoding)
+        return success(signal, await self._pipeline.submit(signal, body, hold), encoding)
+
+    async def _body(
+        self, signal: Signal, encoding: Encoding, headers: Headers, receive: Receive, hold: Hold
+    ) -> bytes | None:
+        """The request as protobuf, its bytes held; None when the client has gone. Raises an IngestError."""
+        settings = self._pipeline.settings
+        limit = settings.max_body_bytes
+        if encoding is Encoding.JSON:
+            limit = min(limit, settings.max_json_bytes)
+        coding = headers.get(b"content-encoding", b"").strip().lower().decode("latin-1")
+        if coding not in DECODERS and coding not in {"", "identity"}:
+            raise UnsupportedMedia(f"the content encoding must be one of {', '.join(DECODERS)}, identity")
+        body = await read_body(headers, receive, limit, settings.body_timeout_s, hold)
+        if body and coding in DECODERS:
+            body = await _decompressed(coding, body, limit, hold)
+        if encoding is Encoding.JSON and body is not None:
+            body = await self._converted(signal, body)
+            hold.resize(len(body))
+        return body
+
+    async def _converted(self, signal: Signal, body: bytes) -> bytes:
+        if not body:
+            raise MalformedBody("the body is empty; the smallest JSON is {}")
+        if len(body) <= _JSON_AT_ONCE:
+            return protobuf_of(signal, body)
+        return await asyncio.get_running_loop().run_in_executor(self._parser, protobuf_of, signal, body)
 
 
-async def _receive_remote_write(pipeline: Pipeline, request: Request) -> Response:
-    read = partial(_sent, request, pipeline.settings)
-    try:
-        answer = await remote_write.receive(pipeline, request.headers, read)
-    except ClientDisconnect:
-        return Response(status_code=400)
-    return Response(answer.body, answer.status, answer.headers)
+def _encoding(content_type: bytes) -> Encoding | None:
+    """What a media type stands for, whatever its case and parameters."""
+    found = _ENCODINGS.get(content_type)
+    return found or _ENCODINGS.get(content_type.partition(b";")[0].strip().lower())
 
 
-async def _body(request: Request, settings: IngestSettings, hold: Hold) -> bytes:
-    """The decompressed body, its bytes held. Raises an IngestError that says what is wrong with it."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != MEDIA_TYPE:
-        raise UnsupportedMedia(f"the content type must be {MEDIA_TYPE}")
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in {"", "identity", "gzip"}:
-        raise UnsupportedMedia("the content encoding must be gzip or identity")
-    limit = settings.max_body_bytes
-    data = await _sent(request, settings, hold)
-    if encoding != "gzip" or not data:
-        return data
-    if len(data) <= MIB // 8:
-        return _gunzip(data, limit, hold)
-    return await asyncio.to_thread(_gunzip, data, limit, hold)
+async def _decompressed(coding: str, data: bytes, limit: int, hold: Hold) -> bytes:
+    def grow(size: int) -> None:
+        hold.resize(len(data) + size)
 
-
-async def _sent(request: Request, settings: IngestSettings, hold: Hold) -> bytes:
-    """The body as it was sent, its bytes held. Raises BodyTooLarge, BodyTimeout or Overloaded."""
-    limit = settings.max_body_bytes
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
-        raise BodyTooLarge(f"the body is larger than {limit} bytes")
-    try:
-        async with asyncio.timeout(settings.body_timeout_s):
-            return await _read(request, limit, hold)
-    except TimeoutError:
-        raise BodyTimeout(f"the body did not arrive within {settings.body_timeout_s:g} s") from None
-
-
-async def _read(request: Request, limit: int, hold: Hold) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise BodyTooLarge(f"the body is larger than {limit} bytes")
-        hold.resize(size)
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _gunzip(data: bytes, limit: int, hold: Hold) -> bytes:
-    body = gunzip(data, limit, lambda size: hold.resize(len(data) + size))
+    decode = DECODERS[coding]
+    if len(data) <= _COMPRESSED_AT_ONCE:
+        body = decode(data, limit, grow)
+    else:
+        body = await asyncio.to_thread(decode, data, limit, grow)
     hold.resize(len(body))
     return body
 
 
-def _answer(error: IngestError, headers: dict[str, str] | None = None) -> Response:
-    content = status_body(error.code, str(error))
-    return Response(content, error.status, headers, MEDIA_TYPE)
+async def _refuse(send: Send, error: IngestError, encoding: Encoding) -> None:
+    headers = []
+    wait_s = pause(error)
+    if wait_s is not None:
+        headers.append((b"retry-after", str(wait_s).encode()))
+    if isinstance(error, MethodNotAllowed):
+        headers.append((b"allow", b"POST"))
+    if isinstance(error, BodyTimeout):
+        # What is still to come of it would be taken for the next request. After other errors the rest is read and
+        # forgotten, within the listener's patience: a connection cut while a client sends costs it the answer.
+        headers.append((b"connection", b"close"))
+    await _answer(send, error.status, failure(error, wait_s, encoding), encoding, headers)
 
 
-def _refused(_: Request, error: IngestError) -> Response:
-    headers = {}
-    if isinstance(error, Overloaded):
-        # Python's and JavaScript's exporters drop when asked to wait longer than a few seconds.
-        headers["Retry-After"] = str(random.randint(1, _LONGEST_PAUSE_S))  # noqa: S311
-    if isinstance(error, BodyTooLarge | BodyTimeout):
-        headers["Connection"] = "close"
-    return _answer(error, headers)
+async def _answer(
+    send: Send, status: int, body: bytes, encoding: Encoding, headers: list[tuple[bytes, bytes]] | None = None
+) -> None:
+    fields = [(b"content-type", encoding.value.encode()), (b"content-length", b"%d" % len(body)), *(headers or ())]
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    await send({"type": "http.response.body", "body": body})
 
 
-def _not_found(request: Request, error: HTTPException) -> Response:
-    kind = _HTTP_ERRORS.get(error.status_code, MalformedBody)
-    known = ", ".join(f"/v1/{signal}" for signal in Signal)
-    message = f"POST telemetry to {known}" if kind is UnknownPath else str(error.detail)
-    return _answer(kind(message), dict(error.headers or {}))
+class _Defects:
+    """Answers a request with 500 when a defect of ours broke it, and lets the server log it."""
 
+    def __init__(self, send: Send, encoding: Encoding) -> None:
+        self._send = send
+        self._encoding = encoding
 
-def _broken(_: Request, error: Exception) -> Response:
-    """A defect of ours; Starlette raises it again, so that it is logged."""
-    return _answer(IngestError("internal error"))
+    async def __aenter__(self) -> None:
+        """Nothing has gone wrong yet."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception):
+            await _refuse(self._send, IngestError("internal error"), self._encoding)

@@ -1,55 +1,61 @@
-"""Where Prometheus remote-write requests are inserted, and what became of them."""
+"""Where Prometheus remote-write requests are inserted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingest.envelope import insert_settings
-from ingest.outcome import Outcome
-from store import Store, remote_write
 from store.proto import remote_write_schema
-from store.remote_write import Written
-
-
-@dataclass(frozen=True, slots=True)
-class WriteOutcome(Outcome):
-    """An outcome with the counts that remote write 2.0 answers with."""
-
-    written: Written = field(default_factory=Written)
 
 
 class Version(StrEnum):
-    """The versions of remote write, named as the message of each in a content type; a Target of the pipeline."""
+    """The versions of remote write, named as the message of each in a content type."""
 
     V1 = "prometheus.WriteRequest"
     V2 = "io.prometheus.write.v2.Request"
 
+
+class RemoteWriteLanding(NamedTuple):
+    """A table per version, and another for requests in which redaction may find something; a Target."""
+
+    version: Version
+    suspect: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The version."""
+        return self.version
+
     @property
     def table(self) -> str:
         """Name of the landing table."""
-        return "landing_remote_write" if self is Version.V1 else "landing_remote_write2"
+        return f"landing_{self._name}_suspect" if self.suspect else f"landing_{self._name}"
 
     @property
     def check(self) -> str:
         """Name of the table that parses the same bytes and keeps nothing."""
-        return self.table.replace("landing_", "check_", 1)
+        return f"check_{self._name}"
 
     @property
-    def keyed(self) -> bool:
-        """Envelopes carry the request's key, by which its samples are counted."""
+    def _name(self) -> str:
+        return "remote_write" if self.version is Version.V1 else "remote_write2"
+
+    @property
+    def nested(self) -> bool:
+        """What is refused is counted, with its reason, and is no dead letter."""
+        return False
+
+    @property
+    def counted(self) -> bool:
+        """The answer says how much was stored."""
         return True
+
+    def careful(self) -> RemoteWriteLanding:
+        """Itself: nothing that must be refused fails an insert."""
+        return self
 
     def settings(self) -> dict[str, Any]:
         """Engine settings of an insert into either table."""
-        message = "RemoteWriteEnvelope" if self is Version.V1 else "RemoteWrite2Envelope"
+        message = "RemoteWriteEnvelope" if self.version is Version.V1 else "RemoteWrite2Envelope"
         return insert_settings(remote_write_schema(), message)
-
-    def outcomes(self, store: Store, keys: Sequence[bytes]) -> dict[bytes, Outcome]:
-        """What became of stored requests. Raises StoreError."""
-        return {
-            key: WriteOutcome(found.rejected, found.reason, found)
-            for key, found in remote_write.written(store, keys).items()
-        }

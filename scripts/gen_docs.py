@@ -58,7 +58,7 @@ def _setting_tables(model: type[BaseModel], prefix: str, title: str) -> Iterator
         if inner is None:
             rows.append(f"| `{prefix}{name.upper()}` | {_default(info)} | {_bounds(info)} | {info.description} |")
         else:
-            nested.append((inner, f"{prefix}{name.upper()}__", name.capitalize()))
+            nested.append((inner, f"{prefix}{name.upper()}__", name.replace("_", " ").capitalize()))
     yield title, rows
     for inner, inner_prefix, inner_title in nested:
         yield from _setting_tables(inner, inner_prefix, inner_title)

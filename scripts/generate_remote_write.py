@@ -15,9 +15,12 @@ from textwrap import indent
 
 from scripts.landing_columns import STAGED, Columns
 from scripts.otlp_expressions import MAP, Message, column_type, parse
+from scripts.redaction_expressions import GUARD, READ, counted, dropped, found, policy, redacted_pairs, rule_of
 from scripts.remote_write_columns import (
     CARRIED,
     LABELS,
+    LIMIT_TYPES,
+    LIMITS,
     NUMBER_POINT,
     SUM_POINT,
     SYMBOL_SERIES,
@@ -30,8 +33,17 @@ from store.proto import remote_write_schema
 
 TARGET = Path(__file__).resolve().parent.parent / "store" / "migrations" / "0017_remote_write.sql"
 
-ENVELOPE = {"Tenant": "tenant", "Batch": "batch", "Received": "received", "Request": "key"}
-GIVEN = {"Tenant": "LowCardinality(String)", "Batch": "UInt64", "Received": "UInt64", "Request": "String"}
+ENVELOPE = {"Tenant": "tenant", "Batch": "batch", "Received": "received", "Request": "key", **LIMITS}
+GIVEN = {
+    "Tenant": "LowCardinality(String)",
+    "Batch": "UInt64",
+    "Received": "UInt64",
+    "Request": "String",
+    **LIMIT_TYPES,
+}
+# For requests in which redaction may find something.
+PADS = {"HashInner": "hash_inner", "HashOuter": "hash_outer"}
+PAD_TYPES = dict.fromkeys(PADS, "String")
 
 _EXEMPLARS = {
     "ExemplarNames": "Array(Array(String))",
@@ -143,14 +155,18 @@ def view(name: str, target: str, query: str) -> str:
 def landing(name: str, messages: dict[str, Message], request: str) -> str:
     """The table that envelopes are inserted into, and the one that only parses them."""
     kind = column_type(messages, request)
-    columns = f"tenant LowCardinality(String), batch UInt64, received UInt64, key String, request {kind}"
-    return (
-        f"CREATE TABLE IF NOT EXISTS landing_{name}${{on_cluster}}\n({columns})\nENGINE = Null;\n\n"
-        f"CREATE TABLE IF NOT EXISTS check_{name}${{on_cluster}} AS landing_{name} ENGINE = Null;\n"
+    columns = (
+        "tenant LowCardinality(String), batch UInt64, received UInt64, key String, earliest UInt64, latest UInt64,"
+        f" attributes UInt32, value_size UInt32, hash_inner String, hash_outer String, request {kind}"
     )
+    alike = "".join(
+        f"\nCREATE TABLE IF NOT EXISTS {other}${{on_cluster}} AS landing_{name} ENGINE = Null;\n"
+        for other in (f"landing_{name}_suspect", f"check_{name}")
+    )
+    return f"CREATE TABLE IF NOT EXISTS landing_{name}${{on_cluster}}\n({columns})\nENGINE = Null;\n{alike}"
 
 
-def first_version() -> str:
+def first_version(source: str, pads: Columns) -> str:
     """Series of a 1.0 request."""
     fields = {
         "LabelNames": "labels.name", "LabelValues": "labels.value", "SampleValues": "samples.value",
@@ -159,15 +175,14 @@ def first_version() -> str:
         "ExemplarValues": "exemplars.value", "ExemplarTimes": "exemplars.timestamp", "Histograms": "histograms",
     }  # fmt: skip
     requests = step(
-        "landing_remote_write",
-        {**ENVELOPE, **{name: f"request.timeseries.{field}" for name, field in fields.items()}},
+        source, {**ENVELOPE, **pads, **{name: f"request.timeseries.{field}" for name, field in fields.items()}}
     )
     absent = {"Problem": "''", "Type": "0", "Help": "''", "Unit": "''", "Created": "0"}
-    columns = {**same(GIVEN), **{name: absent.get(name, name) for name in (*_SERIES, "Histograms")}}
+    columns = {**same(GIVEN, pads), **{name: absent.get(name, name) for name in (*_SERIES, "Histograms")}}
     return step(requests, columns, f"\nARRAY JOIN {', '.join(fields)}")
 
 
-def second_version() -> str:
+def second_version(source: str, pads: Columns) -> str:
     """Series of a 2.0 request."""
     fields = {
         "SampleValues": "samples.value", "SampleTimes": "samples.timestamp",
@@ -182,15 +197,68 @@ def second_version() -> str:
     )
     columns = {
         **ENVELOPE,
+        **pads,
         **{name: f"{below}.{field}" for name, field in fields.items()},
         "Symbols": "request.symbols",
         "LabelRefs": f"arrayMap(r -> length(r), {below}.labels_refs)",
         "Refs": refs,
     }
-    requests = steps(step("landing_remote_write2", columns), SYMBOLS)
+    requests = steps(step(source, columns), SYMBOLS)
     joined = [*fields, "LabelRefs", "RefsExist", "SeriesTexts"]
-    series = step(requests, same(GIVEN, dict.fromkeys(["TooLong", *joined], "")), f"\nARRAY JOIN {', '.join(joined)}")
-    return step(steps(series, SYMBOL_SERIES), same(GIVEN, _SERIES, {"Histograms": ""}))
+    passed = same(GIVEN, pads, dict.fromkeys(["TooLong", *joined], ""))
+    series = step(requests, passed, f"\nARRAY JOIN {', '.join(joined)}")
+    return step(steps(series, SYMBOL_SERIES), same(GIVEN, pads, _SERIES, {"Histograms": ""}))
+
+
+def suspected() -> str:
+    """Series in which redaction may find something, with R, the rules of the keys, and V, the texts that go with them.
+
+    The name of a metric is no value, as that of an OTLP metric is none.
+    """
+    names = "arrayMap(n -> if(n = '__name__', '', n), LabelNames)"
+    values = "arrayMap((n, v) -> if(n = '__name__', '', v), LabelNames, LabelValues)"
+    keys = f"arrayConcat({names}, arrayFlatten(ExemplarNames), [''])"
+    texts = f"arrayConcat({values}, arrayFlatten(ExemplarTextValues), [Help])"
+    columns = {"*": "*", "R": rule_of(keys), "V": texts}
+    return f"{READ}\n{step('remote_write_suspected', columns)}\nWHERE {GUARD}"
+
+
+def redacting() -> str:
+    """The same series as they may be stored."""
+    texts = {"* EXCEPT (V)": "* EXCEPT (V)", "C": redacted_pairs("V", "R"), "D": dropped("R")}
+    rules = f"{READ}\n{query(suspected(), texts)}"
+    sizes = "arrayMap(n -> length(n), ExemplarNames)"
+    before = f"arrayMap((e, n) -> length(LabelNames) + e - n, arrayCumSum({sizes}), {sizes})"
+
+    def kept(what: str) -> str:
+        place = "b + 1, length(n)"
+        some = f"arrayFilter((x, d) -> NOT d, {what.format(place)}, arraySlice(D, {place}))"
+        return f"arrayMap((n, b) -> {some}, ExemplarNames, {before})"
+
+    changed = {
+        # A label that is dropped has the value '', which is none.
+        "LabelValues": "arrayMap((n, v, c) -> if(n = '__name__', v, c), LabelNames, LabelValues, "
+        "arraySlice(C, 1, length(LabelNames)))",
+        "ExemplarNames": kept("n"),
+        "ExemplarTextValues": kept("arraySlice(C, {})"),
+        "Help": "C[length(C)]",
+    }
+    # An expression must not bear the name of a column that another expression reads.
+    renamed = query(rules, {"*": "*", **{f"New{name}": text for name, text in changed.items()}})
+    names = {name: f"New{name}" if name in changed else name for name in (*GIVEN, *_SERIES, "Histograms")}
+    return step(renamed, names)
+
+
+def redactions() -> str:
+    """What the rules find in them, to be counted."""
+    texts = {**same({"Tenant": "", "Batch": "", "R": ""}), "T": "arrayStringConcat(V, '\\n')"}
+    pairs = {**same({"Tenant": "", "Batch": ""}), "Target": "'remote_write'", "F": f"arrayJoin({found('T', 'R')})"}
+    return counted(f"{READ}\n{query(query(suspected(), texts), pairs)}")
+
+
+def query(source: str, columns: Columns) -> str:
+    """As `step`, over a query that begins with its constants."""
+    return f"SELECT\n{listed(columns)}\nFROM (\n{indent(source, '  ')}\n)"
 
 
 def labelled() -> str:
@@ -260,7 +328,7 @@ def written(source: str, counts: Columns) -> str:
     return step(source, columns, "\nGROUP BY Tenant, Request, Batch")
 
 
-def metadata() -> str:
+def metadata(source: str, help_text: str = "help", begin: str = "", guard: str = "") -> str:
     """Type, help and unit by the names of the series a family has (1.0 sends them apart from samples)."""
     suffixes = (
         "multiIf(type = 1, ['', '_total'], type = 3, ['', '_bucket', '_sum', '_count'],"
@@ -269,7 +337,7 @@ def metadata() -> str:
     )
     fields = {"type": "type", "family": "metric_family_name", "help": "help", "unit": "unit"}
     requests = step(
-        "landing_remote_write",
+        source,
         {**ENVELOPE, **{name: f"request.metadata.{field}" for name, field in fields.items()}},
         "\nWHERE notEmpty(request.metadata.type)",
     )
@@ -279,11 +347,18 @@ def metadata() -> str:
         "MetricName": "toValidUTF8(concat(family, suffix))",
         "Exact": "suffix = ''",
         "Type": "type",
-        "Help": "toValidUTF8(help)",
+        "Help": f"toValidUTF8({help_text})",
         "Unit": "toValidUTF8(unit)",
         "At": "fromUnixTimestamp64Milli(toInt64(intDiv(Received, 1000000)), 'UTC')",
     }
-    return step(families, columns, f"\nARRAY JOIN {suffixes} AS suffix\nWHERE type BETWEEN 1 AND 7 AND family != ''")
+    rest = f"\nARRAY JOIN {suffixes} AS suffix\nWHERE type BETWEEN 1 AND 7 AND family != ''{guard}"
+    return f"{begin}{step(families, columns, rest)}"
+
+
+def suspected_metadata() -> str:
+    """The same where redaction may find something. A help text that holds a secret is an accident: none of it stays."""
+    masked = f"if(match(help, {policy('Any')}), '[redacted]', help)"
+    return metadata("landing_remote_write_suspect", masked, f"{READ}\n", f" AND {GUARD}")
 
 
 HEADER = """-- Generated by scripts/generate_remote_write.py from store/proto/remote_write.proto; do not edit.
@@ -344,6 +419,7 @@ def migration() -> str:
     histogram = {"Histograms": f"Array({column_type(messages, 'Histogram')})"}
     buckets = {name: kind for name, kind in _SHARED.items() if name not in _EXEMPLARS}
     sound = "\nWHERE Fault = '' AND "
+    suspects = "remote_write_suspected"
     stage, points = "landing_remote_write_series", "landing_remote_write_points"
     each = "landing_remote_write_histograms"
     merged = step(each, {"*": "*", **MERGED}, f"{sound}NOT IsCustom")
@@ -360,9 +436,15 @@ def migration() -> str:
         table(stage, _SERIES, histogram),
         table(points, _SHARED, _NUMBERS, _COUNTED, _HISTOGRAM_SERIES, histogram),
         table(each, buckets, _HISTOGRAM_SERIES, _BUCKETS),
-        view("prometheus_metadata_mv", "prometheus_metadata", metadata()),
-        view("landing_remote_write_series_mv", stage, first_version()),
-        view("landing_remote_write2_series_mv", stage, second_version()),
+        view("prometheus_metadata_mv", "prometheus_metadata", metadata("landing_remote_write")),
+        view("landing_remote_write_series_mv", stage, first_version("landing_remote_write", {})),
+        view("landing_remote_write2_series_mv", stage, second_version("landing_remote_write2", {})),
+        table("remote_write_suspected", PAD_TYPES, _SERIES, histogram),
+        view("landing_remote_write_suspect_mv", suspects, first_version("landing_remote_write_suspect", PADS)),
+        view("landing_remote_write2_suspect_mv", suspects, second_version("landing_remote_write2_suspect", PADS)),
+        view("prometheus_metadata_suspect_mv", "prometheus_metadata", suspected_metadata()),
+        view("remote_write_redacted_mv", stage, redacting()),
+        view("remote_write_redactions_mv", "ingest_redacted", redactions()),
         view("landing_remote_write_points_mv", points, labelled()),
         view("remote_write_gauge_mv", "otel_metrics_gauge", numbers(NUMBER_POINT, "NOT IsSum")),
         view("remote_write_sum_mv", "otel_metrics_sum", numbers(SUM_POINT, "IsSum")),

@@ -8,7 +8,7 @@ the engine would analyse a column's expression once more for each reader.
 from __future__ import annotations
 
 from scripts.landing_columns import METRIC, SERIES_HASH, Columns
-from scripts.otlp_expressions import LAST_TIME, MAP, literal, time, utf8
+from scripts.otlp_expressions import LAST_TIME, MAP, literal, time
 
 # https://github.com/prometheus/prometheus/blob/main/model/value/value.go
 STALE_NAN = 0x7FF0000000000002
@@ -37,14 +37,39 @@ PER_UNITS = {
 }  # fmt: skip
 
 
-def within(milliseconds: str) -> str:
+# The limits that come with a request, as the steps use them. Where Latest is 0 there are none.
+LIMITS: Columns = {
+    "EarliestMs": "toInt64(intDiv(earliest, 1000000))",
+    "LatestMs": f"if(latest = 0, {LAST_MS}, toInt64(least({LAST_MS}, intDiv(latest, 1000000))))",
+    "MostLabels": "if(latest = 0, 4294967295, attributes)",
+    "ValueSize": "if(latest = 0, 4294967295, value_size)",
+}
+LIMIT_TYPES: Columns = {"EarliestMs": "Int64", "LatestMs": "Int64", "MostLabels": "UInt32", "ValueSize": "UInt32"}
+
+
+def utf8(text: str) -> str:
+    """The text, with U+FFFD for what is not UTF-8."""
+    return f"toValidUTF8({text})"
+
+
+def storable(milliseconds: str) -> str:
     """Whether a partition can hold the time."""
     return f"({milliseconds} > 0 AND {milliseconds} <= {LAST_MS})"
 
 
+def within(milliseconds: str) -> str:
+    """Whether the time is one that may be stored."""
+    return f"({milliseconds} > 0 AND {milliseconds} >= EarliestMs AND {milliseconds} <= LatestMs)"
+
+
+UNSTORABLE = "a time that cannot be stored"
+IN_FUTURE = "a time too far in the future"
+TOO_OLD = "a time older than what is kept"
+
+
 def known(milliseconds: str) -> str:
     """The time, or 0 for unknown when no partition can hold it."""
-    return f"if({within(milliseconds)}, {milliseconds}, 0)"
+    return f"if({storable(milliseconds)}, {milliseconds}, 0)"
 
 
 def at(milliseconds: str) -> str:
@@ -159,7 +184,10 @@ LABELS: tuple[Columns, ...] = (
         "Instance": label("instance"),
         "Labels": without("n NOT IN ('__name__', 'job', 'instance') AND NOT startsWith(n, 'otel_scope_')"),
         "Fault": f"multiIf(Problem != '', Problem, {label('__name__')} = '', 'a series without a name', "
-        "has(Names, ''), 'a label without a name', length(arrayDistinct(Names)) < length(Names), 'a label twice', '')",
+        "has(Names, ''), 'a label without a name', length(arrayDistinct(Names)) < length(Names), 'a label twice', "
+        "arrayMax(arrayMap(n -> length(n), arrayPushBack(ExemplarNames, LabelNames))) > MostLabels, 'too many labels', "
+        "arrayMax(arrayMap(v -> arrayMax(arrayMap(t -> length(t), v)), arrayPushBack(ExemplarTextValues, LabelValues)))"
+        " > ValueSize, 'a label value that is too long', '')",
     },
 )
 
@@ -206,15 +234,17 @@ TYPED: tuple[Columns, ...] = (
     },
     {
         "ServiceName": "ResourceAttributes['service.name']",
-        "PointTimes": "if(ExemplarsAlone, [if(arrayMax(ExemplarTimes) BETWEEN 1 AND "
-        f"{LAST_MS}, arrayMax(ExemplarTimes), toInt64(intDiv(Received, 1000000)))], SeriesTimes)",
+        "PointTimes": f"if(ExemplarsAlone, [if({within('arrayMax(ExemplarTimes)')}, arrayMax(ExemplarTimes), "
+        "toInt64(intDiv(Received, 1000000)))], SeriesTimes)",
         "PointStarts": "if(ExemplarsAlone, [toInt64(0)], SeriesStarts)",
         "PointValues": "if(ExemplarsAlone, [toFloat64(0)], SeriesValues)",
         "Samples": "length(SeriesTimes)",
         # Those beside histograms count with the histogram that carries them.
         "Exemplars": "if(WithExemplars AND empty(AsHistograms), length(ExemplarTimes), 0)",
         "Rejected": "SamplesRejected + HistogramsRejected + ExemplarsRejected",
-        "Reason": "multiIf(Fault != '', Fault, SamplesRejected > 0, 'a time that cannot be stored', '')",
+        "Reason": "multiIf(Fault != '', Fault, SamplesRejected = 0, '', "
+        f"arrayExists(t -> NOT {storable('t')}, SampleTimes), {UNSTORABLE!r}, "
+        f"arrayExists(t -> t > LatestMs, SampleTimes), {IN_FUTURE!r}, {TOO_OLD!r})",
     },
     {"ResourceHash": METRIC["ResourceHash"]},
     {"SeriesHash": SERIES_HASH.replace("Attributes", "Labels")},

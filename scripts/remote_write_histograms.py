@@ -12,13 +12,16 @@ from scripts.remote_write_columns import (
     CUSTOM_BUCKETS,
     EXEMPLARS,
     GAUGE_RESET,
+    IN_FUTURE,
     MOST_BUCKETS,
     MOST_PER_BUCKET,
     SHARED_POINT,
+    TOO_OLD,
+    UNSTORABLE,
     at,
     is_stale,
     known,
-    within,
+    storable,
 )
 
 # Fields of a histogram -> our column, in the order of their use.
@@ -113,7 +116,9 @@ def _starts_and_ends() -> Columns:
 
 
 _FAULTS = (
-    (f"NOT {within('PointTime')}", "a time that cannot be stored"),
+    (f"NOT {storable('PointTime')}", UNSTORABLE),
+    ("PointTime > LatestMs", IN_FUTURE),
+    ("PointTime < EarliestMs", TOO_OLD),
     ("NOT IsCustom AND (Schema < -10 OR Schema > 20)", "a histogram of an unknown schema"),
     (f"{_miscounted('Pos')} OR {_miscounted('Neg')}", "a histogram with more or fewer counts than buckets"),
     (f"{_backwards('Pos')} OR {_backwards('Neg')}", "a histogram whose spans overlap"),

@@ -13,7 +13,7 @@ from enum import IntEnum
 
 from store.client import Store
 
-# Every table that landing tables flatten into.
+# Every table that landing tables flatten into, dead letters included.
 TABLES = (
     "otel_traces",
     "otel_traces_trace_id_ts",
@@ -23,6 +23,8 @@ TABLES = (
     "otel_metrics_histogram",
     "otel_metrics_exponential_histogram",
     "otel_metrics_summary",
+    "ingest_rejected",
+    "ingest_redacted",
 )
 KEY_BYTES = 16
 _NO_REQUEST = bytes(KEY_BYTES)

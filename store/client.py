@@ -169,6 +169,10 @@ class Store:
                 text, parameters=dict(params or {}), settings={**_ARROW, **(settings or {})}, use_strings=True
             )
 
+    def data_path(self, table: str) -> Path:
+        """Where an embedded engine keeps a table's parts. Raises StoreError."""
+        return self.settings.path / "db" / str(self.rows("data_path", {"table": table})[0]["Path"])
+
     def insert_frame(self, table: str, frame: pl.DataFrame, settings: Params | None = None) -> None:
         """Append `frame` to `table`; column names must match the table's."""
         if frame.is_empty():
@@ -217,4 +221,4 @@ def _translate(error: ClickHouseError, what: str) -> StoreError:
     code = getattr(error, "code", None)
     if code is None and isinstance(error, OperationalError):
         return StoreUnavailable(f"{what}: no answer from the engine")
-    return from_engine(int(code) if code is not None else None, what)
+    return from_engine(int(code) if code is not None else None, what, str(error))

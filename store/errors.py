@@ -3,9 +3,11 @@
 StoreError
 ├── StoreUnavailable      the engine does not answer; the caller may retry
 ├── StoreOverloaded       too many parts, out of memory, disk full; retry after a pause
-│   └── TooManyParts      parts of a partition, or partitions of one insert: smaller inserts may work
+│   ├── TooManyParts      parts of a partition, or partitions of one insert: smaller inserts may work
+│   └── MemoryExceeded    one statement needs more memory than it may use: smaller inserts may work
 ├── DataDirectoryInUse    another process holds the embedded data directory
-├── DataRejected          the engine could not parse what was sent; retrying cannot help
+├── DataRejected          what was sent cannot be parsed, or a view's check refused it; retrying cannot help
+├── ItemsRefused          a view found items that must not be stored; the tables for nested values tell which
 ├── QueryFailed           a query was refused or broke
 ├── UnknownQuery          no .sql file has that name
 ├── MigrationError        a migration failed, or an applied one was edited
@@ -31,12 +33,20 @@ class TooManyParts(StoreOverloaded):
     """A partition has too many parts, or one insert touches too many partitions; the engine tells no difference."""
 
 
+class MemoryExceeded(StoreOverloaded):
+    """A statement needs more memory than its own limit; the engine as a whole is not short of it."""
+
+
 class DataDirectoryInUse(StoreError):
     """Another process owns the embedded data directory."""
 
 
 class DataRejected(StoreError):
     """The bytes handed to an insert do not match its format or schema."""
+
+
+class ItemsRefused(StoreError):
+    """Some items of an insert must be refused, and the table cannot do it; the one for nested values can."""
 
 
 class QueryFailed(StoreError):
@@ -57,16 +67,27 @@ class SchemaDrift(StoreError):
 
 # ClickHouse error codes, https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 TOO_MANY_PARTS = 252
+# Ours: what throwIf says in the landing views. The engine's own codes end near 1,100.
+ITEMS_REFUSED = 31_001
 OVERLOADED_CODES = frozenset({202, 241, 243, 999})
 UNAVAILABLE_CODES = frozenset({159, 209, 210, 279})
-REJECTED_CODES = frozenset({6, 25, 26, 27, 32, 33, 36, 38, 41, 53, 69, 70, 72, 117, 130, 131, 407, 434, 444, 547})
+REJECTED_CODES = frozenset({6, 25, 26, 27, 32, 33, 36, 38, 41, 53, 69, 70, 72, 117, 130, 131, 395, 407, 434, 436, 437, 444, 547})
 
 
-def from_engine(code: int | None, what: str) -> StoreError:
-    """The error class for an engine error code; `what` says what was being done."""
+# How the engine's text tells a statement's own limit from the whole engine's, which has the same code.
+# https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/MemoryTracker.cpp
+_MEMORY_LIMIT, _OWN_LIMIT = 241, ("Query memory limit exceeded", "(for query)")
+
+
+def from_engine(code: int | None, what: str, text: str = "") -> StoreError:
+    """The error class for an engine error code and its text; `what` says what was being done."""
     message = f"{what}: engine error {code}" if code else f"{what}: the engine gave no reason"
     if code == TOO_MANY_PARTS:
         return TooManyParts(message)
+    if code == _MEMORY_LIMIT and any(phrase in text for phrase in _OWN_LIMIT):
+        return MemoryExceeded(message)
+    if code == ITEMS_REFUSED:
+        return ItemsRefused(message)
     if code in OVERLOADED_CODES:
         return StoreOverloaded(message)
     if code in UNAVAILABLE_CODES:

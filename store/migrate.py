@@ -1,8 +1,9 @@
 """Numbered .sql migrations: plan them, apply them, prove that the live tables agree.
 
 A migration is a file `NNNN_name.sql` in store/migrations; statements end with a semicolon at a
-line's end. Placeholders keep one text for all homes: `${on_cluster}`, `${MergeTree}`,
-`${ReplacingMergeTree(args)}` and `${durable}` (fsync settings, see docs/adr/0002).
+line's end. A first line `-- supersedes: NAME NAME` names earlier migrations whose work it does anew: a
+database that has not run those yet need not. Placeholders keep one text for all homes: `${on_cluster}`,
+`${MergeTree}`, `${ReplacingMergeTree(args)}` and `${durable}` (fsync settings, see docs/adr/0002).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from store.errors import MigrationError, StoreError
 from store.settings import Home
 
 _NAME = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
+_SUPERSEDES = re.compile(r"^-- supersedes: (.+)\n")
 _ENGINE = re.compile(r"\$\{(\w*MergeTree)(?:\(([^)]*)\))?\}")
 # Without these a power cut leaves an embedded database that does not open again (docs/adr/0002).
 _DURABLE = (
@@ -40,6 +42,12 @@ class Migration:
     def checksum(self) -> str:
         """blake2b-128 of the file's text."""
         return hashlib.blake2b(self.text.encode(), digest_size=16).hexdigest()
+
+    @property
+    def supersedes(self) -> list[str]:
+        """Names of earlier migrations that a database without them can do without."""
+        found = _SUPERSEDES.match(self.text)
+        return found[1].split() if found else []
 
     def statements(self, store: Store) -> list[str]:
         """The statements to run on this store, placeholders filled."""
@@ -99,30 +107,42 @@ def pending(store: Store) -> list[Migration]:
     return [m for m in migrations() if m.name not in done]
 
 
+def _to_run(waiting: list[Migration]) -> list[Migration]:
+    """Those of the pending migrations that none of them supersedes."""
+    superseded = {name for migration in waiting for name in migration.supersedes}
+    return [migration for migration in waiting if migration.name not in superseded]
+
+
 def plan(store: Store) -> list[str]:
     """The SQL that `apply` would run, without running it."""
-    return [statement for migration in pending(store) for statement in migration.statements(store)]
+    return [statement for migration in _to_run(pending(store)) for statement in migration.statements(store)]
 
 
 def apply(store: Store) -> list[str]:
-    """Apply what is pending and return the names applied.
+    """Apply what is pending, superseded ones in name only, and return the names applied.
 
     Every statement must be safe to run again, because a crash may come between a statement and
     its ledger row. Raises MigrationError naming the migration that failed.
     """
-    names = []
-    for migration in pending(store):
-        for statement in migration.statements(store):
-            try:
-                store.command(statement)
-            except StoreError as error:
-                first = statement.split("\n", 1)[0]
-                raise MigrationError(
-                    f"migration {migration.name} failed at {first!r}: {error.__cause__ or error}"
-                ) from error
+    waiting = pending(store)
+    to_run = _to_run(waiting)
+    for migration in waiting:
+        if migration in to_run:
+            _run(store, migration)
         store.command(
             "INSERT INTO schema_migrations (Name, Checksum) VALUES ({name:String}, {checksum:String})",
             {"name": migration.name, "checksum": migration.checksum},
         )
-        names.append(migration.name)
-    return names
+    return [migration.name for migration in waiting]
+
+
+def _run(store: Store, migration: Migration) -> None:
+    for statement in migration.statements(store):
+        try:
+            # Views may throw errors of their own codes, which the engine wants allowed when a view is made, too.
+            store.command(statement, settings={"allow_custom_error_code_in_throwif": 1})
+        except StoreError as error:
+            first = statement.split("\n", 1)[0]
+            raise MigrationError(
+                f"migration {migration.name} failed at {first!r}: {error.__cause__ or error}"
+            ) from error

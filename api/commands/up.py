@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,8 @@ from api.system import System, stop_requested
 from store.errors import StoreError
 from store.settings import Home
 
+# Requests are answered within three seconds, and orchestrators kill after ten or thirty.
+_STOP_S = 9.0
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -30,9 +33,7 @@ def up(
     otlp_grpc_port: Annotated[
         int | None,
         typer.Option(
-            "--otlp-grpc-port",
-            envvar="CAUSELINE_OTLP_GRPC_PORT",
-            help="Reserved for OTLP/gRPC, which this version does not serve: nothing listens on it. [4317]",
+            "--otlp-grpc-port", envvar="CAUSELINE_OTLP_GRPC_PORT", help="OTLP/gRPC port; 0 picks a free one. [4317]"
         ),
     ] = None,
     otlp_http_port: Annotated[
@@ -71,9 +72,17 @@ def up(
         system.start()
         typer.echo(system.ready_line())
         asked.wait()
+        _give_up_after(_STOP_S)
         system.stop()
     except StoreError as error:
         raise UsageError(str(error)) from error
+
+
+def _give_up_after(seconds: float) -> None:
+    """End the process when stopping takes longer: a store may hang, and nothing acknowledged depends on a clean end."""
+    timer = threading.Timer(seconds, os._exit, [1])
+    timer.daemon = True
+    timer.start()
 
 
 def _settle(settings: Settings) -> None:

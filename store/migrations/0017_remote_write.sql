@@ -49,14 +49,18 @@ ALTER TABLE otel_metrics_exponential_histogram${on_cluster}
     ADD COLUMN IF NOT EXISTS NegativeFloatCounts Array(Float64) CODEC(ZSTD(1));
 
 CREATE TABLE IF NOT EXISTS landing_remote_write${on_cluster}
-(tenant LowCardinality(String), batch UInt64, received UInt64, key String, request Tuple(timeseries Array(Tuple(labels Array(Tuple(name String, value String)), samples Array(Tuple(value Float64, timestamp Int64, start_timestamp Int64)), exemplars Array(Tuple(labels Array(Tuple(name String, value String)), value Float64, timestamp Int64)), histograms Array(Tuple(count Enum8('none' = 0, 'count_int' = 1, 'count_float' = 2), zero_count Enum8('none' = 0, 'zero_count_int' = 6, 'zero_count_float' = 7), count_int UInt64, count_float Float64, sum Float64, schema Int32, zero_threshold Float64, zero_count_int UInt64, zero_count_float Float64, negative_spans Array(Tuple(offset Int32, length UInt32)), negative_deltas Array(Int64), negative_counts Array(Float64), positive_spans Array(Tuple(offset Int32, length UInt32)), positive_deltas Array(Int64), positive_counts Array(Float64), reset_hint Int32, timestamp Int64, custom_values Array(Float64), start_timestamp Int64)))), metadata Array(Tuple(type Int32, metric_family_name String, help String, unit String))))
+(tenant LowCardinality(String), batch UInt64, received UInt64, key String, earliest UInt64, latest UInt64, attributes UInt32, value_size UInt32, hash_inner String, hash_outer String, request Tuple(timeseries Array(Tuple(labels Array(Tuple(name String, value String)), samples Array(Tuple(value Float64, timestamp Int64, start_timestamp Int64)), exemplars Array(Tuple(labels Array(Tuple(name String, value String)), value Float64, timestamp Int64)), histograms Array(Tuple(count Enum8('none' = 0, 'count_int' = 1, 'count_float' = 2), zero_count Enum8('none' = 0, 'zero_count_int' = 6, 'zero_count_float' = 7), count_int UInt64, count_float Float64, sum Float64, schema Int32, zero_threshold Float64, zero_count_int UInt64, zero_count_float Float64, negative_spans Array(Tuple(offset Int32, length UInt32)), negative_deltas Array(Int64), negative_counts Array(Float64), positive_spans Array(Tuple(offset Int32, length UInt32)), positive_deltas Array(Int64), positive_counts Array(Float64), reset_hint Int32, timestamp Int64, custom_values Array(Float64), start_timestamp Int64)))), metadata Array(Tuple(type Int32, metric_family_name String, help String, unit String))))
 ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS landing_remote_write_suspect${on_cluster} AS landing_remote_write ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS check_remote_write${on_cluster} AS landing_remote_write ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS landing_remote_write2${on_cluster}
-(tenant LowCardinality(String), batch UInt64, received UInt64, key String, request Tuple(symbols Array(String), timeseries Array(Tuple(labels_refs Array(UInt32), samples Array(Tuple(value Float64, timestamp Int64, start_timestamp Int64)), histograms Array(Tuple(count Enum8('none' = 0, 'count_int' = 1, 'count_float' = 2), zero_count Enum8('none' = 0, 'zero_count_int' = 6, 'zero_count_float' = 7), count_int UInt64, count_float Float64, sum Float64, schema Int32, zero_threshold Float64, zero_count_int UInt64, zero_count_float Float64, negative_spans Array(Tuple(offset Int32, length UInt32)), negative_deltas Array(Int64), negative_counts Array(Float64), positive_spans Array(Tuple(offset Int32, length UInt32)), positive_deltas Array(Int64), positive_counts Array(Float64), reset_hint Int32, timestamp Int64, custom_values Array(Float64), start_timestamp Int64)), exemplars Array(Tuple(labels_refs Array(UInt32), value Float64, timestamp Int64)), metadata Tuple(type Int32, help_ref UInt32, unit_ref UInt32), created_timestamp Int64))))
+(tenant LowCardinality(String), batch UInt64, received UInt64, key String, earliest UInt64, latest UInt64, attributes UInt32, value_size UInt32, hash_inner String, hash_outer String, request Tuple(symbols Array(String), timeseries Array(Tuple(labels_refs Array(UInt32), samples Array(Tuple(value Float64, timestamp Int64, start_timestamp Int64)), histograms Array(Tuple(count Enum8('none' = 0, 'count_int' = 1, 'count_float' = 2), zero_count Enum8('none' = 0, 'zero_count_int' = 6, 'zero_count_float' = 7), count_int UInt64, count_float Float64, sum Float64, schema Int32, zero_threshold Float64, zero_count_int UInt64, zero_count_float Float64, negative_spans Array(Tuple(offset Int32, length UInt32)), negative_deltas Array(Int64), negative_counts Array(Float64), positive_spans Array(Tuple(offset Int32, length UInt32)), positive_deltas Array(Int64), positive_counts Array(Float64), reset_hint Int32, timestamp Int64, custom_values Array(Float64), start_timestamp Int64)), exemplars Array(Tuple(labels_refs Array(UInt32), value Float64, timestamp Int64)), metadata Tuple(type Int32, help_ref UInt32, unit_ref UInt32), created_timestamp Int64))))
 ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS landing_remote_write2_suspect${on_cluster} AS landing_remote_write2 ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS check_remote_write2${on_cluster} AS landing_remote_write2 ENGINE = Null;
 
@@ -66,6 +70,10 @@ CREATE TABLE IF NOT EXISTS landing_remote_write_series${on_cluster}
     Batch UInt64,
     Received UInt64,
     Request String,
+    EarliestMs Int64,
+    LatestMs Int64,
+    MostLabels UInt32,
+    ValueSize UInt32,
     Problem LowCardinality(String),
     LabelNames Array(String),
     LabelValues Array(String),
@@ -90,6 +98,10 @@ CREATE TABLE IF NOT EXISTS landing_remote_write_points${on_cluster}
     Batch UInt64,
     Received UInt64,
     Request String,
+    EarliestMs Int64,
+    LatestMs Int64,
+    MostLabels UInt32,
+    ValueSize UInt32,
     ResourceAttributes Map(LowCardinality(String), String),
     ServiceName LowCardinality(String),
     ScopeName String,
@@ -127,6 +139,10 @@ CREATE TABLE IF NOT EXISTS landing_remote_write_histograms${on_cluster}
     Batch UInt64,
     Received UInt64,
     Request String,
+    EarliestMs Int64,
+    LatestMs Int64,
+    MostLabels UInt32,
+    ValueSize UInt32,
     ResourceAttributes Map(LowCardinality(String), String),
     ServiceName LowCardinality(String),
     ScopeName String,
@@ -188,6 +204,10 @@ FROM (
         batch AS Batch,
         received AS Received,
         key AS Request,
+        toInt64(intDiv(earliest, 1000000)) AS EarliestMs,
+        if(latest = 0, 5662224000000, toInt64(least(5662224000000, intDiv(latest, 1000000)))) AS LatestMs,
+        if(latest = 0, 4294967295, attributes) AS MostLabels,
+        if(latest = 0, 4294967295, value_size) AS ValueSize,
         request.metadata.type AS type,
         request.metadata.metric_family_name AS family,
         request.metadata.help AS help,
@@ -206,6 +226,10 @@ SELECT
     Batch,
     Received,
     Request,
+    EarliestMs,
+    LatestMs,
+    MostLabels,
+    ValueSize,
     '' AS Problem,
     LabelNames,
     LabelValues,
@@ -227,6 +251,10 @@ FROM (
       batch AS Batch,
       received AS Received,
       key AS Request,
+      toInt64(intDiv(earliest, 1000000)) AS EarliestMs,
+      if(latest = 0, 5662224000000, toInt64(least(5662224000000, intDiv(latest, 1000000)))) AS LatestMs,
+      if(latest = 0, 4294967295, attributes) AS MostLabels,
+      if(latest = 0, 4294967295, value_size) AS ValueSize,
       request.timeseries.labels.name AS LabelNames,
       request.timeseries.labels.value AS LabelValues,
       request.timeseries.samples.value AS SampleValues,
@@ -247,6 +275,10 @@ SELECT
     Batch,
     Received,
     Request,
+    EarliestMs,
+    LatestMs,
+    MostLabels,
+    ValueSize,
     Problem,
     LabelNames,
     LabelValues,
@@ -283,6 +315,10 @@ FROM (
           Batch,
           Received,
           Request,
+          EarliestMs,
+          LatestMs,
+          MostLabels,
+          ValueSize,
           TooLong,
           SampleValues,
           SampleTimes,
@@ -337,6 +373,10 @@ FROM (
                             batch AS Batch,
                             received AS Received,
                             key AS Request,
+                            toInt64(intDiv(earliest, 1000000)) AS EarliestMs,
+                            if(latest = 0, 5662224000000, toInt64(least(5662224000000, intDiv(latest, 1000000)))) AS LatestMs,
+                            if(latest = 0, 4294967295, attributes) AS MostLabels,
+                            if(latest = 0, 4294967295, value_size) AS ValueSize,
                             request.timeseries.samples.value AS SampleValues,
                             request.timeseries.samples.timestamp AS SampleTimes,
                             request.timeseries.samples.start_timestamp AS SampleStarts,
@@ -364,12 +404,353 @@ FROM (
   )
 );
 
+CREATE TABLE IF NOT EXISTS remote_write_suspected${on_cluster}
+(
+    Tenant LowCardinality(String),
+    Batch UInt64,
+    Received UInt64,
+    Request String,
+    EarliestMs Int64,
+    LatestMs Int64,
+    MostLabels UInt32,
+    ValueSize UInt32,
+    HashInner String,
+    HashOuter String,
+    Problem LowCardinality(String),
+    LabelNames Array(String),
+    LabelValues Array(String),
+    Type Int32,
+    Help String,
+    Unit String,
+    Created Int64,
+    SampleValues Array(Float64),
+    SampleTimes Array(Int64),
+    SampleStarts Array(Int64),
+    ExemplarNames Array(Array(String)),
+    ExemplarTextValues Array(Array(String)),
+    ExemplarValues Array(Float64),
+    ExemplarTimes Array(Int64),
+    Histograms Array(Tuple(count Enum8('none' = 0, 'count_int' = 1, 'count_float' = 2), zero_count Enum8('none' = 0, 'zero_count_int' = 6, 'zero_count_float' = 7), count_int UInt64, count_float Float64, sum Float64, schema Int32, zero_threshold Float64, zero_count_int UInt64, zero_count_float Float64, negative_spans Array(Tuple(offset Int32, length UInt32)), negative_deltas Array(Int64), negative_counts Array(Float64), positive_spans Array(Tuple(offset Int32, length UInt32)), positive_deltas Array(Int64), positive_counts Array(Float64), reset_hint Int32, timestamp Int64, custom_values Array(Float64), start_timestamp Int64))
+)
+ENGINE = Null;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_remote_write_suspect_mv${on_cluster} TO remote_write_suspected AS
+SELECT
+    Tenant,
+    Batch,
+    Received,
+    Request,
+    EarliestMs,
+    LatestMs,
+    MostLabels,
+    ValueSize,
+    HashInner,
+    HashOuter,
+    '' AS Problem,
+    LabelNames,
+    LabelValues,
+    0 AS Type,
+    '' AS Help,
+    '' AS Unit,
+    0 AS Created,
+    SampleValues,
+    SampleTimes,
+    SampleStarts,
+    ExemplarNames,
+    ExemplarTextValues,
+    ExemplarValues,
+    ExemplarTimes,
+    Histograms
+FROM (
+  SELECT
+      tenant AS Tenant,
+      batch AS Batch,
+      received AS Received,
+      key AS Request,
+      toInt64(intDiv(earliest, 1000000)) AS EarliestMs,
+      if(latest = 0, 5662224000000, toInt64(least(5662224000000, intDiv(latest, 1000000)))) AS LatestMs,
+      if(latest = 0, 4294967295, attributes) AS MostLabels,
+      if(latest = 0, 4294967295, value_size) AS ValueSize,
+      hash_inner AS HashInner,
+      hash_outer AS HashOuter,
+      request.timeseries.labels.name AS LabelNames,
+      request.timeseries.labels.value AS LabelValues,
+      request.timeseries.samples.value AS SampleValues,
+      request.timeseries.samples.timestamp AS SampleTimes,
+      request.timeseries.samples.start_timestamp AS SampleStarts,
+      request.timeseries.exemplars.labels.name AS ExemplarNames,
+      request.timeseries.exemplars.labels.value AS ExemplarTextValues,
+      request.timeseries.exemplars.value AS ExemplarValues,
+      request.timeseries.exemplars.timestamp AS ExemplarTimes,
+      request.timeseries.histograms AS Histograms
+  FROM landing_remote_write_suspect
+)
+ARRAY JOIN LabelNames, LabelValues, SampleValues, SampleTimes, SampleStarts, ExemplarNames, ExemplarTextValues, ExemplarValues, ExemplarTimes, Histograms;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS landing_remote_write2_suspect_mv${on_cluster} TO remote_write_suspected AS
+SELECT
+    Tenant,
+    Batch,
+    Received,
+    Request,
+    EarliestMs,
+    LatestMs,
+    MostLabels,
+    ValueSize,
+    HashInner,
+    HashOuter,
+    Problem,
+    LabelNames,
+    LabelValues,
+    Type,
+    Help,
+    Unit,
+    Created,
+    SampleValues,
+    SampleTimes,
+    SampleStarts,
+    ExemplarNames,
+    ExemplarTextValues,
+    ExemplarValues,
+    ExemplarTimes,
+    Histograms
+FROM (
+  SELECT
+      *,
+      arrayFilter((t, i) -> i % 2 = 1, LabelTexts, arrayEnumerate(LabelTexts)) AS LabelNames,
+      arrayResize(arrayFilter((t, i) -> i % 2 = 0, LabelTexts, arrayEnumerate(LabelTexts)), intDiv(LabelRefs + 1, 2)) AS LabelValues,
+      arrayMap(x -> arrayFilter((t, i) -> i % 2 = 0, x, arrayEnumerate(x)), ExemplarTexts) AS ExemplarNames,
+      arrayMap(x -> arrayResize(arrayFilter((t, i) -> i % 2 = 1 AND i > 1, x, arrayEnumerate(x)), intDiv(length(x), 2)), ExemplarTexts) AS ExemplarTextValues
+  FROM (
+    SELECT
+        *,
+        SeriesTexts[1] AS Help,
+        SeriesTexts[2] AS Unit,
+        arraySlice(SeriesTexts, 3, LabelRefs) AS LabelTexts,
+        arraySplit((t, h) -> h, arraySlice(SeriesTexts, 3 + LabelRefs), arrayFlatten(arrayMap(r -> arrayResize([1], length(r) + 1), ExemplarRefs))) AS ExemplarTexts,
+        multiIf(TooLong, 'labels too large for the request', NOT RefsExist, 'a reference to a symbol that is not there', LabelRefs % 2 = 1 OR arrayExists(r -> length(r) % 2 = 1, ExemplarRefs), 'a label without a value', '') AS Problem
+    FROM (
+      SELECT
+          Tenant,
+          Batch,
+          Received,
+          Request,
+          EarliestMs,
+          LatestMs,
+          MostLabels,
+          ValueSize,
+          HashInner,
+          HashOuter,
+          TooLong,
+          SampleValues,
+          SampleTimes,
+          SampleStarts,
+          ExemplarValues,
+          ExemplarTimes,
+          Histograms,
+          Type,
+          Created,
+          ExemplarRefs,
+          LabelRefs,
+          RefsExist,
+          SeriesTexts
+      FROM (
+        SELECT
+            *,
+            arraySplit((t, h) -> h, Resolved, Heads) AS SeriesTexts
+        FROM (
+          SELECT
+              *,
+              arraySlice(arraySort((t, k) -> bitAnd(k, 4294967295), Filled, Sorted), length(Symbols) + 1) AS Resolved
+          FROM (
+            SELECT
+                *,
+                arrayFill((t, k) -> bitAnd(k, 4294967295) = 0, Texts, Sorted) AS Filled
+            FROM (
+              SELECT
+                  *,
+                  arraySort((t, k) -> k, arrayResize(if(TooLong, emptyArrayString(), Symbols), length(Keys)), Keys) AS Texts
+              FROM (
+                SELECT
+                    *,
+                    arraySum(arrayFill((s, k) -> bitAnd(k, 4294967295) = 0, Sizes, Sorted)) > 64 * (arraySum(Sizes) + length(Flat) + 32 * length(Refs)) AS TooLong
+                FROM (
+                  SELECT
+                      *,
+                      arraySort(Keys) AS Sorted,
+                      arraySort((s, k) -> k, arrayConcat(arrayMap(t -> length(t), Symbols), arrayWithConstant(length(Flat), toUInt64(0))), Keys) AS Sizes
+                  FROM (
+                    SELECT
+                        *,
+                        arrayConcat(arrayMap(i -> bitShiftLeft(toUInt64(i - 1), 32), arrayEnumerate(Symbols)), arrayMap((r, i) -> bitShiftLeft(toUInt64(r), 32) + i, Flat, arrayEnumerate(Flat))) AS Keys
+                    FROM (
+                      SELECT
+                          *,
+                          arrayFlatten(Refs) AS Flat,
+                          arrayFlatten(arrayMap(r -> arrayResize([1], length(r)), Refs)) AS Heads,
+                          arrayMap(r -> arrayMax(r) < length(Symbols), Refs) AS RefsExist
+                      FROM (
+                        SELECT
+                            tenant AS Tenant,
+                            batch AS Batch,
+                            received AS Received,
+                            key AS Request,
+                            toInt64(intDiv(earliest, 1000000)) AS EarliestMs,
+                            if(latest = 0, 5662224000000, toInt64(least(5662224000000, intDiv(latest, 1000000)))) AS LatestMs,
+                            if(latest = 0, 4294967295, attributes) AS MostLabels,
+                            if(latest = 0, 4294967295, value_size) AS ValueSize,
+                            hash_inner AS HashInner,
+                            hash_outer AS HashOuter,
+                            request.timeseries.samples.value AS SampleValues,
+                            request.timeseries.samples.timestamp AS SampleTimes,
+                            request.timeseries.samples.start_timestamp AS SampleStarts,
+                            request.timeseries.exemplars.value AS ExemplarValues,
+                            request.timeseries.exemplars.timestamp AS ExemplarTimes,
+                            request.timeseries.histograms AS Histograms,
+                            request.timeseries.metadata.type AS Type,
+                            request.timeseries.created_timestamp AS Created,
+                            request.timeseries.exemplars.labels_refs AS ExemplarRefs,
+                            request.symbols AS Symbols,
+                            arrayMap(r -> length(r), request.timeseries.labels_refs) AS LabelRefs,
+                            arrayMap((h, u, l, e) -> arrayConcat([h, u], l, arrayFlatten(arrayMap(x -> arrayPushFront(x, 0), e))), request.timeseries.metadata.help_ref, request.timeseries.metadata.unit_ref, request.timeseries.labels_refs, request.timeseries.exemplars.labels_refs) AS Refs
+                        FROM landing_remote_write2_suspect
+                      )
+                    )
+                  )
+                )
+              )
+            )
+          )
+        )
+      )
+      ARRAY JOIN SampleValues, SampleTimes, SampleStarts, ExemplarValues, ExemplarTimes, Histograms, Type, Created, ExemplarRefs, LabelRefs, RefsExist, SeriesTexts
+    )
+  )
+);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS prometheus_metadata_suspect_mv${on_cluster} TO prometheus_metadata AS
+WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
+SELECT
+    Tenant,
+    toValidUTF8(concat(family, suffix)) AS MetricName,
+    suffix = '' AS Exact,
+    type AS Type,
+    toValidUTF8(if(match(help, p.2), '[redacted]', help)) AS Help,
+    toValidUTF8(unit) AS Unit,
+    fromUnixTimestamp64Milli(toInt64(intDiv(Received, 1000000)), 'UTC') AS At
+FROM (
+  SELECT
+      *
+  FROM (
+    SELECT
+        tenant AS Tenant,
+        batch AS Batch,
+        received AS Received,
+        key AS Request,
+        toInt64(intDiv(earliest, 1000000)) AS EarliestMs,
+        if(latest = 0, 5662224000000, toInt64(least(5662224000000, intDiv(latest, 1000000)))) AS LatestMs,
+        if(latest = 0, 4294967295, attributes) AS MostLabels,
+        if(latest = 0, 4294967295, value_size) AS ValueSize,
+        request.metadata.type AS type,
+        request.metadata.metric_family_name AS family,
+        request.metadata.help AS help,
+        request.metadata.unit AS unit
+    FROM landing_remote_write_suspect
+    WHERE notEmpty(request.metadata.type)
+  )
+  ARRAY JOIN type, family, help, unit
+)
+ARRAY JOIN multiIf(type = 1, ['', '_total'], type = 3, ['', '_bucket', '_sum', '_count'], type = 4, ['', '_bucket', '_gsum', '_gcount'], type = 5, ['', '_sum', '_count'], type = 6, ['', '_info'], ['']) AS suffix
+WHERE type BETWEEN 1 AND 7 AND family != '' AND intDiv(1, length(materialize(p.1))) >= 0;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS remote_write_redacted_mv${on_cluster} TO landing_remote_write_series AS
+SELECT
+    Tenant,
+    Batch,
+    Received,
+    Request,
+    EarliestMs,
+    LatestMs,
+    MostLabels,
+    ValueSize,
+    Problem,
+    LabelNames,
+    NewLabelValues AS LabelValues,
+    Type,
+    NewHelp AS Help,
+    Unit,
+    Created,
+    SampleValues,
+    SampleTimes,
+    SampleStarts,
+    NewExemplarNames AS ExemplarNames,
+    NewExemplarTextValues AS ExemplarTextValues,
+    ExemplarValues,
+    ExemplarTimes,
+    Histograms
+FROM (
+  SELECT
+      *,
+      arrayMap((n, v, c) -> if(n = '__name__', v, c), LabelNames, LabelValues, arraySlice(C, 1, length(LabelNames))) AS NewLabelValues,
+      arrayMap((n, b) -> arrayFilter((x, d) -> NOT d, n, arraySlice(D, b + 1, length(n))), ExemplarNames, arrayMap((e, n) -> length(LabelNames) + e - n, arrayCumSum(arrayMap(n -> length(n), ExemplarNames)), arrayMap(n -> length(n), ExemplarNames))) AS NewExemplarNames,
+      arrayMap((n, b) -> arrayFilter((x, d) -> NOT d, arraySlice(C, b + 1, length(n)), arraySlice(D, b + 1, length(n))), ExemplarNames, arrayMap((e, n) -> length(LabelNames) + e - n, arrayCumSum(arrayMap(n -> length(n), ExemplarNames)), arrayMap(n -> length(n), ExemplarNames))) AS NewExemplarTextValues,
+      C[length(C)] AS NewHelp
+  FROM (
+    WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
+    SELECT
+        * EXCEPT (V),
+        arrayMap((v, r) -> multiIf(r = 0, arrayMap(x -> if(match(x, p.2), toValidUTF8(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[2], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[2], x), arrayPushBack(extractAllGroupsVertical(x, p.7[2]), ['', '', '']))), [arrayMap(x -> arrayStringConcat(arrayMap((t, g) -> concat(t, g[1], if(g[2] = '', '', concat('[hashed:', p.6[1], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, g[2])))), 1, 8))), ']')), g[3]), splitByRegexp(p.7[1], x), arrayPushBack(extractAllGroupsVertical(x, p.7[1]), ['', '', '']))), [x])[1]])[1], p.4[1], p.5[1]), p.4[2], p.5[2]), p.4[3], p.5[3]), p.4[4], p.5[4]), p.4[5], p.5[5]), p.4[6], p.5[6]), p.4[7], p.5[7]), p.4[8], p.5[8]), p.4[9], p.5[9]), p.4[10], p.5[10]), p.4[11], p.5[11]), p.4[12], p.5[12]), p.4[13], p.5[13]), p.4[14], p.5[14]), p.4[15], p.5[15]), p.4[16], p.5[16]), p.4[17], p.5[17]), p.4[18], p.5[18]), p.4[19], p.5[19]), p.4[20], p.5[20]), p.4[21], p.5[21]), p.4[22], p.5[22]), p.4[23], p.5[23]), p.4[24], p.5[24]), p.4[25], p.5[25]), p.4[26], p.5[26]), p.4[27], p.5[27]), p.4[28], p.5[28]), p.4[29], p.5[29]), p.4[30], p.5[30]), p.4[31], p.5[31]), p.4[32], p.5[32])), x), [v])[1], p.10[r] = 'hash', concat('[hashed:', p.8[r], ':', lower(hex(substring(SHA256(concat(HashOuter, SHA256(concat(HashInner, v)))), 1, 8))), ']'), p.10[r] = 'drop', '', concat('[redacted:', p.8[r], ']')), V, R) AS C,
+        arrayMap(r -> p.10[r] = 'drop', R) AS D
+    FROM (
+      WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
+      SELECT
+          *,
+          arrayMap(k -> multiIf(k = '', 0, match(k, p.9[1]), 1, match(k, p.9[2]), 2, match(k, p.9[3]), 3, match(k, p.9[4]), 4, match(k, p.9[5]), 5, match(k, p.9[6]), 6, match(k, p.9[7]), 7, match(k, p.9[8]), 8, 0), arrayConcat(arrayMap(n -> if(n = '__name__', '', n), LabelNames), arrayFlatten(ExemplarNames), [''])) AS R,
+          arrayConcat(arrayMap((n, v) -> if(n = '__name__', '', v), LabelNames, LabelValues), arrayFlatten(ExemplarTextValues), [Help]) AS V
+      FROM remote_write_suspected
+      WHERE intDiv(1, length(materialize(p.1))) >= 0
+    )
+  )
+);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS remote_write_redactions_mv${on_cluster} TO ingest_redacted AS
+SELECT Tenant, Batch, Target, F.1 AS Rule, sum(F.2) AS Found
+FROM (
+WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
+SELECT
+    Tenant,
+    Batch,
+    'remote_write' AS Target,
+    arrayJoin(arrayFilter(f -> f.2 > 0, arrayZip(arrayConcat(p.3, p.6, p.8), CAST([countMatches(T, p.4[1]), countMatches(T, p.4[2]), countMatches(T, p.4[3]), countMatches(T, p.4[4]), countMatches(T, p.4[5]), countMatches(T, p.4[6]), countMatches(T, p.4[7]), countMatches(T, p.4[8]), countMatches(T, p.4[9]), countMatches(T, p.4[10]), countMatches(T, p.4[11]), countMatches(T, p.4[12]), countMatches(T, p.4[13]), countMatches(T, p.4[14]), countMatches(T, p.4[15]), countMatches(T, p.4[16]), countMatches(T, p.4[17]), countMatches(T, p.4[18]), countMatches(T, p.4[19]), countMatches(T, p.4[20]), countMatches(T, p.4[21]), countMatches(T, p.4[22]), countMatches(T, p.4[23]), countMatches(T, p.4[24]), countMatches(T, p.4[25]), countMatches(T, p.4[26]), countMatches(T, p.4[27]), countMatches(T, p.4[28]), countMatches(T, p.4[29]), countMatches(T, p.4[30]), countMatches(T, p.4[31]), countMatches(T, p.4[32]), countMatches(T, p.7[1]), countMatches(T, p.7[2]), countEqual(R, 1), countEqual(R, 2), countEqual(R, 3), countEqual(R, 4), countEqual(R, 5), countEqual(R, 6), countEqual(R, 7), countEqual(R, 8)], 'Array(UInt64)')))) AS F
+FROM (
+  SELECT
+      Tenant,
+      Batch,
+      R,
+      arrayStringConcat(V, '\n') AS T
+  FROM (
+    WITH (SELECT (Version, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyNames, KeyPatterns, KeyActions, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
+    SELECT
+        *,
+        arrayMap(k -> multiIf(k = '', 0, match(k, p.9[1]), 1, match(k, p.9[2]), 2, match(k, p.9[3]), 3, match(k, p.9[4]), 4, match(k, p.9[5]), 5, match(k, p.9[6]), 6, match(k, p.9[7]), 7, match(k, p.9[8]), 8, 0), arrayConcat(arrayMap(n -> if(n = '__name__', '', n), LabelNames), arrayFlatten(ExemplarNames), [''])) AS R,
+        arrayConcat(arrayMap((n, v) -> if(n = '__name__', '', v), LabelNames, LabelValues), arrayFlatten(ExemplarTextValues), [Help]) AS V
+    FROM remote_write_suspected
+    WHERE intDiv(1, length(materialize(p.1))) >= 0
+  )
+)
+)
+GROUP BY Tenant, Batch, Target, Rule;
+
 CREATE MATERIALIZED VIEW IF NOT EXISTS landing_remote_write_points_mv${on_cluster} TO landing_remote_write_points AS
 SELECT
     Tenant,
     Batch,
     Received,
     Request,
+    EarliestMs,
+    LatestMs,
+    MostLabels,
+    ValueSize,
     ResourceAttributes,
     ServiceName,
     ScopeName,
@@ -410,13 +791,13 @@ FROM (
       SELECT
           *,
           ResourceAttributes['service.name'] AS ServiceName,
-          if(ExemplarsAlone, [if(arrayMax(ExemplarTimes) BETWEEN 1 AND 5662224000000, arrayMax(ExemplarTimes), toInt64(intDiv(Received, 1000000)))], SeriesTimes) AS PointTimes,
+          if(ExemplarsAlone, [if((arrayMax(ExemplarTimes) > 0 AND arrayMax(ExemplarTimes) >= EarliestMs AND arrayMax(ExemplarTimes) <= LatestMs), arrayMax(ExemplarTimes), toInt64(intDiv(Received, 1000000)))], SeriesTimes) AS PointTimes,
           if(ExemplarsAlone, [toInt64(0)], SeriesStarts) AS PointStarts,
           if(ExemplarsAlone, [toFloat64(0)], SeriesValues) AS PointValues,
           length(SeriesTimes) AS Samples,
           if(WithExemplars AND empty(AsHistograms), length(ExemplarTimes), 0) AS Exemplars,
           SamplesRejected + HistogramsRejected + ExemplarsRejected AS Rejected,
-          multiIf(Fault != '', Fault, SamplesRejected > 0, 'a time that cannot be stored', '') AS Reason
+          multiIf(Fault != '', Fault, SamplesRejected = 0, '', arrayExists(t -> NOT (t > 0 AND t <= 5662224000000), SampleTimes), 'a time that cannot be stored', arrayExists(t -> t > LatestMs, SampleTimes), 'a time too far in the future', 'a time older than what is kept') AS Reason
       FROM (
         SELECT
             *,
@@ -441,7 +822,7 @@ FROM (
               if(Type != 0, Type, d.KnownType) AS SentType,
               toValidUTF8(if(Help != '', Help, d.KnownHelp)) AS MetricDescription,
               toValidUTF8(if(Unit != '', Unit, d.KnownUnit)) AS SentUnit,
-              if(Fault = '', arrayMap(t -> (t > 0 AND t <= 5662224000000), SampleTimes), arrayWithConstant(length(SampleTimes), 0)) AS Sampled,
+              if(Fault = '', arrayMap(t -> (t > 0 AND t >= EarliestMs AND t <= LatestMs), SampleTimes), arrayWithConstant(length(SampleTimes), 0)) AS Sampled,
               Fault = '' AND notEmpty(ExemplarTimes) AS WithExemplars,
               if(Fault = '', Histograms, []) AS AsHistograms
           FROM (
@@ -451,7 +832,7 @@ FROM (
                 splitByChar('/', Values[indexOf(Names, 'job')]) AS Job,
                 Values[indexOf(Names, 'instance')] AS Instance,
                 CAST(mapFromArrays(arrayFilter(n -> n NOT IN ('__name__', 'job', 'instance') AND NOT startsWith(n, 'otel_scope_'), Names), arrayFilter((v, n) -> n NOT IN ('__name__', 'job', 'instance') AND NOT startsWith(n, 'otel_scope_'), Values, Names)), 'Map(LowCardinality(String), String)') AS Labels,
-                multiIf(Problem != '', Problem, Values[indexOf(Names, '__name__')] = '', 'a series without a name', has(Names, ''), 'a label without a name', length(arrayDistinct(Names)) < length(Names), 'a label twice', '') AS Fault
+                multiIf(Problem != '', Problem, Values[indexOf(Names, '__name__')] = '', 'a series without a name', has(Names, ''), 'a label without a name', length(arrayDistinct(Names)) < length(Names), 'a label twice', arrayMax(arrayMap(n -> length(n), arrayPushBack(ExemplarNames, LabelNames))) > MostLabels, 'too many labels', arrayMax(arrayMap(v -> arrayMax(arrayMap(t -> length(t), v)), arrayPushBack(ExemplarTextValues, LabelValues))) > ValueSize, 'a label value that is too long', '') AS Fault
             FROM (
               SELECT
                   *,
@@ -519,6 +900,10 @@ FROM (
           Batch,
           Received,
           Request,
+          EarliestMs,
+          LatestMs,
+          MostLabels,
+          ValueSize,
           ResourceAttributes,
           ServiceName,
           ScopeName,
@@ -598,6 +983,10 @@ FROM (
           Batch,
           Received,
           Request,
+          EarliestMs,
+          LatestMs,
+          MostLabels,
+          ValueSize,
           ResourceAttributes,
           ServiceName,
           ScopeName,
@@ -633,6 +1022,10 @@ SELECT
     Batch,
     Received,
     Request,
+    EarliestMs,
+    LatestMs,
+    MostLabels,
+    ValueSize,
     ResourceAttributes,
     ServiceName,
     ScopeName,
@@ -689,7 +1082,7 @@ FROM (
     FROM (
       SELECT
           *,
-          multiIf(NOT (PointTime > 0 AND PointTime <= 5662224000000), 'a time that cannot be stored', NOT IsCustom AND (Schema < -10 OR Schema > 20), 'a histogram of an unknown schema', arraySum(PosLengths) != if(IsFloat, length(PosCounts), length(PosDeltas)) OR arraySum(NegLengths) != if(IsFloat, length(NegCounts), length(NegDeltas)), 'a histogram with more or fewer counts than buckets', arrayExists(o -> o < 0, arraySlice(PosOffsets, 2)) OR arrayExists(o -> o < 0, arraySlice(NegOffsets, 2)), 'a histogram whose spans overlap', if(IsFloat, arrayExists(c -> NOT (c >= 0 AND c < 1.8e19), PosCounts), arrayExists(c -> c < 0, PosWhole)) OR if(IsFloat, arrayExists(c -> NOT (c >= 0 AND c < 1.8e19), NegCounts), arrayExists(c -> c < 0, NegWhole)), 'a histogram with a negative count', IsFloat AND NOT IsStale AND NOT (CountFloat >= 0 AND CountFloat < 1.8e19 AND ZeroFloat >= 0 AND ZeroFloat < 1.8e19), 'a histogram with a negative count', NOT IsCustom AND (arrayExists(s -> abs(s) > bitShiftLeft(toInt64(1100), greatest(Schema, 0)), arrayConcat(PosStarts, PosEnds)) OR arrayExists(s -> abs(s) > bitShiftLeft(toInt64(1100), greatest(Schema, 0)), arrayConcat(NegStarts, NegEnds))), 'a histogram with a bucket beyond every number', IsCustom AND (notEmpty(NegLengths) OR arrayExists(s -> s < 0, PosStarts) OR arrayExists(e -> e > toInt64(length(Bounds)), PosEnds)), 'a histogram with a bucket it has no bound for', IsCustom AND arrayExists((b, p) -> NOT (b > p), arraySlice(Bounds, 2), arraySlice(Bounds, 1, -1)), 'a histogram whose bounds do not rise', '') AS Fault
+          multiIf(NOT (PointTime > 0 AND PointTime <= 5662224000000), 'a time that cannot be stored', PointTime > LatestMs, 'a time too far in the future', PointTime < EarliestMs, 'a time older than what is kept', NOT IsCustom AND (Schema < -10 OR Schema > 20), 'a histogram of an unknown schema', arraySum(PosLengths) != if(IsFloat, length(PosCounts), length(PosDeltas)) OR arraySum(NegLengths) != if(IsFloat, length(NegCounts), length(NegDeltas)), 'a histogram with more or fewer counts than buckets', arrayExists(o -> o < 0, arraySlice(PosOffsets, 2)) OR arrayExists(o -> o < 0, arraySlice(NegOffsets, 2)), 'a histogram whose spans overlap', if(IsFloat, arrayExists(c -> NOT (c >= 0 AND c < 1.8e19), PosCounts), arrayExists(c -> c < 0, PosWhole)) OR if(IsFloat, arrayExists(c -> NOT (c >= 0 AND c < 1.8e19), NegCounts), arrayExists(c -> c < 0, NegWhole)), 'a histogram with a negative count', IsFloat AND NOT IsStale AND NOT (CountFloat >= 0 AND CountFloat < 1.8e19 AND ZeroFloat >= 0 AND ZeroFloat < 1.8e19), 'a histogram with a negative count', NOT IsCustom AND (arrayExists(s -> abs(s) > bitShiftLeft(toInt64(1100), greatest(Schema, 0)), arrayConcat(PosStarts, PosEnds)) OR arrayExists(s -> abs(s) > bitShiftLeft(toInt64(1100), greatest(Schema, 0)), arrayConcat(NegStarts, NegEnds))), 'a histogram with a bucket beyond every number', IsCustom AND (notEmpty(NegLengths) OR arrayExists(s -> s < 0, PosStarts) OR arrayExists(e -> e > toInt64(length(Bounds)), PosEnds)), 'a histogram with a bucket it has no bound for', IsCustom AND arrayExists((b, p) -> NOT (b > p), arraySlice(Bounds, 2), arraySlice(Bounds, 1, -1)), 'a histogram whose bounds do not rise', '') AS Fault
       FROM (
         SELECT
             *,
@@ -719,6 +1112,10 @@ FROM (
                   Batch,
                   Received,
                   Request,
+                  EarliestMs,
+                  LatestMs,
+                  MostLabels,
+                  ValueSize,
                   ResourceAttributes,
                   ServiceName,
                   ScopeName,

@@ -14,3 +14,7 @@ UNION ALL
 SELECT DISTINCT 'otel_metrics_exponential_histogram' AS TableName, _partition_id AS Day FROM otel_metrics_exponential_histogram WHERE Batch IN {batches:Array(UInt64)}
 UNION ALL
 SELECT DISTINCT 'otel_metrics_summary' AS TableName, _partition_id AS Day FROM otel_metrics_summary WHERE Batch IN {batches:Array(UInt64)}
+UNION ALL
+SELECT DISTINCT 'ingest_rejected' AS TableName, _partition_id AS Day FROM ingest_rejected WHERE Batch IN {batches:Array(UInt64)}
+UNION ALL
+SELECT DISTINCT 'ingest_redacted' AS TableName, _partition_id AS Day FROM ingest_redacted WHERE Batch IN {batches:Array(UInt64)}

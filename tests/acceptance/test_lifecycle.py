@@ -15,7 +15,7 @@ def test_ready_means_it_answers_and_sigterm_ends_it_cleanly(tmp_path: Path) -> N
     with Up(tmp_path / "data") as system:
         match = READY.match(system.ready)
         assert match is not None
-        assert match[3] == str(tmp_path / "data")
+        assert match["data"] == str(tmp_path / "data")
         assert httpx.get(f"{system.api}/readyz", timeout=10).json() == {"status": "ready"}
         assert system.post("traces", b"").status_code == 200
         assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
@@ -26,15 +26,18 @@ def test_ready_means_it_answers_and_sigterm_ends_it_cleanly(tmp_path: Path) -> N
 
 def test_what_is_taken_is_said_in_one_sentence(tmp_path: Path) -> None:
     with Up(tmp_path / "data") as system:
-        taken = causeline("up", "--data", tmp_path / "data", "--otlp-http-port", "0", "--api-port", "0")
+        free = ("--otlp-http-port", "0", "--otlp-grpc-port", "0", "--api-port", "0")
+        taken = causeline("up", "--data", tmp_path / "data", *free)
         assert taken.returncode == 1
         assert taken.stderr.count("\n") == 1
         assert f"the data directory {tmp_path / 'data'} is in use by another process" in taken.stderr
-        port = system.api.rpartition(":")[2]
-        port_taken = causeline("up", "--data", tmp_path / "other", "--otlp-http-port", "0", "--api-port", port)
-        assert port_taken.returncode == 1
-        assert port_taken.stderr.count("\n") == 1
-        assert port in port_taken.stderr
+        for flag, address in (("--api-port", system.api), ("--otlp-grpc-port", system.grpc)):
+            port = address.rpartition(":")[2]
+            port_taken = causeline("up", "--data", tmp_path / "other", *free, flag, port)
+            assert port_taken.returncode == 1
+            assert port_taken.stderr.count("\n") == 1
+            assert port in port_taken.stderr
+            assert flag in port_taken.stderr
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])

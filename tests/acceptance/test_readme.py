@@ -70,7 +70,7 @@ def test_exporters_find_it_and_the_questions_are_answered(tmp_path: Path) -> Non
 def test_make_up_is_causeline_up(tmp_path: Path) -> None:
     if Path(sys.prefix) != ROOT / ".venv":
         pytest.skip("make would build an environment of its own: run this by make test")
-    arguments = f"ARGS=--data {tmp_path / 'data'} --otlp-http-port 0 --api-port 0"
+    arguments = f"ARGS=--data {tmp_path / 'data'} --otlp-http-port 0 --otlp-grpc-port 0 --api-port 0"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     command = ["make", "--no-print-directory", "up", arguments]
     made = subprocess.Popen(

@@ -22,7 +22,8 @@ class Account:
     """The figures of a run; all but the first three must be zero.
 
     `lost` requests were acknowledged and miss rows, `duplicated` ones have rows too many, `partial` ones were given up
-    by their client and are stored in part, `unindexed` traces have no row in the table that finds them by id.
+    by their client and are stored in part, `unindexed` traces have no row in the table that finds them by id, and
+    `detached` parts are what the engine put aside as broken.
     """
 
     requests: int
@@ -33,11 +34,12 @@ class Account:
     partial: int
     unindexed: int
     unknown: int
+    detached: int
 
     @property
     def clean(self) -> bool:
         """Whether every promise was kept."""
-        return not (self.lost or self.duplicated or self.partial or self.unindexed or self.unknown)
+        return not (self.lost or self.duplicated or self.partial or self.unindexed or self.unknown or self.detached)
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {value:,}" for name, value in asdict(self).items())
@@ -50,6 +52,7 @@ def take(settings: StoreSettings, sent: list[Sent]) -> Account:
         rows = _rows(store)
         found = store.arrow_text("SELECT DISTINCT TraceId FROM otel_traces_trace_id_ts")["TraceId"]
         indexed = set(found.to_pylist())
+        detached = store.arrow_text("SELECT count() AS Parts FROM system.detached_parts")["Parts"][0].as_py()
     finally:
         store.close()
     acknowledged = [request for request in sent if request.acknowledged]
@@ -62,6 +65,7 @@ def take(settings: StoreSettings, sent: list[Sent]) -> Account:
         partial=sum(0 < rows[request.marker] < request.items for request in sent if not request.acknowledged),
         unindexed=sum(request.trace_id not in indexed for request in acknowledged if request.trace_id),
         unknown=len(rows.keys() - {request.marker for request in sent}),
+        detached=int(detached),
     )
 
 

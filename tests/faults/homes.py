@@ -33,6 +33,8 @@ class Receiver:
         """Start; `wait` returns when it is ready."""
         command = [sys.executable, "-m", "api.cli", "up", "--data", str(self._data)]
         command += ["--otlp-http-port", "0", "--otlp-grpc-port", "0", "--api-port", "0"]
+        if self.process is not None and self.process.stdout is not None:
+            self.process.stdout.close()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, stderr=log, text=True
@@ -77,6 +79,12 @@ class Receiver:
         pages = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
+    @property
+    def threads(self) -> int:
+        """Threads it has now."""
+        assert self.process is not None
+        return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
+
 
 class Home:
     """A receiver under `directory`, with the store embedded or on a ClickHouse server beside it."""
@@ -93,11 +101,30 @@ class Home:
         self.receiver = Receiver(directory / "data", directory / "receiver.log", target, environment)
 
     def start(self) -> None:
-        """Start what does not run and wait until it listens."""
+        """Start everything and wait until it listens."""
+        self.launch()
+        self.receiver.wait()
+
+    def launch(self) -> None:
+        """Start everything."""
         if self.server is not None:
             self.server.__enter__()
         self.receiver.start()
-        self.receiver.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP all of it, the receiver first."""
+        self.receiver.pause()
+        self.pause_server()
+
+    def pause_server(self) -> None:
+        """SIGSTOP the ClickHouse server."""
+        if self.server is not None:
+            self.server.send(signal.SIGSTOP)
+
+    def resume_server(self) -> None:
+        """SIGCONT the ClickHouse server."""
+        if self.server is not None:
+            self.server.send(signal.SIGCONT)
 
     def kill_server(self) -> None:
         """SIGKILL the ClickHouse server."""

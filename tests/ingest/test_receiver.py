@@ -134,5 +134,5 @@ def test_a_body_that_never_comes_times_out_and_frees_its_room(url: str, pipeline
     with socket.create_connection((host, int(port)), timeout=10) as slow:
         fields = ("Host: x", "Content-Type: application/x-protobuf", "Content-Length: 9000", "", "x" * 100)
         slow.sendall("\r\n".join(("POST /v1/traces HTTP/1.1", *fields)).encode())
-        assert slow.recv(4096).startswith(b"HTTP/1.1 408")
+        assert slow.recv(4096).startswith(b"HTTP/1.1 503")
     assert pipeline.stats()["inflight_bytes"] == 0

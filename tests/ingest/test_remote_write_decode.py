@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from ingest.envelope import Signal, envelope, request_key
-from ingest.remote_write_landing import Version
+from ingest.remote_write_landing import RemoteWriteLanding, Version
 from scripts import generate_remote_write
 from store import Store, remote_write
 from store.remote_write import Written
 from tests.kit.landing import RECEIVED, count, insert, rows
 from tests.kit.otlp import T0, metrics, put
-from tests.kit.prompb import STALE, Series1, Series2
+from tests.kit.prompb import STALE, Series1, Series2, keyed
 from tests.kit.prompb_reference import TABLES, Expected, expected, plain
 
 T = T0 // 1_000_000
@@ -30,9 +30,9 @@ def write(store: Store, request: Series1 | Series2 | bytes, version: Version = V
     else:
         version = Version.V2 if isinstance(request, Series2) else Version.V1
         body = request.message.SerializeToString(deterministic=True)
-    key = request_key("default", version, body)
-    pieces = envelope("default", 1, RECEIVED, body, key)
-    store.insert_bytes(version.table, pieces, "Protobuf", version.settings())
+    key, landing = request_key("default", version, body), RemoteWriteLanding(version)
+    pieces = envelope("default", 1, RECEIVED, body, keyed(key))
+    store.insert_bytes(landing.table, pieces, "Protobuf", landing.settings())
     return remote_write.written(store, [key]).get(key, Written())
 
 

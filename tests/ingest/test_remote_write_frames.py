@@ -12,10 +12,10 @@ from google.protobuf import json_format
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from ingest.envelope import Signal, envelope, request_key
-from ingest.remote_write_landing import Version
+from ingest.remote_write_landing import RemoteWriteLanding, Version
 from store import Store
 from tests.kit.landing import RECEIVED, insert
-from tests.kit.prompb import Series2
+from tests.kit.prompb import Series2, keyed
 
 LINES = 400
 # The series' hash and scope are each receiver's own; OTLP sends no unit here.
@@ -71,8 +71,9 @@ def test_series_have_the_same_owners(store: Store, shared: Path) -> None:
     for line in lines:
         _as_prometheus(line, request)
     body = request.message.SerializeToString()
-    pieces = envelope("default", 1, RECEIVED, body, request_key("default", Version.V2, body))
-    store.insert_bytes(Version.V2.table, pieces, "Protobuf", Version.V2.settings())
+    landing = RemoteWriteLanding(Version.V2)
+    pieces = envelope("default", 1, RECEIVED, body, keyed(request_key("default", Version.V2, body)))
+    store.insert_bytes(landing.table, pieces, "Protobuf", landing.settings())
     assert len(over_otlp) > 500
     assert {json.loads(row)["gpu"] != "" for row in over_otlp} == {True, False}
     assert _frame(store) == over_otlp

@@ -53,6 +53,12 @@ class ClickHouseServer:
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The running server's process id."""
+        assert self._process is not None
+        return self._process.pid
+
     def __enter__(self) -> ClickHouseServer:
         command = [sys.executable, str(Path(__file__).resolve()), str(self._directory)]
         command += [str(self.http_port), str(self.tcp_port), str(self._config or "")]
@@ -85,6 +91,11 @@ class ClickHouseServer:
             # The endless query ignores SIGTERM; nothing in this directory outlives the test anyway.
             self._process.send_signal(signal.SIGKILL)
             self._process.wait(timeout=10)
+
+    def send(self, number: int) -> None:
+        """Send a signal to the server, SIGSTOP say."""
+        if self._process is not None:
+            self._process.send_signal(number)
 
 
 def _serve(directory: str, http_port: str, tcp_port: str, config: str) -> int:

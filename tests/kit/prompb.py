@@ -50,6 +50,11 @@ _V2 = {
 }  # fmt: skip
 
 
+def keyed(key: bytes) -> bytes:
+    """The field of an envelope that holds a request's key."""
+    return bytes((5 << 3 | 2, len(key))) + key
+
+
 def classes(package: str, messages: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Message classes by name, of messages that say "name number type" of each field."""
     file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto3")

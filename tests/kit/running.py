@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-READY = re.compile(r"^ready otlp_http=(\S+) api=(\S+) data=(.*)$")
+READY = re.compile(r"^ready otlp_http=(?P<http>\S+) otlp_grpc=(?P<grpc>\S+) api=(?P<api>\S+) data=(?P<data>.*)$")
 SECOND = 1_000_000_000
 T0 = 1_772_438_400 * SECOND
 
@@ -32,17 +32,17 @@ class Up:
 
     def __init__(self, data: Path) -> None:
         self.data = data
-        self.otlp = self.api = self.ready = ""
+        self.otlp = self.grpc = self.api = self.ready = ""
 
     def __enter__(self) -> Up:
         command = [sys.executable, "-m", "api.cli", "up", "--data", str(self.data)]
-        command += ["--otlp-http-port", "0", "--api-port", "0"]
+        command += ["--otlp-http-port", "0", "--otlp-grpc-port", "0", "--api-port", "0"]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.ready = self.process.stdout.readline().rstrip("\n")
         match = READY.match(self.ready)
         assert match, f"no ready line: {self.ready!r} {self.process.stderr and self.process.stderr.read()}"
-        self.otlp, self.api = match[1], match[2]
+        self.otlp, self.grpc, self.api = match["http"], match["grpc"], match["api"]
         return self
 
     def __exit__(

@@ -14,6 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from ingest.envelope import Signal
 from store import Store
+from store.errors import DataRejected
 from tests.kit.landing import RECEIVED, count, insert, rows
 from tests.kit.otlp import SECOND, T0, any_value, logs, span, traces, with_attributes
 from tests.kit.otlp_reference import BODY_DEPTH, comparable, log_row, pairs, read, span_row
@@ -106,6 +107,13 @@ def test_a_span_with_everything(store: Store) -> None:
     assert lookup == {"TraceId": sent.trace_id.hex(), "s": T0 // SECOND, "Tenant": "acme", "Batch": 42}
 
 
+def test_empty_arrays_and_maps_among_flat_values(store: Store) -> None:
+    insert(store, Signal.TRACES, traces(with_attributes(span(random.Random(1)), list=[], map={}, raw=b"\x00", s="x")))
+    (row,) = rows(store, "SELECT SpanAttributes, SpanAttributeTypes::Array(String) AS t FROM otel_traces")
+    assert row["SpanAttributes"] == [("list", "[]"), ("map", "{}"), ("raw", "AA=="), ("s", "x")]
+    assert row["t"] == ["array", "kvlist", "bytes", "string"]
+
+
 def test_kinds_and_codes_the_protocol_does_not_know_yet_stay_numbers(store: Store) -> None:
     seed = random.Random(1)
     known = [span(seed, name=f"k{kind}", kind=kind) for kind in range(6)]
@@ -171,13 +179,25 @@ def test_values_that_look_like_the_engines_own_json(store: Store) -> None:
     assert json.loads(row["Body"]) == value
 
 
-def test_invalid_utf8_is_repaired_everywhere(store: Store) -> None:
-    good = traces(with_attributes(span(random.Random(1), name="NAME"), KEYS="VALUE")).SerializeToString()
-    bad = good.replace(b"NAME", b"N\xffME").replace(b"KEYS", b"K\xfeYS").replace(b"VALUE", b"V\xc3LUE")
-    insert(store, Signal.TRACES, bad)
-    (row,) = rows(store, SPAN_SQL)
-    assert row["SpanName"] == "N\ufffdME"
-    assert row["SpanAttributes"] == [("K\ufffdYS", "V\ufffdLUE")]
+TEXTS = ("NAME", "KEYS", "VALUE", "STATE", "MESSAGE", "EVENT", "SCOPE", "VERSION", "SCHEMA", "HOST", "LINKS", "ARRAY")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_that_is_not_utf8_is_refused_wherever_it_stands(store: Store, text: str) -> None:
+    sent = with_attributes(span(random.Random(1), name="NAME", trace_state="STATE"), KEYS="VALUE")
+    sent.status.message = "MESSAGE"
+    with_attributes(sent.events.add(name="EVENT"), event="E")
+    with_attributes(sent.links.add(trace_id=bytes([1]) * 16), LINKS="L")
+    if text == "ARRAY":
+        with_attributes(sent, nested=["ARRAY"])
+    request = traces(sent, HOST="h")
+    scope = request.resource_spans[0].scope_spans[0]
+    scope.schema_url, scope.scope.name, scope.scope.version = "SCHEMA", "SCOPE", "VERSION"
+    good = request.SerializeToString()
+    insert(store, Signal.TRACES, good)
+    with pytest.raises(DataRejected):
+        insert(store, Signal.TRACES, good.replace(text.encode(), b"\xc3" + text[1:].encode()))
+    assert count(store, "otel_traces") == 1
 
 
 def test_unknown_fields_are_skipped(store: Store) -> None:

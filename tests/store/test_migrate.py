@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import pytest
 
+from ingest.envelope import Signal
 from store import Store, StoreSettings, migrate
 from store.errors import MigrationError
 from store.migrate import Migration
+from tests.kit.landing import insert, rows
+from tests.kit.otlp import span, traces
+from tests.kit.schema import as_json, live_schema
+from tests.kit.source import ROOT
 
 
 def tables(store: Store) -> set[str]:
@@ -69,6 +75,56 @@ def test_comments_do_not_split_statements_and_count_for_the_checksum(empty_store
     migration = Migration("0001_a", "-- first; not a statement;\nSELECT 1;\n\n-- second\nSELECT ';' AS x;\n")
     assert migration.statements(empty_store) == ["SELECT 1", "SELECT ';' AS x"]
     assert migration.checksum != Migration("0001_a", migration.text.replace("second", "2nd")).checksum
+
+
+OLD = Migration("0001_old", "CREATE TABLE IF NOT EXISTS a (x UInt8) ENGINE = Null;\n")
+NEW = Migration(
+    "0002_new",
+    "-- supersedes: 0001_old\nDROP TABLE IF EXISTS a SYNC;\nCREATE TABLE IF NOT EXISTS a (x UInt16) ENGINE = Null;\n",
+)
+
+
+def type_of_x(store: Store) -> list[str]:
+    """Type of the column that OLD and NEW make."""
+    found = store.arrow_text("SELECT type FROM system.columns WHERE database = currentDatabase() AND table = 'a'")
+    return [str(name) for name in found["type"].to_pylist()]
+
+
+def test_a_superseded_migration_is_not_run_where_it_never_was(
+    empty_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Migration("0001_old", "SELECT no_such_function();\n")
+    use(monkeypatch, broken, NEW)
+    assert migrate.plan(empty_store) == NEW.statements(empty_store)
+    assert migrate.apply(empty_store) == ["0001_old", "0002_new"]
+    assert type_of_x(empty_store) == ["UInt16"]
+    assert (migrate.plan(empty_store), migrate.apply(empty_store)) == ([], [])
+
+
+def test_what_supersedes_runs_after_what_was_applied(empty_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, OLD)
+    migrate.apply(empty_store)
+    assert type_of_x(empty_store) == ["UInt8"]
+    use(monkeypatch, OLD, NEW)
+    assert migrate.apply(empty_store) == ["0002_new"]
+    assert type_of_x(empty_store) == ["UInt16"]
+
+
+def test_a_store_of_the_first_release_gets_the_new_landing_tables(
+    empty_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = migrate.migrations()
+    first = [migration for migration in shipped if migration.name < "0014"]
+    use(monkeypatch, *first)
+    migrate.apply(empty_store)
+    insert(empty_store, Signal.TRACES, traces(span(random.Random(1), name="before")))
+    use(monkeypatch, *shipped)
+    assert migrate.apply(empty_store) == [m.name for m in shipped if m.name >= "0014"]
+    insert(empty_store, Signal.TRACES, traces(span(random.Random(2), name="after")))
+    names = rows(empty_store, "SELECT SpanName FROM otel_traces ORDER BY Timestamp, SpanName")
+    assert [row["SpanName"] for row in names] == ["after", "before"]
+    upgraded = as_json(live_schema(empty_store))
+    assert upgraded == (ROOT / "tests/snapshots/schema.json").read_text(encoding="utf-8")
 
 
 def test_an_unknown_placeholder_is_refused(empty_store: Store) -> None:

@@ -1,0 +1,2 @@
+-- Which redaction policy is in force.
+SELECT Version FROM redaction_policy ORDER BY At DESC, Version LIMIT 1
