@@ -11,10 +11,11 @@ from typing import NamedTuple
 from ingest import redaction_policy
 from ingest.bounds import check_resources
 from ingest.depth import is_too_deep
-from ingest.envelope import Landing, Signal, request_key, varint
+from ingest.envelope import Landing, Signal, Target, request_key, varint
 from ingest.errors import MalformedBody
 from ingest.nesting import is_nested
 from ingest.redaction_key import RedactionKey
+from ingest.remote_write_landing import RemoteWriteLanding, Version
 from ingest.secret_scan import SecretScan
 from ingest.settings import IngestSettings
 from store import Store, redaction
@@ -30,7 +31,7 @@ class Admitted(NamedTuple):
     """A request that may be stored."""
 
     key: bytes
-    landing: Landing
+    landing: Target
     # Fields of the envelope that say which limits hold for it, and whether to redact it.
     fields: bytes
     suspect: bool
@@ -43,6 +44,7 @@ class Admission:
         self._settings = settings
         self._policy = redaction_policy.load(settings.redaction_policy)
         self._scan = SecretScan(self._policy)
+        self._symbol_scan = SecretScan(self._policy, symbols=True)
         self._caps = b"".join(
             bytes((tag,)) + varint(number)
             for tag, number in (
@@ -61,17 +63,28 @@ class Admission:
         """Hand the redaction policy to the store's views. Raises StoreError."""
         redaction.publish(store, self._policy.compiled())
 
-    def admit(self, tenant: str, signal: Signal, body: bytes, received_ns: int) -> Admitted:
+    def admit(self, tenant: str, kind: Signal | Version, body: bytes, received_ns: int) -> Admitted:
         """The request as it may be stored. Raises BodyTooLarge or MalformedBody for its shape."""
+        if isinstance(kind, Version):
+            return self._remote_write(tenant, kind, body, received_ns)
         check_resources(body, self._settings.max_resources)
-        nested = is_nested(signal, body)
+        nested = is_nested(kind, body)
         most = self._settings.max_value_depth
         if nested and is_too_deep(body, most):
             raise MalformedBody(f"values are nested more than {most} arrays and maps deep")
         suspect = self._scan.suspects(body)
-        key = request_key(tenant, signal, body)
+        key = request_key(tenant, kind, body)
         # The landing table for nested values is the one behind which rows can be redacted.
-        return Admitted(key, Landing(signal, nested or suspect), self._fields(key, received_ns, suspect), suspect)
+        return Admitted(key, Landing(kind, nested or suspect), self._fields(key, received_ns, suspect), suspect)
+
+    def _remote_write(self, tenant: str, version: Version, body: bytes, received_ns: int) -> Admitted:
+        # Values do not nest, and empty series are bounded by the memory that a batch may take. A label of 1.0 has the
+        # field numbers of an attribute.
+        scan = self._scan if version is Version.V1 else self._symbol_scan
+        suspect = scan.suspects(body)
+        key = request_key(tenant, version, body)
+        landing = RemoteWriteLanding(version, suspect)
+        return Admitted(key, landing, self._fields(key, received_ns, suspect), suspect)
 
     def _fields(self, key: bytes, received_ns: int, suspect: bool) -> bytes:
         latest = received_ns + self._settings.max_future_s * _SECOND

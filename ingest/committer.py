@@ -25,7 +25,7 @@ from store import Store
 from store.errors import DataRejected, ItemsRefused, MemoryExceeded, QueryFailed, StoreError, TooManyParts
 
 _log = logging.getLogger(__name__)
-_MALFORMED = "the body is not a valid OTLP protobuf request"
+_MALFORMED = "the body is not a valid protobuf request"
 _UNAVAILABLE = "telemetry cannot be stored at the moment; try again soon"
 _PAUSE_S = 0.5
 
@@ -50,13 +50,10 @@ class Stats:
     def snapshot(self) -> dict[str, Any]:
         """The counts, and the mean time a batch took, in milliseconds."""
         mean = 1000 * self.commit_seconds / self.batches if self.batches else 0.0
-        counted = {name: dict(getattr(self, name)) for name in ("rejected", "noted", "redacted")}
-        return {
-            **asdict(self),
-            **counted,
-            "commit_seconds": round(self.commit_seconds, 3),
-            "commit_ms_mean": round(mean, 1),
-        }
+        # asdict makes a Counter anew from its pairs, and so counts the pairs.
+        counts = {name: dict(getattr(self, name)) for name in ("rejected", "noted", "redacted")}
+        times = {"commit_seconds": round(self.commit_seconds, 3), "commit_ms_mean": round(mean, 1)}
+        return {**asdict(self), **counts, **times}
 
 
 class Committer:
@@ -89,7 +86,8 @@ class Committer:
     def _write(self, requests: list[Request]) -> None:
         try:
             stored = self._telemetry.step(
-                "ledger.lookup", lambda: self._ledger.stored([request.key for request in requests])
+                "ledger.lookup",
+                lambda: self._ledger.stored([r.key for r in requests], counted=requests[0].landing.counted),
             )
         except StoreError:
             self._refuse(requests)
@@ -129,24 +127,24 @@ class Committer:
 
     def _finish(self, batch: int, requests: list[Request], started: float) -> None:
         """Commit a batch that is stored, and answer. Raises StoreError, and can be called again then."""
-        letters = self._ledger.dead_letters
+        letters, landing = self._ledger.dead_letters, requests[0].landing
+        keys = [request.key for request in requests]
         try:
             # Only the tables for nested values let a batch pass that has something to refuse.
-            rejections = letters.of_batch(batch) if requests[0].landing.nested else []
+            rejections = letters.of_batch(batch) if landing.nested else []
             redacted = letters.redactions(batch) if any(request.suspect for request in requests) else {}
         except QueryFailed as error:
             # It would fail again, and what could be stored is stored.
             _log.error("what was refused of batch %d stays untold: %s", batch, error)
             rejections, redacted = [], {}
-        refused = outcomes(rejections)
-        self._ledger.commit(batch, [request.key for request in requests], refused)
+        became = self._ledger.written(keys) if landing.counted else outcomes(rejections)
+        self._ledger.commit(batch, keys, became)
         seconds = time.perf_counter() - started
-        signal = requests[0].landing.signal
-        self._telemetry.committed(signal, requests, seconds)
+        self._telemetry.committed(landing.signal, requests, seconds)
         for rejection in rejections:
             if not rejection.stored:
-                self._telemetry.rejected(signal, rejection.items, rejection.reason)
-        self._telemetry.redacted(signal, redacted)
+                self._telemetry.rejected(landing.signal, rejection.items, rejection.reason)
+        self._telemetry.redacted(landing.signal, redacted)
         self._count(
             requests=len(requests),
             bytes=sum(len(request.body) for request in requests),
@@ -157,11 +155,15 @@ class Committer:
             for rejection in rejections:
                 counted = self.stats.noted if rejection.stored else self.stats.rejected
                 counted[rejection.reason] += rejection.items
+            if landing.counted:
+                for outcome in became.values():
+                    self.stats.rejected.update({outcome.message: outcome.rejected} if outcome.rejected else {})
+                    self._telemetry.rejected(landing.signal, outcome.rejected, outcome.message)
             self.stats.redacted.update(redacted)
         for request in requests:
-            if request.key in refused:
-                self.careful.mark(request.tenant, request.landing.signal)
-            request.succeed(refused.get(request.key, STORED))
+            if request.key in became and not landing.counted:
+                self.careful.mark(request.tenant, landing.kind)
+            request.succeed(became.get(request.key, STORED))
 
     def _isolate(self, requests: list[Request], error: StoreError, max_partitions: int) -> None:
         """After a failed insert that left nothing behind: write what can be written without the offender."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, Self
 
 from store.batches import KEY_BYTES
 from store.proto import schema
@@ -24,11 +24,55 @@ class Signal(StrEnum):
     METRICS = "metrics"
 
 
+class Target(Protocol):
+    """Where requests of one kind are inserted: hashable, and equal when the same."""
+
+    @property
+    def kind(self) -> str:
+        """What kind of requests: a signal, or a version of remote write."""
+
+    @property
+    def signal(self) -> Signal:
+        """The telemetry they hold."""
+
+    @property
+    def table(self) -> str:
+        """Name of the landing table."""
+
+    @property
+    def check(self) -> str:
+        """Name of the table that parses the same bytes and keeps nothing."""
+
+    @property
+    def nested(self) -> bool:
+        """Whether items that are refused become dead letters there."""
+
+    @property
+    def counted(self) -> bool:
+        """Whether what was stored of each request is counted, because its answer says so."""
+
+    def careful(self) -> Self:
+        """Where the same request can be stored without the items that must be refused."""
+
+    def settings(self) -> dict[str, Any]:
+        """Engine settings of an insert into either table."""
+
+
 class Landing(NamedTuple):
-    """Where requests are inserted: a table per signal, and another for those with arrays or maps as values."""
+    """Where OTLP requests are inserted: a table per signal, and another for those with arrays or maps as values."""
 
     signal: Signal
     nested: bool
+
+    @property
+    def kind(self) -> str:
+        """The signal."""
+        return self.signal
+
+    @property
+    def counted(self) -> bool:
+        """OTLP's answers say nothing of what was stored."""
+        return False
 
     @property
     def table(self) -> str:
@@ -46,14 +90,9 @@ class Landing(NamedTuple):
 
     def settings(self) -> dict[str, Any]:
         """Engine settings of an insert into either table."""
-        return {
-            "format_schema": schema(nested=self.nested),
-            "format_schema_message_name": f"{self.signal.capitalize()}Envelope",
-            **_SETTINGS,
-        }
+        return insert_settings(schema(nested=self.nested), f"{self.signal.capitalize()}Envelope")
 
 
-LANDINGS = tuple(Landing(signal, nested) for signal in Signal for nested in (False, True))
 _SETTINGS: dict[str, Any] = {
     "format_schema_source": "string",
     # An Enum column says which member of a oneof was sent: '' and 0 and nothing differ.
@@ -78,9 +117,14 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
-def request_key(tenant: str, signal: Signal, body: bytes) -> bytes:
-    """Identity of a request: the same body sent again has the same key."""
-    key = hashlib.blake2b(f"{tenant}\0{signal}\0".encode(), digest_size=KEY_BYTES)
+def insert_settings(text: str, message: str) -> dict[str, Any]:
+    """Engine settings of inserting envelopes that are `message` in the protobuf schema `text`."""
+    return {"format_schema": text, "format_schema_message_name": message, **_SETTINGS}
+
+
+def request_key(tenant: str, kind: str, body: bytes) -> bytes:
+    """Identity of a request: the same body sent again, as a request of the same kind, has the same key."""
+    key = hashlib.blake2b(f"{tenant}\0{kind}\0".encode(), digest_size=KEY_BYTES)
     key.update(body)
     return key.digest()
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from ingest.budget import Hold
-from ingest.envelope import LANDINGS, Landing
+from ingest.envelope import Target
 from ingest.errors import IngestError, Overloaded
 from ingest.outcome import STORED, Outcome
 from ingest.pace import Pace
@@ -25,7 +25,7 @@ class Request:
 
     key: bytes
     tenant: str
-    landing: Landing
+    landing: Target
     body: bytes
     received_ns: int
     hold: Hold
@@ -64,12 +64,12 @@ class Groups:
 
     def __init__(self, max_bytes: int, patience_s: float) -> None:
         self._patience_s = patience_s
-        self._pace = {landing: Pace(max_bytes) for landing in LANDINGS}
+        self._pace: defaultdict[Target, Pace] = defaultdict(lambda: Pace(max_bytes))
         self._worth_a_second = max_bytes // 2
-        self._writing: Counter[Landing] = Counter()
-        self._not_before = dict.fromkeys(LANDINGS, 0.0)
-        self._waiting: dict[Landing, deque[Request]] = {landing: deque() for landing in LANDINGS}
-        self._bytes: Counter[Landing] = Counter()
+        self._writing: Counter[Target] = Counter()
+        self._not_before: defaultdict[Target, float] = defaultdict(float)
+        self._waiting: defaultdict[Target, deque[Request]] = defaultdict(deque)
+        self._bytes: Counter[Target] = Counter()
         self._changed = threading.Condition()
         self._closed = False
 
@@ -89,7 +89,7 @@ class Groups:
     def take(self) -> list[Request] | None:
         """Requests for one table, the one that has waited longest first; None when closed and empty."""
         with self._changed:
-            while not (ready := [landing for landing in LANDINGS if self._ready(landing)]):
+            while not (ready := [landing for landing in self._waiting if self._ready(landing)]):
                 if self._closed and not any(self._waiting.values()):
                     return None
                 self._changed.wait(self._pause())
@@ -104,7 +104,7 @@ class Groups:
             self._writing[landing] += 1
             return group
 
-    def _ready(self, landing: Landing) -> bool:
+    def _ready(self, landing: Target) -> bool:
         if not self._waiting[landing]:
             return False
         settled = self._closed or time.monotonic() >= self._not_before[landing]
@@ -113,14 +113,13 @@ class Groups:
     def _pause(self) -> float | None:
         """Seconds until a waiting table's moment is over; None when there is none to wait for."""
         now = time.monotonic()
-        left = [self._not_before[s] - now for s in LANDINGS if self._waiting[s] and not self._writing[s]]
+        left = [self._not_before[s] - now for s, queue in self._waiting.items() if queue and not self._writing[s]]
         return max(0.0, min(left)) if left else None
 
-    def written(self, group: list[Request], seconds: float) -> None:
-        """A group that `take` gave out is done with; writing it took `seconds`."""
-        landing = group[0].landing
+    def written(self, landing: Target, size: int, seconds: float) -> None:
+        """A group of `size` bytes that `take` gave out for a table is done with; writing it took `seconds`."""
         with self._changed:
-            self._pace[landing].wrote(sum(len(request.body) for request in group), seconds)
+            self._pace[landing].wrote(size, seconds)
             self._writing[landing] -= 1
             self._not_before[landing] = time.monotonic() + min(_MOMENT * seconds, _LONGEST_MOMENT_S)
             self._changed.notify_all()

@@ -11,9 +11,9 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-from ingest.outcome import STORED, Outcome, outcomes
+from ingest.outcome import STORED, Outcome, outcomes, write_outcomes
 from ingest.settings import IngestSettings
-from store import Store, batches
+from store import Store, batches, remote_write
 from store.batches import State
 from store.rejections import DeadLetters
 from store.settings import Home
@@ -62,12 +62,13 @@ class Ledger:
         unfinished = batches.begun(self._store, self._settings.receiver, _before(self._settings.orphaned_after_s))
         self.discard(unfinished)
         self.forget()
-        limit = self._settings.remember_in_memory
-        newest = batches.recent(self._store, _before(self._settings.remember_s), limit + 1)
+        limit, since = self._settings.remember_in_memory, _before(self._settings.remember_s)
+        newest = batches.recent(self._store, since, limit + 1)
         self._complete = len(newest) <= limit and self._store.home is Home.EMBEDDED
         self._recent = dict.fromkeys(reversed(newest[:limit]), STORED)
-        refused = outcomes(self.dead_letters.recent(_before(self._settings.remember_s), limit))
-        self._recent.update({key: outcome for key, outcome in refused.items() if key in self._recent})
+        became = outcomes(self.dead_letters.recent(since, limit))
+        became |= write_outcomes(remote_write.recent(self._store, since, limit))
+        self._recent.update({key: outcome for key, outcome in became.items() if key in self._recent})
         return len(unfinished)
 
     def begin(self) -> int:
@@ -76,15 +77,15 @@ class Ledger:
         batches.record(self._store, State.BEGUN, [number], self._settings.receiver)
         return number
 
-    def commit(self, batch: int, keys: Sequence[bytes], refused: Mapping[bytes, Outcome] | None = None) -> None:
-        """Write down that `batch` is stored and holds the requests `keys`; `refused` has those not stored whole.
+    def commit(self, batch: int, keys: Sequence[bytes], became: Mapping[bytes, Outcome] | None = None) -> None:
+        """Write down that `batch` is stored and holds the requests `keys`; `became` has what is known of some.
 
         Raises StoreError.
         """
         batches.record(self._store, State.COMMITTED, [batch], self._settings.receiver, keys)
         with self._lock:
             self._recent.update(dict.fromkeys(keys, STORED))
-            self._recent.update(refused or {})
+            self._recent.update(became or {})
             while len(self._recent) > self._settings.remember_in_memory:
                 self._recent.pop(next(iter(self._recent)))
                 self._complete = False
@@ -99,14 +100,22 @@ class Ledger:
         """What became of the request when it was stored; None when memory does not know it as stored."""
         return self._recent.get(key)
 
-    def stored(self, keys: Sequence[bytes]) -> dict[bytes, Outcome]:
-        """What became of those of `keys` that memory has forgotten and the ledger has not. Raises StoreError."""
+    def stored(self, keys: Sequence[bytes], *, counted: bool = False) -> dict[bytes, Outcome]:
+        """What became of those of `keys` that memory has forgotten and the ledger has not; `counted` as their landing
+        says. Raises StoreError.
+        """
         if self._complete:
             return {}
         known = batches.known(self._store, keys, _before(self._settings.remember_s))
         if not known:
             return {}
-        return dict.fromkeys(known, STORED) | outcomes(self.dead_letters.of_requests(list(known)))
+        found = list(known)
+        became = self.written(found) if counted else outcomes(self.dead_letters.of_requests(found))
+        return dict.fromkeys(known, STORED) | became
+
+    def written(self, keys: Sequence[bytes]) -> dict[bytes, Outcome]:
+        """What was counted of those of `keys` that are remote-write requests and inserted. Raises StoreError."""
+        return write_outcomes(remote_write.written(self._store, keys))
 
     def forget(self) -> None:
         """Drop what is older than the settings say, at most once an hour. Raises StoreError."""

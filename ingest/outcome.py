@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from store.rejections import Rejection
+from store.remote_write import Written
 
 _ITEMS = {"traces": "spans", "logs": "log records", "metrics": "data points"}
 # By the reason's name in the table ingest_rejected.
@@ -40,6 +41,23 @@ class Outcome:
 
 
 STORED = Outcome()
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOutcome(Outcome):
+    """An outcome with the counts that Prometheus remote write is answered with."""
+
+    samples: int = 0
+    histograms: int = 0
+    exemplars: int = 0
+
+
+def write_outcomes(written: Mapping[bytes, Written]) -> dict[bytes, Outcome]:
+    """The outcome of each remote-write request of which something is known; the reasons hold no telemetry."""
+    return {
+        key: WriteOutcome(found.rejected, found.reason, found.samples, found.histograms, found.exemplars)
+        for key, found in written.items()
+    }
 
 
 def outcomes(rejections: Iterable[Rejection]) -> dict[bytes, Outcome]:

@@ -23,6 +23,7 @@ from ingest.ledger import Ledger
 from ingest.outcome import Outcome
 from ingest.quota import Quota
 from ingest.reason import Reason
+from ingest.remote_write_landing import Version
 from ingest.settings import MIB, IngestSettings
 from ingest.telemetry import Telemetry
 from ingest.watch import Watch
@@ -84,7 +85,7 @@ class Pipeline:
         for thread in self._threads:
             thread.start()
 
-    async def submit(self, signal: Signal, body: bytes, hold: Hold) -> Outcome:
+    async def submit(self, kind: Signal | Version, body: bytes, hold: Hold) -> Outcome:
         """What became of the request, once it is stored for good; `hold` is given up then, however it ends.
 
         Raises MalformedBody when it cannot be decoded, BodyTooLarge for its shape, and Overloaded when it may be
@@ -93,9 +94,9 @@ class Pipeline:
         received_ns = time.time_ns()
         try:
             if len(body) > MIB:
-                admitted = await asyncio.to_thread(self._admission.admit, self.tenant, signal, body, received_ns)
+                admitted = await asyncio.to_thread(self._admission.admit, self.tenant, kind, body, received_ns)
             else:
-                admitted = self._admission.admit(self.tenant, signal, body, received_ns)
+                admitted = self._admission.admit(self.tenant, kind, body, received_ns)
         except (IngestError, asyncio.CancelledError):
             hold.release()
             raise
@@ -127,7 +128,7 @@ class Pipeline:
                 hold.release()
                 raise Overloaded("the receiver is stopping")
             landing = admitted.landing
-            if self._careful.with_(self.tenant, landing.signal):
+            if self._careful.with_(self.tenant, landing.kind):
                 landing = landing.careful()
             request = Request(key, self.tenant, landing, body, received_ns, hold, admitted.fields, admitted.suspect)
             try:
@@ -142,11 +143,12 @@ class Pipeline:
 
     def _work(self) -> None:
         while (group := self._groups.take()) is not None:
-            started = time.monotonic()
+            # Taken down first: an item that must be refused sends a group to another table.
+            landing, size, started = group[0].landing, sum(len(r.body) for r in group), time.monotonic()
             try:
                 self._committer.write(group)
             finally:
-                self._groups.written(group, time.monotonic() - started)
+                self._groups.written(landing, size, time.monotonic() - started)
             del group
             try:
                 self._ledger.forget()

@@ -1,5 +1,7 @@
 """OTLP/HTTP: POST /v1/traces, /v1/logs and /v1/metrics, protobuf or JSON, plain or compressed.
 
+Prometheus remote write has its path here, too: see ingest.remote_write.
+
 A plain ASGI application: of a small request, a framework's routing and its request and response objects cost more
 than all that is done here (https://opentelemetry.io/docs/specs/otlp/#otlphttp). Every answer is encoded as its
 request, and is an Export*ServiceResponse or a google.rpc.Status.
@@ -9,10 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any
 
 from ingest.access import Authorize, anyone
 from ingest.answers import Encoding, failure, pause, success
@@ -21,25 +21,20 @@ from ingest.compression import DECODERS
 from ingest.envelope import Signal
 from ingest.errors import (
     BodyTimeout,
-    BodyTooLarge,
     IngestError,
     MalformedBody,
     MethodNotAllowed,
     UnknownPath,
     UnsupportedMedia,
 )
+from ingest.http_body import Headers, Receive, Scope, Send, read_body
 from ingest.otlp_json import protobuf_of
 from ingest.outcome import STORED
 from ingest.pipeline import Pipeline
+from ingest.remote_write import PATH, RemoteWrite
 from ingest.settings import MIB
 
 _log = logging.getLogger(__name__)
-
-# ASGI's (https://asgi.readthedocs.io/en/stable/specs/www.html).
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
-Headers = Mapping[bytes, bytes]
 
 _SIGNALS = {f"/v1/{signal}": signal for signal in Signal}
 _ENCODINGS = {encoding.value.encode(): encoding for encoding in Encoding}
@@ -59,12 +54,16 @@ class Receiver:
     def __init__(self, pipeline: Pipeline, authorize: Authorize = anyone) -> None:
         self._pipeline = pipeline
         self._authorize = authorize
+        self._remote_write = RemoteWrite(pipeline, authorize)
         # One at a time: parsed JSON takes twenty times the memory of its text, and holds Python's lock anyway.
         self._parser = ThreadPoolExecutor(1, thread_name_prefix="ingest-json")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
+            return
+        if scope["path"] == PATH:
+            await self._remote_write(scope, receive, send)
             return
         headers: Headers = dict(scope["headers"])
         encoding = _encoding(headers.get(b"content-type", b""))
@@ -108,21 +107,14 @@ class Receiver:
         self, signal: Signal, encoding: Encoding, headers: Headers, receive: Receive, hold: Hold
     ) -> bytes | None:
         """The request as protobuf, its bytes held; None when the client has gone. Raises an IngestError."""
-        limit = self._pipeline.settings.max_body_bytes
+        settings = self._pipeline.settings
+        limit = settings.max_body_bytes
         if encoding is Encoding.JSON:
-            limit = min(limit, self._pipeline.settings.max_json_bytes)
+            limit = min(limit, settings.max_json_bytes)
         coding = headers.get(b"content-encoding", b"").strip().lower().decode("latin-1")
         if coding not in DECODERS and coding not in {"", "identity"}:
             raise UnsupportedMedia(f"the content encoding must be one of {', '.join(DECODERS)}, identity")
-        declared = headers.get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > limit:
-            raise BodyTooLarge(f"the body is larger than {limit} bytes")
-        seconds = self._pipeline.settings.body_timeout_s
-        try:
-            async with asyncio.timeout(seconds):
-                body = await _read(receive, limit, hold)
-        except TimeoutError:
-            raise BodyTimeout(f"the body did not arrive within {seconds:g} s") from None
+        body = await read_body(headers, receive, limit, settings.body_timeout_s, hold)
         if body and coding in DECODERS:
             body = await _decompressed(coding, body, limit, hold)
         if encoding is Encoding.JSON and body is not None:
@@ -142,22 +134,6 @@ def _encoding(content_type: bytes) -> Encoding | None:
     """What a media type stands for, whatever its case and parameters."""
     found = _ENCODINGS.get(content_type)
     return found or _ENCODINGS.get(content_type.partition(b";")[0].strip().lower())
-
-
-async def _read(receive: Receive, limit: int, hold: Hold) -> bytes | None:
-    chunks: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        chunk, more = message.get("body", b""), message.get("more_body", False)
-        size += len(chunk)
-        if size > limit:
-            raise BodyTooLarge(f"the body is larger than {limit} bytes")
-        hold.resize(size)
-        chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def _decompressed(coding: str, data: bytes, limit: int, hold: Hold) -> bytes:

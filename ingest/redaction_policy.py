@@ -129,20 +129,23 @@ class Policy(BaseModel):
             event_actions=[rule.action.value for rule in events],
         )
 
-    def scan_pattern(self) -> str:
-        """A pattern that matches the bytes of every OTLP request in which some rule finds something.
+    def scan_pattern(self, *, symbols: bool = False) -> str:
+        """A pattern that matches the bytes of every request in which some rule finds something.
 
         A text lies in one piece in a request; the pattern leaves out what holds at a text's edges only. A key
         is a KeyValue's field 1 and its value field 2, in this order in every encoder, and a record's event name
-        is field 12 or an attribute (https://protobuf.dev/programming-guides/encoding/).
+        is field 12 or an attribute (https://protobuf.dev/programming-guides/encoding/). With `symbols` a key is one of a
+        remote-write 2.0 request's symbols, field 4, after which comes another, a series or nothing; it has no events.
         """
         parts = []
         for rule in self.rules:
             if rule.text is not None:
                 parts.append(_without_assertions(f"(?:{rule.before or ''})(?:{rule.text})(?:{rule.after or ''})"))
+            elif rule.keys is not None and symbols:
+                parts.append(rf"\x22\C{{1,2}}(?:{_without_assertions(rule.keys)})(?:[\x22\x2a]|\z)")
             elif rule.keys is not None:
                 parts.append(rf"\x0a\C{{1,2}}(?:{_without_assertions(rule.keys)})\x12")
-            else:
+            elif not symbols:
                 parts.append(rf"(?:\x62\C{{1,2}}|event\.name\x12\C{{3,6}})(?:{_without_assertions(rule.events or '')})")
         return "|".join(f"(?:{part})" for part in parts)
 

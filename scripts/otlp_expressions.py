@@ -26,6 +26,7 @@ _SCALARS = {
     "uint32": "UInt32",
     "fixed32": "UInt32",
     "int64": "Int64",
+    "sint64": "Int64",
     "sfixed64": "Int64",
     "uint64": "UInt64",
     "fixed64": "UInt64",

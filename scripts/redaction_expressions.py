@@ -171,12 +171,8 @@ def redacting(source: str) -> str:
     changed = _columns()
     # An expression must not bear the name of a column that another expression reads.
     renamed = {name: f"R{number}" for number, name in enumerate(changed, 1)}
-    rules = f"arrayMap(k -> {_rule('Key', KEY_SLOTS, 'k')}, {_keys()})"
-    value = _by_rule("Key", "r", "v", redacted("v"))
-    query = f"{READ}\nSELECT *, {rules} AS R, {_texts()} AS V\nFROM {source}\nWHERE {GUARD}"
-    texts = f"arrayMap((v, r) -> {value}, V, R)"
-    dropped = f"arrayMap(r -> {policy('KeyActions')}[r] = 'drop', R)"
-    query = f"{READ}\nSELECT * EXCEPT (V), {texts} AS C, {dropped} AS D\nFROM (\n{query}\n)"
+    query = f"{READ}\nSELECT *, {rule_of(_keys())} AS R, {_texts()} AS V\nFROM {source}\nWHERE {GUARD}"
+    query = f"{READ}\nSELECT * EXCEPT (V), {redacted_pairs('V', 'R')} AS C, {dropped('R')} AS D\nFROM (\n{query}\n)"
     listed = ",\n    ".join(f"{expression} AS {renamed[name]}" for name, expression in changed.items())
     query = f"{READ}\nSELECT * EXCEPT (C, D, R, {', '.join(PASSING)}),\n    {listed}\nFROM (\n{query}\n)"
     derived: dict[str, str] = {}
@@ -187,21 +183,46 @@ def redacting(source: str) -> str:
     return f"SELECT * EXCEPT ({', '.join([*renamed, *renamed.values(), *derived])}), {listed}\nFROM (\n{query}\n)"
 
 
+def rule_of(keys: str) -> str:
+    """Number of the key rule that matches each of `keys`; 0 for none, and for ''."""
+    return f"arrayMap(k -> {_rule('Key', KEY_SLOTS, 'k')}, {keys})"
+
+
+def redacted_pairs(values: str, rules: str) -> str:
+    """The values as the policy lets them pass; `rules` are the numbers of their key rules. What is dropped is ''."""
+    return f"arrayMap((v, r) -> {_by_rule('Key', 'r', 'v', redacted('v'))}, {values}, {rules})"
+
+
+def dropped(rules: str) -> str:
+    """Whether the key rule of each number drops its pair."""
+    return f"arrayMap(r -> {policy('KeyActions')}[r] = 'drop', {rules})"
+
+
+def found(text: str, rules: str, events: str = "") -> str:
+    """Pairs of a rule's name and how often it finds something in a text, among keys, or among event names."""
+    counts = {
+        "TextNames": [f"countMatches({text}, {policy('TextPatterns', slot)})" for slot in range(1, TEXT_SLOTS + 1)],
+        "HashNames": [f"countMatches({text}, {policy('HashPatterns', slot)})" for slot in range(1, HASH_SLOTS + 1)],
+        "KeyNames": [f"countEqual({rules}, {slot})" for slot in range(1, KEY_SLOTS + 1)],
+    }
+    if events:
+        slots = range(1, EVENT_SLOTS + 1)
+        counts["EventNames"] = [f"({_rule('Event', EVENT_SLOTS, events)}) = {slot}" for slot in slots]
+    named = f"arrayConcat({', '.join(policy(name) for name in counts)})"
+    numbers = f"CAST([{', '.join(number for part in counts.values() for number in part)}], 'Array(UInt64)')"
+    return f"arrayFilter(f -> f.2 > 0, arrayZip({named}, {numbers}))"
+
+
 def counting(source: str) -> str:
     """The query that counts, by rule, what the rules find in the rows of `source`."""
-    found = {
-        "TextNames": [f"countMatches(T, {policy('TextPatterns', slot)})" for slot in range(1, TEXT_SLOTS + 1)],
-        "HashNames": [f"countMatches(T, {policy('HashPatterns', slot)})" for slot in range(1, HASH_SLOTS + 1)],
-        "KeyNames": [f"countEqual(R, {slot})" for slot in range(1, KEY_SLOTS + 1)],
-        "EventNames": [f"({_rule('Event', EVENT_SLOTS, _EVENT)}) = {slot}" for slot in range(1, EVENT_SLOTS + 1)],
-    }
-    named = f"arrayConcat({', '.join(policy(name) for name in found)})"
-    numbers = f"CAST([{', '.join(number for part in found.values() for number in part)}], 'Array(UInt64)')"
-    rules = f"arrayMap(k -> {_rule('Key', KEY_SLOTS, 'k')}, {_keys()})"
-    query = f"{READ}\nSELECT Tenant, Batch, Target, EventName, LogAttributes, {rules} AS R,"
+    query = f"{READ}\nSELECT Tenant, Batch, Target, EventName, LogAttributes, {rule_of(_keys())} AS R,"
     query += f" arrayStringConcat({_texts()}, '\\n') AS T\nFROM {source}"
-    pairs = f"arrayFilter(f -> f.2 > 0, arrayZip({named}, {numbers}))"
-    query = f"{READ}\nSELECT Tenant, Batch, Target, arrayJoin({pairs}) AS F\nFROM (\n{query}\n)"
+    query = f"{READ}\nSELECT Tenant, Batch, Target, arrayJoin({found('T', 'R', _EVENT)}) AS F\nFROM (\n{query}\n)"
+    return counted(query)
+
+
+def counted(query: str) -> str:
+    """The counts of a query that has a pair F of a rule's name and a number in each row, added up."""
     return (
         f"SELECT Tenant, Batch, Target, F.1 AS Rule, sum(F.2) AS Found\nFROM (\n{query}\n)\n"
         "GROUP BY Tenant, Batch, Target, Rule"

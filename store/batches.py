@@ -93,6 +93,7 @@ def _known(table: str) -> str:
 
 
 def forget(store: Store, since_ms: int) -> None:
-    """Drop the days of the ledger that lie wholly before `since_ms`."""
+    """Drop the days of the ledger, and of what goes with it, that lie wholly before `since_ms`."""
     for row in store.rows("ledger_partitions", {"since": since_ms}):
-        store.command("ALTER TABLE ingest_ledger DROP PARTITION ID {day:String}", {"day": row["Day"]})
+        drop = "ALTER TABLE {table:Identifier} DROP PARTITION ID {day:String}"
+        store.command(drop, {"table": row["TableName"], "day": row["Day"]})

@@ -2,19 +2,19 @@
 SELECT SeriesHash AS series, TimeUnix AS time, toFloat64(Count) AS count, Sum AS sum, AggregationTemporality = 1 AS delta
 FROM
 (
-    SELECT SeriesHash, TimeUnix, Count, Sum, AggregationTemporality
+    SELECT SeriesHash, TimeUnix, Count, Sum, Flags, AggregationTemporality
     FROM otel_metrics_histogram
     WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
     UNION ALL
-    SELECT SeriesHash, TimeUnix, Count, Sum, AggregationTemporality
+    SELECT SeriesHash, TimeUnix, Count, Sum, Flags, AggregationTemporality
     FROM otel_metrics_exponential_histogram
     WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
     UNION ALL
-    SELECT SeriesHash, TimeUnix, Count, Sum, 2
+    SELECT SeriesHash, TimeUnix, Count, Sum, Flags, 2
     FROM otel_metrics_summary
     WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
 )
-WHERE isFinite(Sum)
+WHERE isFinite(Sum) AND bitAnd(Flags, 1) = 0

@@ -1,15 +1,15 @@
--- Points of gauges and sums, values as sent. NaN marks a stale series in Prometheus and is no value.
+-- Points of gauges and sums, values as sent. NaN is no value, and nor is what flag 1 (no recorded value) stands beside.
 SELECT SeriesHash AS series, TimeUnix AS time, Value AS value
 FROM
 (
-    SELECT SeriesHash, TimeUnix, Value
+    SELECT SeriesHash, TimeUnix, Value, Flags
     FROM otel_metrics_gauge
     WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
     UNION ALL
-    SELECT SeriesHash, TimeUnix, Value
+    SELECT SeriesHash, TimeUnix, Value, Flags
     FROM otel_metrics_sum
     WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
 )
-WHERE isFinite(Value)
+WHERE isFinite(Value) AND bitAnd(Flags, 1) = 0

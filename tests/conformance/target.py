@@ -28,6 +28,7 @@ from ingest.grpc_server import Exports
 from ingest.outcome import Outcome
 from ingest.pipeline import Pipeline
 from ingest.receiver import create_app
+from ingest.remote_write_landing import Version
 from ingest.settings import IngestSettings
 from store import Store
 from tests.kit.serving import serving_grpc
@@ -52,9 +53,9 @@ class Dictated(Pipeline):
 
     dictated: Outcome | Exception | None = None
 
-    async def submit(self, signal: Signal, body: bytes, hold: Hold) -> Outcome:
+    async def submit(self, kind: Signal | Version, body: bytes, hold: Hold) -> Outcome:
         if self.dictated is None:
-            return await super().submit(signal, body, hold)
+            return await super().submit(kind, body, hold)
         hold.release()
         if isinstance(self.dictated, Exception):
             raise self.dictated

@@ -33,6 +33,7 @@ from ingest.errors import Forbidden, IngestError, Unauthenticated
 from ingest.grpc_server import Exports
 from ingest.outcome import STORED, Outcome
 from ingest.pipeline import Pipeline
+from ingest.remote_write_landing import Version
 from ingest.settings import IngestSettings
 from store import Store
 from tests.kit.otlp import T0, busy_request, logs, metrics, serialized, traces
@@ -69,7 +70,7 @@ class Answering(Pipeline):
         self.answer = answer
         self.asked = 0
 
-    async def submit(self, signal: Signal, body: bytes, hold: Hold) -> Outcome:
+    async def submit(self, signal: Signal | Version, body: bytes, hold: Hold) -> Outcome:
         self.asked += 1
         hold.release()
         if isinstance(self.answer, Exception):
@@ -308,7 +309,7 @@ def test_a_caller_that_hangs_up_loses_nothing(store: Store, channel: grpc.Channe
 
 def test_calls_under_way_are_answered_before_it_stops(store: Store) -> None:
     class Slow(Answering):
-        async def submit(self, signal: Signal, body: bytes, hold: Hold) -> Outcome:
+        async def submit(self, signal: Signal | Version, body: bytes, hold: Hold) -> Outcome:
             await asyncio.sleep(0.5)
             return await super().submit(signal, body, hold)
 

@@ -7,16 +7,18 @@ import time
 import pytest
 
 from ingest.budget import Budget
-from ingest.envelope import LANDINGS
+from ingest.envelope import Landing, Signal
 from ingest.errors import Overloaded
 from ingest.groups import Groups, Request
 from ingest.pace import Pace
 from ingest.settings import MIB
 
+LANDING = Landing(Signal.TRACES, nested=False)
+
 
 def request(groups: Groups, size: int) -> Request:
     budget = Budget(1024 * MIB)
-    made = Request(b"k" * 16, "default", LANDINGS[0], bytes(size), time.time_ns(), budget.hold())
+    made = Request(b"k" * 16, "default", LANDING, bytes(size), time.time_ns(), budget.hold())
     groups.put(made)
     return made
 
@@ -51,12 +53,12 @@ def test_a_newcomer_is_turned_away_and_the_queue_is_written() -> None:
     request(groups, 2 * MIB)
     first = groups.take()
     assert first is not None
-    groups.written(first, 2.0)
+    groups.written(LANDING, 2 * MIB, 2.0)
     waiting = [request(groups, MIB), request(groups, MIB)]
     with pytest.raises(Overloaded):
         request(groups, 1)
     # Each batch is as large as is written in a second.
     for expected in waiting:
         assert groups.take() == [expected]
-        groups.written([expected], 0.5)
+        groups.written(LANDING, MIB, 0.5)
     request(groups, 1)

@@ -39,9 +39,14 @@ EXPORTER = {
     "otel_metrics_summary": ["Count", "Sum", "ValueAtQuantiles.Quantile", "ValueAtQuantiles.Value"],
     "otel_traces_trace_id_ts": ["TraceId", "Start", "End"],
 }
-# The worker serves every tenant's jobs; a receiver's crash recovery goes by batch number, and its ledger by the
-# request's hash, which the tenant is part of.
-ACROSS_TENANTS = {"correlate_unfinished_jobs", "batch_partitions", "ledger_begun", "ledger_known", "ledger_recent"}
+# The worker serves every tenant's jobs; a receiver's crash recovery goes by batch number, and its ledger, dead letters
+# and counts by batch or by the request's hash, which the tenant is part of; at its start it reads everyone's. The
+# redaction policy is the receiver's.
+ACROSS_TENANTS = {
+    "correlate_unfinished_jobs", "batch_partitions", "ledger_begun", "ledger_known", "ledger_recent",
+    "rejected_of_batch", "rejected_of_requests", "rejected_recent", "redacted_of_batch", "redaction_policy_version",
+    "remote_write_written", "remote_write_recent",
+}  # fmt: skip
 
 
 def test_the_schema_is_the_committed_one_on_every_home(backend_store: Store) -> None:
