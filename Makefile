@@ -46,7 +46,7 @@ fmt: $(VENV)/.dev ## format and apply safe fixes
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/.dev ## regenerate docs/settings.md, docs/rules.md, docs/schema.md
+docs: $(VENV)/.dev ## regenerate the pages of docs/ that come from the code
 	$(BIN)/python -m scripts.gen_docs
 
 bench: $(VENV)/.dev ## every benchmark in benchmarks/, figures to the terminal (ARGS=--quick for a minute)

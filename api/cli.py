@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -60,6 +61,8 @@ def _root(
 
 def main() -> None:
     """Entry point: run a verb; an error of ours is one sentence on stderr and exit code 1."""
+    # gRPC reads this as it loads; without it, every handshake that fails, and anybody can make one fail, is a line.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         app(prog_name="causeline")
     except ApiError as error:

@@ -164,21 +164,28 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head = 0
         self._await(_Awaited.HEAD, self.gate.patience.head_s)
 
+    # The next two do what uvicorn's do, and count: called for every field, they do not call one another.
+
     def on_url(self, url: bytes) -> None:
         """The target, or a piece of it."""
-        self._measure(len(url))
-        super().on_url(url)
+        self.url += url
+        self._head += len(url)
+        if self._head > _LARGEST_HEAD:
+            self._too_large()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field of the head, or of the trailers behind a chunked body."""
-        self._measure(len(name) + len(value) + 4)
-        super().on_header(name, value)
-
-    def _measure(self, size: int) -> None:
-        self._head += size
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+        self._head += len(name) + len(value) + 4
         if self._head > _LARGEST_HEAD:
-            self._complaint = (431, "the head of the request is too large")
-            raise ValueError(self._complaint[1])  # stops the parser, which asks for `send_400_response`
+            self._too_large()
+
+    def _too_large(self) -> None:
+        self._complaint = (431, "the head of the request is too large")
+        raise ValueError(self._complaint[1])  # stops the parser, which asks for `send_400_response`
 
     def on_headers_complete(self) -> None:
         """The head is complete."""

@@ -15,6 +15,7 @@ from api.errors import BadParameter
 from api.models import Severity, State
 from api.reading import IncidentFilter, Reader
 from api.times import EARLIEST_NS, LATEST_NS, checked_range, parse_time
+from ingest.reason import Reason
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
@@ -26,13 +27,13 @@ class Services:
     """What the composition root hands to the API.
 
     `submit` queues a correlation of [start, end) nanoseconds and returns its job id; `ingest_stats`
-    and `ready` tell how the receiver is doing.
+    and `reasons` tell how the receiver is doing.
     """
 
     reader: Reader
     submit: Callable[[int, int], str]
     ingest_stats: Callable[[], dict[str, Any]] = dict
-    ready: Callable[[], bool] = lambda: True
+    reasons: Callable[[], list[Reason]] = list
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 

@@ -7,6 +7,7 @@ ApiError
 │   ├── UnsafeHost    listening beyond loopback without keys
 │   ├── PortInUse     another process listens on the port
 │   ├── BadCertificate a certificate, key or CA file cannot be used
+│   ├── SelfIngest    our own telemetry would be sent to ourselves, unasked
 │   └── BadDataset    a dataset folder has no usable labels or telemetry
 ├── NotOtlp           a line of a replay file is not an OTLP JSON export request
 ├── UnreadableFile    a replay file is missing, damaged or cut off
@@ -47,6 +48,10 @@ class PortInUse(UsageError):
 
 class BadCertificate(UsageError):
     """A certificate, key or CA file of a port cannot be used."""
+
+
+class SelfIngest(UsageError):
+    """Our own telemetry would be exported to a port of our own, and nobody asked for that."""
 
 
 class BadDataset(UsageError):

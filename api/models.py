@@ -188,6 +188,20 @@ class Correlation(BaseModel):
     updated_at: str
 
 
+class ReadinessReason(BaseModel):
+    """Why the system is not ready, or not as well as it should be."""
+
+    code: str = Field(examples=["store_unreachable"])
+    message: str
+
+
+class Readiness(BaseModel):
+    """Whether the system can take telemetry and answer questions."""
+
+    status: str = Field(description="ready, degraded or unavailable", examples=["ready"])
+    reasons: list[ReadinessReason] = Field(default_factory=list)
+
+
 class Status(BaseModel):
     """Versions, sizes and what the receiver has done since it started."""
 

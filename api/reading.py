@@ -17,6 +17,11 @@ from store import Store
 _MARGIN_NS = 7 * 86_400 * 10**9
 
 
+def stored_items(store: Store) -> dict[str, int]:
+    """Items stored of each signal, of all tenants."""
+    return {row["signal"]: int(row["items"]) for row in store.rows("stored_items")}
+
+
 @dataclass(frozen=True, slots=True)
 class IncidentFilter:
     """Which incidents are wanted; times in nanoseconds, empty values mean "any"."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.telemetry_settings import TelemetrySettings
 from api.tls import TlsSettings
 from correlate.settings import CorrelateSettings
 from ingest.settings import IngestSettings
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
         default=None, description="A store elsewhere; the embedded one under `data` unless given."
     )
     ingest: IngestSettings = Field(default_factory=IngestSettings)
+    telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     correlate: CorrelateSettings = Field(default_factory=CorrelateSettings)
 
     @property

@@ -20,8 +20,9 @@ from api.errors import UnsafeHost
 from api.grpc_listener import GrpcListener
 from api.listener import Listener, bind, event_loop_factory
 from api.problems import plain as problem
-from api.reading import Reader
+from api.reading import Reader, stored_items
 from api.settings import LOOPBACK, Settings
+from api.telemetry import SelfTelemetry
 from api.tls import grpc_credentials, http_context
 from correlate import jobs
 from correlate.worker import EmbeddedWorker
@@ -29,6 +30,7 @@ from ingest.answers import refusal
 from ingest.grpc_server import Exports
 from ingest.grpc_server import options as grpc_options
 from ingest.pipeline import Pipeline
+from ingest.reason import Reason
 from ingest.receiver import create_app as create_receiver
 from store import Store, migrate
 
@@ -68,7 +70,10 @@ class System:
         undo.callback(store.close)
         migrate.apply(store)
 
-        pipeline = Pipeline(store, settings.ingest, settings.tenant)
+        ports = {sock.getsockname()[1] for sock in (otlp_socket, grpc_socket, api_socket)}
+        telemetry = SelfTelemetry.start(settings.telemetry, ports, partial(stored_items, store))
+        undo.callback(telemetry.stop)
+        pipeline = Pipeline(store, settings.ingest, settings.tenant, telemetry.ingest)
         undo.callback(pipeline.stop)
         pipeline.start()
         worker = EmbeddedWorker(store, settings.correlate, settings.tenant)
@@ -80,12 +85,14 @@ class System:
             reader=Reader(store, settings.tenant),
             submit=partial(jobs.submit, store, settings.tenant),
             ingest_stats=pipeline.stats,
-            ready=lambda: receiver.listening and calls.listening,
+            reasons=partial(_reasons, pipeline, receiver, calls),
         )
         api = Listener(api_socket, "api", lambda: create_app(services), self._gate(problem))
         for listener in (api, receiver, calls):
             undo.callback(listener.stop)
             listener.start()
+        # What is still to be told is told while our own receiver listens, in case it goes there.
+        undo.callback(telemetry.stop)
         self.otlp_http_url, self.otlp_grpc_address, self.api_url = receiver.url, calls.address, api.url
 
     def _receivers(
@@ -117,6 +124,12 @@ class System:
         where = self.settings.data if self.settings.store is None else self.settings.store_settings.url
         urls = f"otlp_http={self.otlp_http_url} otlp_grpc={self.otlp_grpc_address} api={self.api_url}"
         return f"ready {urls} data={where}"
+
+
+def _reasons(pipeline: Pipeline, *receivers: Listener | GrpcListener) -> list[Reason]:
+    listening = all(receiver.listening for receiver in receivers)
+    deaf = [] if listening else [Reason("not_listening", "the receiver is not listening", blocks=True)]
+    return [*pipeline.reasons(), *deaf]
 
 
 def refuse_exposure(host: str) -> None:

@@ -69,7 +69,7 @@ def wanted(text: str, known: tuple[str, ...]) -> list[str]:
 
 def measure_rates(arena: Arena, arguments: argparse.Namespace, systems: list[str], latency: bool) -> None:
     """Rates for every signal and shape, then latencies of ours for traces."""
-    items = 40_000 if arguments.quick else 200_000
+    items = arguments.items or (40_000 if arguments.quick else 200_000)
     for signal in wanted(arguments.signals, SIGNALS):
         for size, connections in SHAPES[:1] if arguments.quick and signal != "traces" else SHAPES:
             data = datasets.prepare(arena.folder, signal, size, connections, items)
@@ -86,7 +86,8 @@ def main() -> None:
     parser.add_argument("--only", default=SEPARATOR.join(SECTIONS))
     parser.add_argument("--signals", default=SEPARATOR.join(SIGNALS))
     parser.add_argument("--systems", default=SEPARATOR.join(SYSTEMS))
-    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--rounds", type=int, help="repetitions of each rate, 3 unless quick")
+    parser.add_argument("--items", type=int, help="items a run of a rate sends")
     parser.add_argument("--minutes", type=float, help="only the soak, so long")
     arguments = parser.parse_args()
     arguments.rounds = arguments.rounds or (1 if arguments.quick else 3)
@@ -116,7 +117,7 @@ def main() -> None:
         if "disk" in sections:
             print("bytes on disk after OPTIMIZE FINAL, embedded")
             for signal in signals:
-                disk.on_disk(folder / f"disk-{signal}", signal, 30_000 if arguments.quick else 200_000)
+                disk.on_disk(folder / f"disk-{signal}", signal, 30_000 if arguments.quick else 100_000)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,8 @@ class Dataset:
 
 
 @cache
-def _made(signal: str, size: int, items: int) -> list[bytes]:
+def fresh(signal: str, size: int, items: int) -> list[bytes]:
+    """About `items` items, each made by itself, which takes 20 to 90 us an item."""
     return _KINDS[signal].make(items, size, T0)
 
 
@@ -54,7 +55,7 @@ def bodies(signal: str, size: int, items: int, period: int = 0) -> list[bytes]:
     The first BASE are made one by one; the others are these at later times, in other traces. Another
     `period` gives other requests, after all of the one before unless it had more than 100 times BASE.
     """
-    made = _made(signal, size, min(items, BASE))
+    made = fresh(signal, size, min(items, BASE))
     out: list[bytes] = []
     copy = period * 100
     while len(out) * size < items:

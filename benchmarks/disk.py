@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.datasets import bodies
+from benchmarks.datasets import fresh
 from benchmarks.receiver import TABLES
 from benchmarks.systems import ROOT, statements
 from ingest.envelope import Landing, Signal, envelope
@@ -28,12 +28,12 @@ def on_disk(folder: Path, signal: str, items: int) -> tuple[float, float]:
     """Shares saved, of the columns' bytes and of all bytes; prints a line a table."""
     store = Store.open(StoreSettings.embedded(folder))
     migrate.apply(store)
-    made = bodies(signal, 500, items)
+    # Not copies of each other at other times: those would compress better than telemetry does.
+    made = fresh(signal, 500, items)
     landing = Landing(Signal(signal), nested=False)
     for batch, at in enumerate(range(0, len(made), _STEP), 1):
         pieces = [p for body in made[at : at + _STEP] for p in envelope("default", batch, time.time_ns(), body)]
         store.insert_bytes(landing.table, pieces, "Protobuf", landing.settings())
-    del made
     tables = [*TABLES[signal], *(["otel_traces_trace_id_ts"] if signal == "traces" else [])]
     store.command("CREATE DATABASE exporter")
     for statement in statements(SCHEMA):

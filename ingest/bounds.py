@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ingest.errors import BodyTooLarge
 
+
 def check_resources(body: bytes, most: int) -> None:
     """Raises BodyTooLarge for more than `most` ResourceSpans, ResourceLogs or ResourceMetrics: 2 bytes each, empty,
     and a hundred times as many in the engine's memory. What is not a request is left to the engine to refuse.

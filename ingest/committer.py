@@ -6,6 +6,7 @@ was written; then requests that can be told apart from the offender are written 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -14,14 +15,17 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ingest.careful import Careful
-from ingest.envelope import envelope
+from ingest.envelope import Target, envelope
 from ingest.errors import BodyTooLarge, MalformedBody, Overloaded
 from ingest.groups import Request
 from ingest.ledger import Ledger
-from ingest.outcome import STORED, outcomes
+from ingest.outcome import STORED, Outcome, outcomes
+from ingest.telemetry import Telemetry
 from store import Store
 from store.errors import DataRejected, ItemsRefused, MemoryExceeded, QueryFailed, StoreError, TooManyParts
+from store.rejections import Rejection
 
+_log = logging.getLogger(__name__)
 _MALFORMED = "the body is not a valid protobuf request"
 _UNAVAILABLE = "telemetry cannot be stored at the moment; try again soon"
 _PAUSE_S = 0.5
@@ -47,20 +51,30 @@ class Stats:
     def snapshot(self) -> dict[str, Any]:
         """The counts, and the mean time a batch took, in milliseconds."""
         mean = 1000 * self.commit_seconds / self.batches if self.batches else 0.0
-        # asdict makes a Counter anew from its pairs, and so counts the pairs.
-        counts = {name: dict(getattr(self, name)) for name in ("rejected", "noted", "redacted")}
-        times = {"commit_seconds": round(self.commit_seconds, 3), "commit_ms_mean": round(mean, 1)}
-        return {**asdict(self), **counts, **times}
+        counted = {name: dict(getattr(self, name)) for name in ("rejected", "noted", "redacted")}
+        return {
+            **asdict(self),
+            **counted,
+            "commit_seconds": round(self.commit_seconds, 3),
+            "commit_ms_mean": round(mean, 1),
+        }
 
 
 class Committer:
     """Writes groups; several threads may do so at once."""
 
     def __init__(
-        self, store: Store, ledger: Ledger, closing: threading.Event, careful: Careful, max_memory_bytes: int
+        self,
+        store: Store,
+        ledger: Ledger,
+        closing: threading.Event,
+        careful: Careful,
+        telemetry: Telemetry,
+        max_memory_bytes: int,
     ) -> None:
         self.stats = Stats()
         self.careful = careful
+        self._telemetry = telemetry
         # A few bytes can become a row: what a batch costs is known only as it is decoded.
         self._limits = {"max_memory_usage": max_memory_bytes}
         self._store = store
@@ -70,8 +84,15 @@ class Committer:
 
     def write(self, requests: list[Request]) -> None:
         """Store requests for one table and answer each. Never raises a StoreError."""
+        with self._telemetry.batch(requests):
+            self._write(requests)
+
+    def _write(self, requests: list[Request]) -> None:
         try:
-            stored = self._ledger.stored([r.key for r in requests], counted=requests[0].landing.counted)
+            stored = self._telemetry.step(
+                "ledger.lookup",
+                lambda: self._ledger.stored([r.key for r in requests], counted=requests[0].landing.counted),
+            )
         except StoreError:
             self._refuse(requests)
             return
@@ -79,6 +100,7 @@ class Committer:
             if request.key in stored:
                 request.succeed(stored[request.key])
         self._count(duplicates=len(stored))
+        self._telemetry.duplicate(requests[0].landing.signal, len(stored))
         fresh = [request for request in requests if request.key not in stored]
         if fresh:
             self._insert(fresh)
@@ -86,7 +108,7 @@ class Committer:
     def _insert(self, requests: list[Request], max_partitions: int = 100) -> None:
         started = time.perf_counter()
         try:
-            batch = self._ledger.begin()
+            batch = self._telemetry.step("ledger.begin", self._ledger.begin)
         except StoreError:
             self._refuse(requests)
             return
@@ -94,42 +116,63 @@ class Committer:
         pieces = [piece for r in requests for piece in envelope(r.tenant, batch, r.received_ns, r.body, r.fields)]
         settings = {**landing.settings(), **self._limits, "max_partitions_per_insert_block": max_partitions}
         try:
-            self._store.insert_bytes(landing.table, pieces, "Protobuf", settings)
+            self._telemetry.step(
+                "insert", lambda: self._store.insert_bytes(landing.table, pieces, "Protobuf", settings)
+            )
         except StoreError as error:
             del pieces
-            if self._persist(lambda: self._ledger.discard([batch])):
+            if self._persist("ledger.discard", lambda: self._ledger.discard([batch])):
                 self._isolate(requests, error, max_partitions)
             else:
                 self._refuse(requests)
             return
-        if not self._persist(lambda: self._finish(batch, requests, started)):
+        if not self._persist("ledger.commit", lambda: self._finish(batch, requests, started)):
             self._refuse(requests)
 
     def _finish(self, batch: int, requests: list[Request], started: float) -> None:
         """Commit a batch that is stored, and answer. Raises StoreError, and can be called again then."""
-        letters, landing = self._ledger.dead_letters, requests[0].landing
-        keys = [request.key for request in requests]
-        # Only the tables for nested values let a batch pass that has something to refuse.
-        rejections = letters.of_batch(batch) if landing.nested else []
-        redacted = letters.redactions(batch) if any(request.suspect for request in requests) else {}
-        became = self._ledger.written(keys) if landing.counted else outcomes(rejections)
-        self._ledger.commit(batch, keys, became)
+        landing = requests[0].landing
+        try:
+            rejections, became = self._became(batch, landing, [request.key for request in requests])
+            suspect = any(request.suspect for request in requests)
+            redacted = self._ledger.dead_letters.redactions(batch) if suspect else {}
+        except QueryFailed as error:
+            # It would fail again, and what could be stored is stored.
+            _log.error("what was refused of batch %d stays untold: %s", batch, error)
+            rejections, became, redacted = [], {}, {}
+        self._ledger.commit(batch, [request.key for request in requests], became)
+        seconds = time.perf_counter() - started
+        signal = landing.signal
+        self._telemetry.committed(signal, requests, seconds)
+        for rejection in rejections:
+            if not rejection.stored:
+                self._telemetry.rejected(signal, rejection.items, rejection.reason)
+        self._telemetry.redacted(signal, redacted)
         self._count(
             requests=len(requests),
             bytes=sum(len(request.body) for request in requests),
             batches=1,
-            commit_seconds=time.perf_counter() - started,
+            commit_seconds=seconds,
         )
         with self._lock:
             for rejection in rejections:
                 counted = self.stats.noted if rejection.stored else self.stats.rejected
                 counted[rejection.reason] += rejection.items
-            if landing.counted:
-                for outcome in became.values():
-                    self.stats.rejected.update({outcome.message: outcome.rejected} if outcome.rejected else {})
             self.stats.redacted.update(redacted)
         for request in requests:
+            if landing.nested and request.key in became:
+                self.careful.mark(request.tenant, signal)
             request.succeed(became.get(request.key, STORED))
+
+    def _became(self, batch: int, landing: Target, keys: list[bytes]) -> tuple[list[Rejection], dict[bytes, Outcome]]:
+        """What was refused of a batch that is stored, and what is known of its requests. Raises StoreError."""
+        if landing.counted:
+            counted = self._ledger.written(keys)
+            refused = [(key, outcome) for key, outcome in counted.items() if outcome.rejected]
+            return [Rejection(key, landing.signal, o.message, o.rejected, stored=False) for key, o in refused], counted
+        # Only the tables for nested values let a batch pass that has something to refuse.
+        rejections = self._ledger.dead_letters.of_batch(batch) if landing.nested else []
+        return rejections, outcomes(rejections)
 
     def _isolate(self, requests: list[Request], error: StoreError, max_partitions: int) -> None:
         """After a failed insert that left nothing behind: write what can be written without the offender."""
@@ -137,7 +180,6 @@ class Committer:
             # Rare, and dearer: the tables for nested values can tell which.
             for request in requests:
                 request.landing = request.landing.careful()
-                self.careful.mark(request.tenant, request.landing.kind)
             self._insert(requests, max_partitions)
         elif isinstance(error, TooManyParts) and max_partitions:
             # Together they span too many days. Each alone may span as many as it likes.
@@ -175,7 +217,7 @@ class Committer:
                 good.append(request)
         return good
 
-    def _persist(self, step: Callable[[], None]) -> bool:
+    def _persist(self, name: str, step: Callable[[], None]) -> bool:
         """Repeat a step of the ledger until it is done; False when the process is stopping before.
 
         Meanwhile its requests stay unanswered and those sent again join them, so nothing can be stored
@@ -183,7 +225,7 @@ class Committer:
         """
         while True:
             try:
-                step()
+                self._telemetry.step(name, step)
             except StoreError:
                 if self._closing.wait(_PAUSE_S):
                     return False

@@ -28,8 +28,8 @@ class Target(Protocol):
     """Where requests of one kind are inserted: hashable, and equal when the same."""
 
     @property
-    def kind(self) -> str:
-        """What kind of requests: a signal, or a version of remote write."""
+    def signal(self) -> Signal:
+        """What requests hold."""
 
     @property
     def table(self) -> str:
@@ -59,11 +59,6 @@ class Landing(NamedTuple):
 
     signal: Signal
     nested: bool
-
-    @property
-    def kind(self) -> str:
-        """The signal."""
-        return self.signal
 
     @property
     def counted(self) -> bool:

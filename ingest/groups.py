@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from ingest.budget import Hold
 from ingest.envelope import Target
-from ingest.errors import IngestError
+from ingest.errors import IngestError, Overloaded
 from ingest.outcome import STORED, Outcome
+from ingest.pace import Pace
 
 # How long clients get to send again, as a share of the time the last group took, and at most.
 _MOMENT = 0.25
@@ -56,11 +57,14 @@ class Groups:
     of a table is written beside the first only when it is large: every insert costs about as much as
     decoding 7,000 spans before the first row, so small ones side by side would only slow each other.
     For the same reason clients that were just answered get a moment to send again before the next
-    group is closed; a request that comes when nothing was written lately goes at once.
+    group is closed; a request that comes when nothing was written lately goes at once. When more waits
+    than is written in `patience_s`, a newcomer is turned away: it would only hear so later, and its retry
+    would wait behind it.
     """
 
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, max_bytes: int, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._pace: defaultdict[Target, Pace] = defaultdict(lambda: Pace(max_bytes))
         self._worth_a_second = max_bytes // 2
         self._writing: Counter[Target] = Counter()
         self._not_before: defaultdict[Target, float] = defaultdict(float)
@@ -69,9 +73,15 @@ class Groups:
         self._changed = threading.Condition()
         self._closed = False
 
+    def __len__(self) -> int:
+        """Requests that wait."""
+        return sum(len(waiting) for waiting in list(self._waiting.values()))
+
     def put(self, request: Request) -> None:
-        """Add a request to its table's queue."""
+        """Add a request to its table's queue. Raises Overloaded when it would not be stored in time."""
         with self._changed:
+            if self._pace[request.landing].late(self._bytes[request.landing], self._patience_s):
+                raise Overloaded("more telemetry is waiting than can be stored in time; try again soon")
             self._waiting[request.landing].append(request)
             self._bytes[request.landing] += len(request.body)
             self._changed.notify()
@@ -86,8 +96,8 @@ class Groups:
             landing = min(ready, key=lambda landing: self._waiting[landing][0].received_ns)
             queue = self._waiting[landing]
             group = [queue.popleft()]
-            size = len(group[0].body)
-            while queue and size + len(queue[0].body) <= self._max_bytes:
+            size, most = len(group[0].body), self._pace[landing].batch_bytes()
+            while queue and size + len(queue[0].body) <= most:
                 size += len(queue[0].body)
                 group.append(queue.popleft())
             self._bytes[landing] -= size
@@ -106,9 +116,11 @@ class Groups:
         left = [self._not_before[s] - now for s, queue in self._waiting.items() if queue and not self._writing[s]]
         return max(0.0, min(left)) if left else None
 
-    def written(self, landing: Target, seconds: float) -> None:
+    def written(self, group: list[Request], seconds: float) -> None:
         """A group that `take` gave out is done with; writing it took `seconds`."""
+        landing = group[0].landing
         with self._changed:
+            self._pace[landing].wrote(sum(len(request.body) for request in group), seconds)
             self._writing[landing] -= 1
             self._not_before[landing] = time.monotonic() + min(_MOMENT * seconds, _LONGEST_MOMENT_S)
             self._changed.notify_all()

@@ -74,6 +74,7 @@ class Exports(grpc.GenericRpcHandler):  # type: ignore[misc]  # the library has 
                 try:
                     return await self._export(signal, context)
                 except IngestError as error:
+                    self._pipeline.telemetry.refused(signal, error)
                     await refuse(context, error)
                     raise
 

@@ -8,7 +8,7 @@ stored as its bytes in JSON, as values nested too deep are.
 
 from __future__ import annotations
 
-import re2  # type: ignore[import-untyped]
+import re2
 
 from ingest.envelope import Signal
 

@@ -17,25 +17,35 @@ from ingest.budget import Budget, Hold
 from ingest.careful import Careful
 from ingest.committer import Committer
 from ingest.envelope import Signal
-from ingest.errors import Overloaded
+from ingest.errors import IngestError, Overloaded
 from ingest.groups import Groups, Request
 from ingest.ledger import Ledger
 from ingest.outcome import Outcome
 from ingest.quota import Quota
+from ingest.reason import Reason
 from ingest.remote_write_landing import Version
 from ingest.settings import MIB, IngestSettings
+from ingest.telemetry import Telemetry
 from ingest.watch import Watch
 from store import Store
 from store.errors import StoreError
 from store.settings import DEFAULT_TENANT
 
 _log = logging.getLogger(__name__)
+# Share of the time a request may wait that the queue before it may take; the batch being written takes some, too.
+_WAIT = 0.4
 
 
 class Pipeline:
     """The way into the store. `start` it before the first request and `stop` it after the last."""
 
-    def __init__(self, store: Store, settings: IngestSettings, tenant: str = DEFAULT_TENANT) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: IngestSettings,
+        tenant: str = DEFAULT_TENANT,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self.settings = settings
         self.tenant = tenant
         self.budget = Budget(settings.max_inflight_bytes, settings.tenant_share, self._let_in)
@@ -43,13 +53,20 @@ class Pipeline:
         self._admission = Admission(settings)
         self._quota = Quota(settings.tenant_bytes_per_s, settings.quota_status)
         self._watch = Watch(store, settings)
+        self.telemetry = telemetry or Telemetry()
         self._ledger = Ledger(store, settings)
         self._stopping = threading.Event()
         self._careful = Careful()
         self._committer = Committer(
-            store, self._ledger, self._stopping, self._careful, settings.max_batch_memory_bytes
+            store,
+            self._ledger,
+            self._stopping,
+            self._careful,
+            self.telemetry,
+            settings.max_batch_memory_bytes,
         )
-        self._groups = Groups(settings.max_batch_bytes)
+        self._groups = Groups(settings.max_batch_bytes, _WAIT * settings.commit_timeout_s)
+        self.telemetry.watch(lambda: len(self._groups), lambda: self.budget.used)
         self._under_way: dict[bytes, Request] = {}
         self._lock = threading.Lock()
         self._threads = [
@@ -80,7 +97,7 @@ class Pipeline:
                 admitted = await asyncio.to_thread(self._admission.admit, self.tenant, kind, body, received_ns)
             else:
                 admitted = self._admission.admit(self.tenant, kind, body, received_ns)
-        except BaseException:
+        except (IngestError, asyncio.CancelledError):
             hold.release()
             raise
         request = self._join(admitted, body, received_ns, hold)
@@ -104,28 +121,33 @@ class Pipeline:
             known = self._under_way.get(key) or self._ledger.outcome(key)
             if known is not None:
                 self._committer.stats.duplicates += 1
+                self.telemetry.duplicate(admitted.landing.signal)
                 hold.release()
                 return known
             if not self._accepting:
                 hold.release()
                 raise Overloaded("the receiver is stopping")
-            self._quota.charge(self.tenant, len(body))
             landing = admitted.landing
-            if self._careful.with_(self.tenant, landing.kind):
+            if self._careful.with_(self.tenant, landing.signal):
                 landing = landing.careful()
             request = Request(key, self.tenant, landing, body, received_ns, hold, admitted.fields, admitted.suspect)
+            try:
+                self._groups.put(request)
+            except Overloaded:
+                hold.release()
+                raise
+            self._quota.charge(self.tenant, len(body))
             self._under_way[key] = request
-            self._groups.put(request)
             request.done.add_done_callback(lambda _: self._under_way.pop(key, None))
             return request
 
     def _work(self) -> None:
         while (group := self._groups.take()) is not None:
-            landing, started = group[0].landing, time.monotonic()
+            started = time.monotonic()
             try:
                 self._committer.write(group)
             finally:
-                self._groups.written(landing, time.monotonic() - started)
+                self._groups.written(group, time.monotonic() - started)
             del group
             try:
                 self._ledger.forget()
@@ -137,12 +159,13 @@ class Pipeline:
         return {
             **self._committer.stats.snapshot(),
             "inflight_bytes": self.budget.used,
-            "degraded": self._watch.reasons(),
+            "degraded": [reason.message for reason in self._watch.reasons()],
         }
 
-    def degraded(self) -> list[str]:
-        """What is not as it should be with the store, in words for people; empty when all is well."""
-        return self._watch.reasons()
+    def reasons(self) -> list[Reason]:
+        """Why telemetry is refused, or what is not as it should be; empty when all is well."""
+        stopping = [] if self._accepting else [Reason("stopping", "the receiver is stopping", blocks=True)]
+        return [*stopping, *self._watch.reasons()]
 
     def stop(self) -> None:
         """Store what was accepted, accept nothing more, end the writers. Safe to call twice."""

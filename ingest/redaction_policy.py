@@ -133,8 +133,8 @@ class Policy(BaseModel):
 
         A text lies in one piece in a request; the pattern leaves out what holds at a text's edges only. A key
         is a KeyValue's field 1 and its value field 2, in this order in every encoder, and a record's event name
-        is field 12 or an attribute (https://protobuf.dev/programming-guides/encoding/). With `symbols` a key is one of a
-        remote-write 2.0 request's symbols, field 4, after which comes another, a series or nothing; it has no events.
+        is field 12 or an attribute (https://protobuf.dev/programming-guides/encoding/). With `symbols` a key is one of
+        a remote-write 2.0 request's symbols, field 4, before another, a series or the end; it has no events.
         """
         parts = []
         for rule in self.rules:
@@ -157,7 +157,9 @@ def load(path: Path | None) -> Policy:
     known = {rule.name for rule in ready} | {rule.set_name for rule in ready}
     for name in (*given.on, *given.off):
         if name not in known:
-            raise BadPolicy(f"{what}: there is no ready-made rule or set {name!r}; there are {', '.join(sorted(known))}")
+            raise BadPolicy(
+                f"{what}: there is no ready-made rule or set {name!r}; there are {', '.join(sorted(known))}"
+            )
     wanted = [
         rule
         for rule in ready
@@ -253,12 +255,16 @@ _TOKEN = re.compile(r"\\[AzbB]|\\.|\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]|[\^$]|."
 
 
 def _without_assertions(pattern: str) -> str:
-    """The pattern without what looks at a place and takes no character: it matches what the pattern matches, and more."""
-    return "".join("" if token in {"^", "$", r"\A", r"\z", r"\b", r"\B"} else token for token in _TOKEN.findall(pattern))
+    """The pattern without what looks at a place and takes no character: it matches the same, and more."""
+    return "".join(
+        "" if token in {"^", "$", r"\A", r"\z", r"\b", r"\B"} else token for token in _TOKEN.findall(pattern)
+    )
 
 
 def _within_quotes(pattern: str) -> str:
     """The pattern, kept from running over the quote at a JSON key's end."""
     wide = {".": r'[^"]', r"\S": r'[^\s"]', r"\D": r'[^\d"]', r"\W": r'[^\w"]', r"\C": r'[^"]'}
-    tokens = (f'[^"{token[2:]}' if token.startswith("[^") else wide.get(token, token) for token in _TOKEN.findall(pattern))
+    tokens = (
+        f'[^"{token[2:]}' if token.startswith("[^") else wide.get(token, token) for token in _TOKEN.findall(pattern)
+    )
     return "".join(tokens)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from ingest.envelope import insert_settings
+from ingest.envelope import Signal, insert_settings
 from store.proto import remote_write_schema
 
 
@@ -23,9 +23,9 @@ class RemoteWriteLanding(NamedTuple):
     suspect: bool = False
 
     @property
-    def kind(self) -> str:
-        """The version."""
-        return self.version
+    def signal(self) -> Signal:
+        """Metrics."""
+        return Signal.METRICS
 
     @property
     def table(self) -> str:

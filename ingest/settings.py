@@ -99,7 +99,9 @@ class IngestSettings(BaseModel):
         default=MIB, ge=1, description="Longest body of a log record; records with a longer one are rejected."
     )
     min_free_bytes: int = Field(
-        default=1024 * MIB, ge=0, description="Requests are answered 503 while the store's disk has less room than this."
+        default=1024 * MIB,
+        ge=0,
+        description="Requests are answered 503 while the store's disk has less room than this.",
     )
     min_free_ratio: float = Field(
         default=0.05, ge=0, lt=1, description="The same, as a share of the disk; the larger of both counts."

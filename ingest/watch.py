@@ -10,6 +10,7 @@ import logging
 import threading
 
 from ingest.errors import Overloaded
+from ingest.reason import Reason
 from ingest.settings import IngestSettings
 from store import Store, condition
 from store.errors import StoreError
@@ -48,10 +49,14 @@ class Watch:
         for reason in self._full.values():
             raise Overloaded(f"{reason}; try again soon")
 
-    def reasons(self) -> list[str]:
-        """What is not as it should be, in words for people; empty when all is well."""
-        broken = [f"{parts} broken parts of {table} were set aside" for table, parts in self._detached.items()]
-        return [*self._full.values(), *broken]
+    def reasons(self) -> list[Reason]:
+        """What is not as it should be; empty when all is well."""
+        full = [Reason(f"{what}_full", text, blocks=True) for what, text in self._full.items()]
+        broken = [
+            Reason("broken_parts", f"{parts} broken parts of {table} were set aside", blocks=False)
+            for table, parts in self._detached.items()
+        ]
+        return [*full, *broken]
 
     def _look_on(self) -> None:
         looks = 0

@@ -1,4 +1,4 @@
-"""Write the reference pages that come from the code: settings, command line, rules, schema.
+"""Write the reference pages that come from the code: settings, command line, rules, schema, conformance.
 
 `python -m scripts.gen_docs` writes them; `--check` changes nothing and exits with 1 when one is out of date.
 """
@@ -22,7 +22,10 @@ from pydantic.fields import FieldInfo
 from api.cli import VERBS, app
 from api.settings import Settings
 from correlate.rules import RULES
+from tests.conformance import grpc_checks, http_checks
+from tests.conformance.requirements import GRPC, HTTP, REQUIREMENTS, described
 
+CHECKS = (http_checks, grpc_checks)  # they register themselves as they load
 ROOT = Path(__file__).parent.parent
 NOTE = "<!-- Written by `make docs` from {source}. Do not edit. -->"
 _BOUNDS = {
@@ -157,11 +160,29 @@ def schema_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def conformance_page() -> str:
+    """docs/otlp-conformance.md, from the rows of tests/conformance and what their checks say of themselves."""
+    lines = ["# OTLP conformance", "", NOTE.format(source="tests/conformance"), ""]
+    lines += [
+        "What OTLP 1.11 asks of a server (https://opentelemetry.io/docs/specs/otlp/), in our words, and how each point",
+        "is tested: over real sockets, with real clients, against a real pipeline over the embedded store. Rows that",
+        "concern one transport have a dash under the other. `pytest tests/conformance` runs them all.",
+        "",
+        "| | asked | how HTTP shows it | how gRPC shows it |",
+        "|---|---|---|---|",
+    ]
+    for row in REQUIREMENTS:
+        http, grpc = (described(table[row.number]) for table in (HTTP, GRPC))
+        lines.append(f"| {row.number} {row.level} | {row.text} | {http} | {grpc} |")
+    return "\n".join(lines) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "cli.md": cli_page,
     "rules.md": rules_page,
     "schema.md": schema_page,
+    "otlp-conformance.md": conformance_page,
 }
 
 

@@ -1,7 +1,7 @@
 """Write store/migrations/0016_admission.sql: dead letters, the redaction policy and the views that apply it.
 
-    python -m scripts.generate_admission           write the file
-    python -m scripts.generate_admission --check   exit 1 when the file is stale
+python -m scripts.generate_admission           write the file
+python -m scripts.generate_admission --check   exit 1 when the file is stale
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import re
 import sys
 from pathlib import Path
 
-from scripts.rejection_expressions import STORED
 from scripts.redaction_expressions import PASSING, TABLES, counting, redacting
+from scripts.rejection_expressions import STORED
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "store" / "migrations" / "0016_admission.sql"
@@ -34,7 +34,10 @@ CREATE TABLE IF NOT EXISTS ingest_rejected${on_cluster}
     Request FixedString(16) CODEC(NONE),
     At DateTime64(3, 'UTC') CODEC(ZSTD(1)),
     Signal LowCardinality(String) CODEC(ZSTD(1)),
-    Reason Enum8('time_in_future' = 1, 'time_too_old' = 2, 'trace_id' = 3, 'span_id' = 4, 'attributes' = 5, 'value_size' = 6, 'body_size' = 7, 'series' = 8, 'time_missing' = 100) CODEC(ZSTD(1)),
+    Reason Enum8(
+        'time_in_future' = 1, 'time_too_old' = 2, 'trace_id' = 3, 'span_id' = 4, 'attributes' = 5, 'value_size' = 6,
+        'body_size' = 7, 'series' = 8, 'time_missing' = 100
+    ) CODEC(ZSTD(1)),
     Items UInt64 CODEC(ZSTD(1)),
     Sample Array(String) CODEC(ZSTD(1))
 )
@@ -61,9 +64,12 @@ ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS ingest_rejected_mv${on_cluster} TO ingest_rejected AS
 SELECT
-    Tenant, Batch, toFixedString(Request, 16) AS Request, fromUnixTimestamp64Milli(toInt64(intDiv(any(Received), 1000000)), 'UTC') AS At,
+    Tenant, Batch, toFixedString(Request, 16) AS Request,
+    fromUnixTimestamp64Milli(toInt64(intDiv(any(Received), 1000000)), 'UTC') AS At,
     Signal, CAST(Reason, 'Int8') AS Reason, count() AS Items,
-    groupArray(5)(if(Suspect, '', toJSONString(map('service', left(ServiceName, 200), 'name', left(Name, 200), 'time', toString(Time))))) AS Sample
+    groupArray(5)(if(Suspect, '', toJSONString(map(
+        'service', left(ServiceName, 200), 'name', left(Name, 200), 'time', toString(Time)
+    )))) AS Sample
 FROM refused_items
 GROUP BY Tenant, Batch, refused_items.Request, Signal, refused_items.Reason;
 
@@ -138,7 +144,8 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS {arriving}_redacted_mv${{on_cluster}} TO 
 SELECT {names} FROM redacted WHERE Target = '{table}';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {arriving}_refused_mv${{on_cluster}} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, Suspect, '{signal}' AS Signal, ServiceName, Reason, {item} AS Name, {time} AS Time
+SELECT Tenant, Batch, Request, Received, Suspect,
+    '{signal}' AS Signal, ServiceName, Reason, {item} AS Name, {time} AS Time
 FROM {arriving} WHERE Reason != 0;
 """
 
@@ -152,7 +159,11 @@ Columns = dict[str, str]
 def stored(table: str) -> Columns:
     """Columns of a table that are given when a row is inserted, and their types, as the snapshot has them."""
     listed = json.loads(SNAPSHOT.read_text(encoding="utf-8"))[table]["columns"]
-    return {f"`{name}`": kind for name, kind in listed.items() if not COMPUTED.search(kind) and not ONLY_REMOTE_WRITE.search(name)}
+    return {
+        f"`{name}`": kind
+        for name, kind in listed.items()
+        if not COMPUTED.search(kind) and not ONLY_REMOTE_WRITE.search(name)
+    }
 
 
 def declared(columns: Columns) -> str:
@@ -187,7 +198,10 @@ def migration() -> str:
                 if DICTIONARY.sub(r"\1", other) != plain:
                     raise ValueError(f"{name} is {kind} in {table} and {other} in others")
     together = {"Target": "LowCardinality(String)", **PASSING, **everything}
-    parts = [HEADER, REDACTING.format(columns=declared(together), redacting=redacting("suspected"), counting=counting("suspected"))]
+    parts = [
+        HEADER,
+        REDACTING.format(columns=declared(together), redacting=redacting("suspected"), counting=counting("suspected")),
+    ]
     parts.extend(
         ARRIVING.format(
             table=table,

@@ -66,7 +66,11 @@ class Level:
     def condition(self) -> str:
         """What throws where a text is not UTF-8, or where something is to be refused."""
         utf8 = f"NOT {not_utf8(self.texts)}"
-        return f"{utf8} AND NOT throwIf({self.refused} != 0, '{REFUSED}', toInt32({ITEMS_REFUSED}))" if self.refused else utf8
+        return (
+            f"{utf8} AND NOT throwIf({self.refused} != 0, '{REFUSED}', toInt32({ITEMS_REFUSED}))"
+            if self.refused
+            else utf8
+        )
 
     def fields(self) -> dict[str, tuple[str, str]]:
         """Every field the expressions use: alias -> (level, field)."""
@@ -150,7 +154,7 @@ class Landing:
     def table(self, signal: str) -> str:
         """The table that one signal's envelopes are inserted into."""
         request = column_type(self.messages, f"{signal.capitalize()}Request")
-        columns = {field: kind for field, kind in {**ENVELOPE, **CAREFUL, **rejections.LIMITS}.values()}
+        columns = dict({**ENVELOPE, **CAREFUL, **rejections.LIMITS}.values())
         return stage(self.named(f"landing_{signal}"), {**columns, "request": request})
 
     @property
@@ -201,7 +205,9 @@ class Landing:
         nested = self.values.nested
         return {
             "r": self.judged(resource, rejections.caps("r.resource.attributes", nested=nested), "ResourceReason", ""),
-            "c": self.judged(scope, rejections.caps("c.scope.attributes", nested=nested), "ScopeReason", "ResourceReason"),
+            "c": self.judged(
+                scope, rejections.caps("c.scope.attributes", nested=nested), "ScopeReason", "ResourceReason"
+            ),
         }
 
     def view(self, target: str, query: str, table: str = "") -> str:
@@ -283,7 +289,7 @@ HEADER = """-- supersedes: 0004_landing 0006_check
 -- {{"{map}": base64 of the KeyValueList}}. Text that is not UTF-8 fails the insert (engine code 395).
 --
 -- An item that must be refused (its reason, by the limits in its envelope, is not 0) fails an insert into the tables
--- for flat values (engine code {refused}): the batch is then inserted into the *_nested ones, where refused items become
+-- for flat values (engine code {refused}): the batch is then put into the *_nested ones, where refused items become
 -- dead letters. So telemetry that is as it should be pays for nothing but the look.
 --
 -- The check_* tables take the same bytes, fail in the same cases and feed nothing: when a batch is refused they tell
@@ -293,7 +299,9 @@ HEADER = """-- supersedes: 0004_landing 0006_check
 
 def migration() -> str:
     """The text of 0014_landing.sql."""
-    header = HEADER.format(attributes=ATTRIBUTE_DEPTH, body=BODY_DEPTH, array=DEEPER_ARRAY, map=DEEPER_MAP, refused=ITEMS_REFUSED)
+    header = HEADER.format(
+        attributes=ATTRIBUTE_DEPTH, body=BODY_DEPTH, array=DEEPER_ARRAY, map=DEEPER_MAP, refused=ITEMS_REFUSED
+    )
     parts = [f"CREATE TABLE IF NOT EXISTS {CHECKED}${{on_cluster}} (Tenant LowCardinality(String)) ENGINE = Null;\n"]
     parts += arriving_tables()
     for values in (Values(nested=False), Values(nested=True)):

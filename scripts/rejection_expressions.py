@@ -46,10 +46,7 @@ def _times(first: str, second: str = "") -> str:
     """Branches for an item's time, and for the one that stands in for it where there is none."""
     late = [f"({time} > Latest AND {time} NOT IN {_NO_TIMES})" for time in (first, second) if time]
     used = f"if({first} IN {_NO_TIMES}, {second}, {first})" if second else first
-    return (
-        f"{' OR '.join(late)}, {TIME_IN_FUTURE}, "
-        f"{used} < Earliest AND {used} NOT IN {_NO_TIMES}, {TIME_TOO_OLD}, "
-    )
+    return f"{' OR '.join(late)}, {TIME_IN_FUTURE}, {used} < Earliest AND {used} NOT IN {_NO_TIMES}, {TIME_TOO_OLD}, "
 
 
 def _missing(*times: str) -> str:
@@ -65,7 +62,8 @@ def span(*, nested: bool) -> str:
     """Branches for a span."""
     return (
         f"length(s.trace_id) != 16 OR s.trace_id = unhex('{'00' * 16}'), {TRACE_ID}, "
-        f"length(s.span_id) != 8 OR s.span_id = unhex('{'00' * 8}') OR length(s.parent_span_id) NOT IN (0, 8), {SPAN_ID}, "
+        f"length(s.span_id) != 8 OR s.span_id = unhex('{'00' * 8}') OR length(s.parent_span_id) NOT IN (0, 8), "
+        f"{SPAN_ID}, "
         + _times("s.start_time_unix_nano", "s.end_time_unix_nano")
         + caps("s.attributes", nested=nested)
         + _crowded("s.events.attributes.k", "s.links.attributes.k")

@@ -71,7 +71,9 @@ TOO_MANY_PARTS = 252
 ITEMS_REFUSED = 31_001
 OVERLOADED_CODES = frozenset({202, 241, 243, 999})
 UNAVAILABLE_CODES = frozenset({159, 209, 210, 279})
-REJECTED_CODES = frozenset({6, 25, 26, 27, 32, 33, 36, 38, 41, 53, 69, 70, 72, 117, 130, 131, 395, 407, 434, 436, 437, 444, 547})
+REJECTED_CODES = frozenset(
+    {6, 25, 26, 27, 32, 33, 36, 38, 41, 53, 69, 70, 72, 117, 130, 131, 395, 407, 434, 436, 437, 444, 547}
+)
 
 
 # How the engine's text tells a statement's own limit from the whole engine's, which has the same code.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import threading
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from store.settings import Home
 # Requests are answered within three seconds, and orchestrators kill after ten or thirty.
 _STOP_S = 9.0
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_OPEN_FILES = 65_536
 
 
 def up(
@@ -69,6 +71,7 @@ def up(
     system = System(settings)
     try:
         _settle(settings)
+        _open_files()
         system.start()
         typer.echo(system.ready_line())
         asked.wait()
@@ -83,6 +86,14 @@ def _give_up_after(seconds: float) -> None:
     timer = threading.Timer(seconds, os._exit, [1])
     timer.daemon = True
     timer.start()
+
+
+def _open_files() -> None:
+    """Take as many open files as the system gives without asking: connections and parts of tables both need them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _settle(settings: Settings) -> None:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 from api import models
 from api.deps import Wired
 from api.version import version
+from ingest.reason import Reason
 from store.errors import StoreError
 
 router = APIRouter()
@@ -21,17 +22,20 @@ def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz", tags=["health"], summary="The system can take telemetry and answer questions")
-def readyz(wired: Wired, response: Response) -> dict[str, str]:
-    """503 with the reason while the store or the receiver cannot work."""
+def readyz(wired: Wired, response: Response) -> models.Readiness:
+    """503 and why while the store or the receiver cannot work; `degraded` and why when not all is well."""
+    reasons = wired.reasons()
     try:
         wired.reader.engine_version()
     except StoreError as error:
+        reasons = [Reason("store_unreachable", str(error), blocks=True), *reasons]
+    blocked = any(reason.blocks for reason in reasons)
+    if blocked:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return {"status": "unavailable", "reason": str(error)}
-    if not wired.ready():
-        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return {"status": "unavailable", "reason": "the receiver is not listening"}
-    return {"status": "ready"}
+    return models.Readiness(
+        status="unavailable" if blocked else "degraded" if reasons else "ready",
+        reasons=[models.ReadinessReason(code=reason.code, message=reason.message) for reason in reasons],
+    )
 
 
 @router.get("/api/v1/status", tags=["health"], summary="Versions, counts and ingest statistics")

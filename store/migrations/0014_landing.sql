@@ -9,7 +9,7 @@
 -- {"otlp_kvlist_value": base64 of the KeyValueList}. Text that is not UTF-8 fails the insert (engine code 395).
 --
 -- An item that must be refused (its reason, by the limits in its envelope, is not 0) fails an insert into the tables
--- for flat values (engine code 31001): the batch is then inserted into the *_nested ones, where refused items become
+-- for flat values (engine code 31001): the batch is then put into the *_nested ones, where refused items become
 -- dead letters. So telemetry that is as it should be pays for nothing but the look.
 --
 -- The check_* tables take the same bytes, fail in the same cases and feed nothing: when a batch is refused they tell

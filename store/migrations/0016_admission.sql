@@ -10,7 +10,10 @@ CREATE TABLE IF NOT EXISTS ingest_rejected${on_cluster}
     Request FixedString(16) CODEC(NONE),
     At DateTime64(3, 'UTC') CODEC(ZSTD(1)),
     Signal LowCardinality(String) CODEC(ZSTD(1)),
-    Reason Enum8('time_in_future' = 1, 'time_too_old' = 2, 'trace_id' = 3, 'span_id' = 4, 'attributes' = 5, 'value_size' = 6, 'body_size' = 7, 'series' = 8, 'time_missing' = 100) CODEC(ZSTD(1)),
+    Reason Enum8(
+        'time_in_future' = 1, 'time_too_old' = 2, 'trace_id' = 3, 'span_id' = 4, 'attributes' = 5, 'value_size' = 6,
+        'body_size' = 7, 'series' = 8, 'time_missing' = 100
+    ) CODEC(ZSTD(1)),
     Items UInt64 CODEC(ZSTD(1)),
     Sample Array(String) CODEC(ZSTD(1))
 )
@@ -37,9 +40,12 @@ ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS ingest_rejected_mv${on_cluster} TO ingest_rejected AS
 SELECT
-    Tenant, Batch, toFixedString(Request, 16) AS Request, fromUnixTimestamp64Milli(toInt64(intDiv(any(Received), 1000000)), 'UTC') AS At,
+    Tenant, Batch, toFixedString(Request, 16) AS Request,
+    fromUnixTimestamp64Milli(toInt64(intDiv(any(Received), 1000000)), 'UTC') AS At,
     Signal, CAST(Reason, 'Int8') AS Reason, count() AS Items,
-    groupArray(5)(if(Suspect, '', toJSONString(map('service', left(ServiceName, 200), 'name', left(Name, 200), 'time', toString(Time))))) AS Sample
+    groupArray(5)(if(Suspect, '', toJSONString(map(
+        'service', left(ServiceName, 200), 'name', left(Name, 200), 'time', toString(Time)
+    )))) AS Sample
 FROM refused_items
 GROUP BY Tenant, Batch, refused_items.Request, Signal, refused_items.Reason;
 
@@ -243,7 +249,8 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_traces_redacted_mv${on_cluster} 
 SELECT `Timestamp`, `TraceId`, `SpanId`, `ParentSpanId`, `TraceState`, `SpanName`, `SpanKind`, `ServiceName`, `ResourceAttributes`, `ScopeName`, `ScopeVersion`, `SpanAttributes`, `Duration`, `StatusCode`, `StatusMessage`, `Events.Timestamp`, `Events.Name`, `Events.Attributes`, `Events.DroppedAttrCount`, `Links.TraceId`, `Links.SpanId`, `Links.TraceState`, `Links.Attributes`, `Links.DroppedAttrCount`, `Links.Flags`, `Tenant`, `Batch`, `Flags`, `ResourceSchemaUrl`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `ScopeSchemaUrl`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `SpanAttributeTypes`, `DroppedAttrCount`, `DroppedEventsCount`, `DroppedLinksCount` FROM redacted WHERE Target = 'otel_traces';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_traces_refused_mv${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, Suspect, 'traces' AS Signal, ServiceName, Reason, SpanName AS Name, Timestamp AS Time
+SELECT Tenant, Batch, Request, Received, Suspect,
+    'traces' AS Signal, ServiceName, Reason, SpanName AS Name, Timestamp AS Time
 FROM arriving_traces WHERE Reason != 0;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_logs_mv${on_cluster} TO otel_logs AS
@@ -256,7 +263,8 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_logs_redacted_mv${on_cluster} TO
 SELECT `Timestamp`, `TraceId`, `SpanId`, `TraceFlags`, `SeverityText`, `SeverityNumber`, `ServiceName`, `Body`, `ResourceSchemaUrl`, `ResourceAttributes`, `ScopeSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `LogAttributes`, `EventName`, `Tenant`, `Batch`, `ObservedTimestamp`, `Flags`, `BodyType`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `ScopeDroppedAttrCount`, `LogAttributeTypes`, `DroppedAttrCount` FROM redacted WHERE Target = 'otel_logs';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_logs_refused_mv${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, Suspect, 'logs' AS Signal, ServiceName, Reason, EventName AS Name, Timestamp AS Time
+SELECT Tenant, Batch, Request, Received, Suspect,
+    'logs' AS Signal, ServiceName, Reason, EventName AS Name, Timestamp AS Time
 FROM arriving_logs WHERE Reason != 0;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_gauge_mv${on_cluster} TO otel_metrics_gauge AS
@@ -269,7 +277,8 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_gauge_redacted_mv${on_cl
 SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Value`, `Flags`, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata`, `ValueType`, `ValueInt` FROM redacted WHERE Target = 'otel_metrics_gauge';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_gauge_refused_mv${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reason, MetricName AS Name, TimeUnix AS Time
+SELECT Tenant, Batch, Request, Received, Suspect,
+    'metrics' AS Signal, ServiceName, Reason, MetricName AS Name, TimeUnix AS Time
 FROM arriving_metrics_gauge WHERE Reason != 0;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_sum_mv${on_cluster} TO otel_metrics_sum AS
@@ -282,7 +291,8 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_sum_redacted_mv${on_clus
 SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Value`, `Flags`, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`, `AggregationTemporality`, `IsMonotonic`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata`, `ValueType`, `ValueInt` FROM redacted WHERE Target = 'otel_metrics_sum';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_sum_refused_mv${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reason, MetricName AS Name, TimeUnix AS Time
+SELECT Tenant, Batch, Request, Received, Suspect,
+    'metrics' AS Signal, ServiceName, Reason, MetricName AS Name, TimeUnix AS Time
 FROM arriving_metrics_sum WHERE Reason != 0;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_histogram_mv${on_cluster} TO otel_metrics_histogram AS
@@ -295,7 +305,8 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_histogram_redacted_mv${o
 SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Count`, `Sum`, `BucketCounts`, `ExplicitBounds`, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`, `Flags`, `Min`, `Max`, `AggregationTemporality`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata`, `HasSum`, `HasMin`, `HasMax` FROM redacted WHERE Target = 'otel_metrics_histogram';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_histogram_refused_mv${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reason, MetricName AS Name, TimeUnix AS Time
+SELECT Tenant, Batch, Request, Received, Suspect,
+    'metrics' AS Signal, ServiceName, Reason, MetricName AS Name, TimeUnix AS Time
 FROM arriving_metrics_histogram WHERE Reason != 0;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_exponential_histogram_mv${on_cluster} TO otel_metrics_exponential_histogram AS
@@ -308,7 +319,8 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_exponential_histogram_re
 SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Count`, `Sum`, `Scale`, `ZeroCount`, `PositiveOffset`, `PositiveBucketCounts`, `NegativeOffset`, `NegativeBucketCounts`, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`, `Exemplars.TraceId`, `Flags`, `Min`, `Max`, `AggregationTemporality`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata`, `HasSum`, `HasMin`, `HasMax`, `ZeroThreshold` FROM redacted WHERE Target = 'otel_metrics_exponential_histogram';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_exponential_histogram_refused_mv${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reason, MetricName AS Name, TimeUnix AS Time
+SELECT Tenant, Batch, Request, Received, Suspect,
+    'metrics' AS Signal, ServiceName, Reason, MetricName AS Name, TimeUnix AS Time
 FROM arriving_metrics_exponential_histogram WHERE Reason != 0;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_summary_mv${on_cluster} TO otel_metrics_summary AS
@@ -321,5 +333,6 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_summary_redacted_mv${on_
 SELECT `ResourceAttributes`, `ResourceSchemaUrl`, `ScopeName`, `ScopeVersion`, `ScopeAttributes`, `ScopeDroppedAttrCount`, `ScopeSchemaUrl`, `ServiceName`, `MetricName`, `MetricDescription`, `MetricUnit`, `Attributes`, `StartTimeUnix`, `TimeUnix`, `Count`, `Sum`, `ValueAtQuantiles.Quantile`, `ValueAtQuantiles.Value`, `Flags`, `Tenant`, `Batch`, `SeriesHash`, `ResourceAttributeTypes`, `ResourceDroppedAttrCount`, `AttributeTypes`, `MetricMetadata` FROM redacted WHERE Target = 'otel_metrics_summary';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS arriving_metrics_summary_refused_mv${on_cluster} TO refused_items AS
-SELECT Tenant, Batch, Request, Received, Suspect, 'metrics' AS Signal, ServiceName, Reason, MetricName AS Name, TimeUnix AS Time
+SELECT Tenant, Batch, Request, Received, Suspect,
+    'metrics' AS Signal, ServiceName, Reason, MetricName AS Name, TimeUnix AS Time
 FROM arriving_metrics_summary WHERE Reason != 0;

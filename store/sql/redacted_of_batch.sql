@@ -1,5 +1,5 @@
 -- How often each redaction rule found something in a batch.
-SELECT toString(Rule) AS Rule, sum(Found) AS Found
-FROM ingest_redacted
-WHERE Batch = {batch:UInt64}
-GROUP BY ingest_redacted.Rule
+SELECT toString(r.Rule) AS Rule, sum(r.Found) AS Found
+FROM ingest_redacted AS r
+WHERE r.Batch = {batch:UInt64}
+GROUP BY r.Rule

@@ -1,7 +1,7 @@
 -- What was refused since a time, by request and reason, newest first.
-SELECT hex(Request) AS Key, toString(Signal) AS Signal, toString(Reason) AS Reason, sum(Items) AS Items, toInt16(Reason) >= 100 AS Stored
-FROM ingest_rejected
-WHERE At >= fromUnixTimestamp64Milli({since:Int64})
-GROUP BY ingest_rejected.Request, ingest_rejected.Signal, ingest_rejected.Reason
-ORDER BY max(At) DESC
+SELECT hex(r.Request) AS Key, toString(r.Signal) AS Signal, toString(r.Reason) AS Reason, sum(r.Items) AS Items, r.Reason = 'time_missing' AS Stored
+FROM ingest_rejected AS r
+WHERE r.At >= fromUnixTimestamp64Milli({since:Int64})
+GROUP BY r.Request, r.Signal, r.Reason
+ORDER BY max(r.At) DESC
 LIMIT {limit:UInt64}

@@ -16,7 +16,7 @@ def test_ready_means_it_answers_and_sigterm_ends_it_cleanly(tmp_path: Path) -> N
         match = READY.match(system.ready)
         assert match is not None
         assert match["data"] == str(tmp_path / "data")
-        assert httpx.get(f"{system.api}/readyz", timeout=10).json() == {"status": "ready"}
+        assert httpx.get(f"{system.api}/readyz", timeout=10).json() == {"status": "ready", "reasons": []}
         assert system.post("traces", b"").status_code == 200
         assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
         assert system.terminate() == 0

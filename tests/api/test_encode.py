@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from api.errors import NotOtlp
 from api.replay.encode import encode_line
+from tests.kit.otlp import google_form
 
 INT64 = st.integers(-(2**63), 2**63 - 1).map(str)
 FIXED64 = st.integers(0, 2**64 - 1).map(str)
@@ -100,20 +101,6 @@ METRICS = st.fixed_dictionaries(
     some(name=st.text(), exponentialHistogram=some(dataPoints=EXPONENTIALS, aggregationTemporality=TEMPORALITY)),
     some(name=st.text(), summary=some(dataPoints=SUMMARIES)),
 )
-
-IDS = {"traceId", "spanId", "parentSpanId"}
-
-
-def google_form(value: Any) -> Any:
-    """OTLP writes ids in hex where protobuf's JSON has base64; the rest is the same."""
-    if isinstance(value, list):
-        return [google_form(item) for item in value]
-    if isinstance(value, dict):
-        return {
-            key: base64.b64encode(bytes.fromhex(item)).decode() if key in IDS else google_form(item)
-            for key, item in value.items()
-        }
-    return value
 
 
 def check(line: dict[str, Any], kind: type[Message], records: int) -> None:

@@ -148,7 +148,7 @@ def test_a_wrong_method_is_405_in_the_same_form(http: httpx.Client) -> None:
 
 def test_health_and_status(http: httpx.Client) -> None:
     assert http.get("/healthz").json() == {"status": "ok"}
-    assert http.get("/readyz").json() == {"status": "ready"}
+    assert http.get("/readyz").json() == {"status": "ready", "reasons": []}
     status = http.get("/api/v1/status").json()
     assert status["counts"]["spans"] == 0
     assert status["version"]

@@ -37,6 +37,11 @@ class Flood:
         """Requests sent a second."""
         return len(self.statuses) / self.duration_s
 
+    @property
+    def goodput(self) -> float:
+        """Requests acknowledged a second."""
+        return self.statuses.count(200) / self.duration_s
+
 
 class Bodies:
     """Requests of `spans` spans, alike but for a number in the resource."""

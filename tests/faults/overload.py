@@ -34,6 +34,7 @@ class Report:
 
     capacity: float
     factor: float
+    goodput: float
     statuses: Counter[int]
     bad_pauses: int
     p99_s: float
@@ -54,7 +55,8 @@ class Report:
     def __str__(self) -> str:
         answers = ", ".join(f"{count:,} x {status or 'no answer'}" for status, count in sorted(self.statuses.items()))
         return (
-            f"capacity {self.capacity:,.0f} requests/s, offered {self.factor:.1f} times that: {answers}; "
+            f"capacity {self.capacity:,.0f} requests/s, offered {self.factor:.1f} times that: {answers}, "
+            f"acknowledged {self.goodput:,.0f}/s; "
             f"p99 {self.p99_s:.2f} s, slowest {self.slowest_s:.2f} s; lost {self.lost}, duplicated {self.duplicated}, "
             f"partial {self.partial}; at most {self.rss_mib:,.0f} MiB RSS, {self.threads} threads, "
             f"{self.temporary_mib:.0f} MiB temporary files; {self.parts} parts at the end"
@@ -106,7 +108,7 @@ def run(
         home.start()
         with Watch(home, directory) as watch:
             calm = _flood(target.url, spans, 0, 0, min(10.0, seconds / 2))
-            storm = _flood(target.url, spans, len(calm.statuses), factor * calm.rate, seconds)
+            storm = _flood(target.url, spans, len(calm.statuses), factor * calm.goodput, seconds)
             # What was answered 503 for want of time is still being stored, and is part of the account.
             time.sleep(5)
         home.stop()
@@ -117,8 +119,9 @@ def run(
     counts = [(status, rows[marker(number)]) for number, status in enumerate(statuses)]
     latencies = sorted(storm.seconds)
     return Report(
-        capacity=calm.rate,
-        factor=storm.rate / calm.rate,
+        capacity=calm.goodput,
+        factor=storm.rate / calm.goodput,
+        goodput=storm.goodput,
         statuses=Counter(statuses),
         bad_pauses=calm.bad_pauses + storm.bad_pauses,
         p99_s=latencies[len(latencies) * 99 // 100],

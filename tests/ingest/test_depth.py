@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from ingest.depth import is_too_deep
-from tests.kit.otlp import any_value, logs, serialized, span, traces, with_attributes
+from tests.kit.otlp import any_value, deep_request, logs, serialized, span, traces, with_attributes
 
 DEEPEST = 32
 
@@ -24,26 +24,6 @@ def nested(depth: int, seed: random.Random, leaf: Any = None) -> Any:
         beside = [seed.choice(("x" * seed.randrange(300), 7, True, 0.5, b"raw"))]
         value = [*beside, value] if seed.random() < 0.5 else {"k" * seed.randrange(200): value, "other": beside[0]}
     return value
-
-
-def wire(levels: int) -> bytes:
-    """Arrays in arrays, deeper than protobuf's own library writes."""
-    value = b"\x0a\x01x"
-    for _ in range(levels):
-        item = b"\x0a" + length(value) + value
-        value = b"\x2a" + length(item) + item
-    pair = b"\x0a\x01k\x12" + length(value) + value
-    resource = b"\x0a" + length(pair) + pair
-    resource_spans = b"\x0a" + length(resource) + resource
-    return b"\x0a" + length(resource_spans) + resource_spans
-
-
-def length(data: bytes) -> bytes:
-    size, out = len(data), bytearray()
-    while size > 0x7F:
-        out.append(size & 0x7F | 0x80)
-        size >>= 7
-    return bytes(out) + bytes((size,))
 
 
 @settings(deadline=None)
@@ -59,7 +39,7 @@ def test_the_limit_is_exact_in_attributes_and_bodies(depth: int, number: int) ->
 
 @pytest.mark.parametrize("levels", [50, 1_000, 100_000])
 def test_depths_no_library_reaches(levels: int) -> None:
-    assert is_too_deep(wire(levels), DEEPEST)
+    assert is_too_deep(deep_request(levels), DEEPEST)
 
 
 @given(st.binary(max_size=300))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ingest.envelope import Signal
 from ingest.ledger import Ledger
+from ingest.outcome import STORED
 from ingest.settings import IngestSettings
 from store import Store, batches
 from tests.kit.landing import insert
@@ -39,7 +40,7 @@ def test_keys_are_remembered_after_a_restart_whatever_their_bytes(store: Store, 
     ledger = opened(store)
     ledger.commit(ledger.begin(), keys)
     again = opened(store)
-    assert all(again.remembers(key) for key in keys)
+    assert all(again.outcome(key) == STORED for key in keys)
     assert batches.known(store, [*keys, b"x" * 16], 0) == set(keys)
 
 
@@ -72,8 +73,8 @@ def test_what_memory_has_no_room_for_is_looked_up(store: Store) -> None:
     ledger = opened(store, remember_in_memory=2)
     keys = [bytes([n]) * 16 for n in range(1, 6)]
     ledger.commit(ledger.begin(), keys)
-    assert [ledger.remembers(key) for key in keys] == [False, False, False, True, True]
-    assert ledger.stored([keys[0], keys[4], b"?" * 16]) == {keys[0], keys[4]}
+    assert [ledger.outcome(key) for key in keys] == [None, None, None, STORED, STORED]
+    assert ledger.stored([keys[0], keys[4], b"?" * 16]) == {keys[0]: STORED, keys[4]: STORED}
 
 
 def test_batch_numbers_grow_and_never_repeat(store: Store) -> None:

@@ -1,20 +1,29 @@
-"""The receiver over real HTTP: OpenTelemetry's own exporters, and every status it answers with."""
+"""The receiver over real HTTP: OpenTelemetry's own exporters, the protocol's own examples, and what attackers send."""
 
 from __future__ import annotations
 
 import gzip
+import json
 import random
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import grpc
 import httpx
 import pytest
+from google.protobuf import json_format
+from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
@@ -25,11 +34,14 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import StatusCode
 
+from ingest.envelope import Signal
 from ingest.pipeline import Pipeline
 from ingest.receiver import create_app
 from ingest.settings import IngestSettings
 from store import Store
-from tests.kit.otlp import busy_request, serialized
+from tests.conformance.target import JSON, Target
+from tests.conformance.target import serving as target_over
+from tests.kit.otlp import busy_request, deep_request, google_form, serialized
 from tests.kit.serving import serving
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
@@ -136,3 +148,78 @@ def test_a_body_that_never_comes_times_out_and_frees_its_room(url: str, pipeline
         slow.sendall("\r\n".join(("POST /v1/traces HTTP/1.1", *fields)).encode())
         assert slow.recv(4096).startswith(b"HTTP/1.1 503")
     assert pipeline.stats()["inflight_bytes"] == 0
+
+
+@pytest.fixture
+def target(store: Store) -> Iterator[Target]:
+    with target_over(store) as serving_both:
+        yield serving_both
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"\x0a" + b"\xff" * 11, 400),
+        (b"\x08" + b"\x80" * 10 + b"\x01", 400),
+        (b"\x0a" + b"\x80" * 9 + b"\x01", 400),
+        (b"\x0a" + b"\xff" * 8 + b"\x3f", 400),
+        (b"\x0f", 400),
+        (b"\x0b", 400),
+        (b"\x0c", 400),
+        (b"\x08\x05", 400),
+        (b"\xc3\x3e" * 50_000 + b"\xc4\x3e" * 50_000, 400),
+        (b"\xc3\x3e\xc4\x3e", 200),
+    ],
+    ids=[
+        "varint of 11 bytes", "varint of 11 bytes as a value", "length 2^63", "length 2^62", "wire type 7",
+        "open group", "end of no group", "wrong wire type", "deep groups", "unknown group",
+    ],
+)  # fmt: skip
+def test_malformed_protobuf_is_refused_over_both_transports(target: Target, body: bytes, code: int) -> None:
+    assert target.post(body).status_code == code
+    assert (target.call(body).code is grpc.StatusCode.OK) == (code == 200)
+
+
+@pytest.mark.parametrize(("levels", "code"), [(32, 200), (33, 400), (50, 400), (1_000, 400), (5_000, 400)])
+def test_values_nested_too_deep_are_refused_in_every_encoding(target: Target, levels: int, code: int) -> None:
+    value = b'{"arrayValue":{"values":[' * levels + b'{"stringValue":"x"}' + b"]}}" * levels
+    document = b'{"resourceSpans":[{"resource":{"attributes":[{"key":"k","value":' + value + b"}]}}]}"
+    assert target.post(document, media=JSON).status_code == code
+    assert target.post(deep_request(levels)).status_code == code
+    assert (target.call(deep_request(levels)).code is grpc.StatusCode.OK) == (code == 200)
+
+
+@pytest.mark.parametrize("name", ["trace", "logs", "events", "metrics"])
+def test_the_protocols_examples_are_one_request_in_three_encodings(target: Target, shared: Path, name: str) -> None:
+    text = (shared / "suites/otlp/opentelemetry-proto/examples" / f"{name}.json").read_bytes()
+    signal = {"trace": Signal.TRACES, "metrics": Signal.METRICS}.get(name, Signal.LOGS)
+    kinds: dict[Signal, type[Message]] = {
+        Signal.TRACES: ExportTraceServiceRequest,
+        Signal.METRICS: ExportMetricsServiceRequest,
+        Signal.LOGS: ExportLogsServiceRequest,
+    }
+    body = serialized(json_format.ParseDict(google_form(json.loads(text)), kinds[signal]()))
+    assert target.post(text, signal, JSON).status_code == 200
+    assert target.post(body, signal).status_code == 200
+    assert target.call(body, signal).code is grpc.StatusCode.OK
+    # The receiver stores a body once: the three were the same bytes, and so the same rows.
+    stats = target.pipeline.stats()
+    assert (stats["requests"], stats["duplicates"]) == (1, 2)
+
+
+def test_large_json_does_not_hold_up_others(store: Store) -> None:
+    pipeline = Pipeline(store, IngestSettings(commit_timeout_s=30))
+    pipeline.start()
+    spans = [{"name": f"span {n}", "traceId": f"{n:032x}", "attributes": [{"key": "k"}] * 9} for n in range(20_000)]
+    document = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).encode()
+    with serving(create_app(pipeline)) as base, ThreadPoolExecutor(1) as pool, httpx.Client() as client:
+        headers = {"Content-Type": "application/json"}
+        large = pool.submit(httpx.post, f"{base}/v1/traces", content=document, headers=headers, timeout=60)
+        answered = 0
+        while not large.done():
+            assert client.post(f"{base}/v1/traces", headers=PROTOBUF, timeout=60).status_code == 200
+            answered += 1
+        assert large.result().status_code == 200
+    pipeline.stop()
+    assert answered > 10
+    assert one(store, "SELECT count() AS n FROM otel_traces") == {"n": 20_000}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 # 2026-03-02 08:00:00 UTC, in nanoseconds.
 T0 = 1_772_438_400_000_000_000
 SECOND = 1_000_000_000
+IDS = {"traceId", "spanId", "parentSpanId"}
 
 
 def any_value(value: Any) -> AnyValue:
@@ -146,3 +148,31 @@ def busy_request(seed: random.Random, spans: int) -> ExportTraceServiceRequest:
 def serialized(message: Message) -> bytes:
     """The message's bytes, the same every time."""
     return bytes(message.SerializeToString(deterministic=True))
+
+
+def google_form(value: Any) -> Any:
+    """OTLP JSON as protobuf's own JSON: ids in base64 where OTLP has hex; the rest is the same."""
+    if isinstance(value, list):
+        return [google_form(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            key: base64.b64encode(bytes.fromhex(item)).decode() if key in IDS else google_form(item)
+            for key, item in value.items()
+        }
+    return value
+
+
+def deep_request(levels: int) -> bytes:
+    """A request with a value inside so many arrays, deeper than protobuf's own library writes."""
+    value = b"\x0a\x01x"
+    for _ in range(levels):
+        value = _field(0x2A, _field(0x0A, value))
+    return _field(0x0A, _field(0x0A, _field(0x0A, b"\x0a\x01k" + _field(0x12, value))))
+
+
+def _field(tag: int, data: bytes) -> bytes:
+    size, out = len(data), bytearray((tag,))
+    while size > 0x7F:
+        out.append(size & 0x7F | 0x80)
+        size >>= 7
+    return bytes(out) + bytes((size,)) + data

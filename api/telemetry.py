@@ -1,0 +1,134 @@
+"""Causeline's own metrics and spans, sent by OpenTelemetry's SDK to where the settings or the environment say.
+
+Off unless an endpoint is named. Nothing is set globally, so that a program that embeds Causeline keeps its own
+providers.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Callable, Collection
+from urllib.parse import urlsplit
+
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from api.errors import SelfIngest
+from api.telemetry_settings import TelemetrySettings
+from api.version import version
+from ingest.telemetry import SIGNAL, Telemetry
+from store.errors import StoreError
+
+_log = logging.getLogger(__name__)
+_ENVIRONMENT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+# An endpoint that does not answer must not hold up the process's end.
+_EXPORT_TIMEOUT_S = 2.0
+_SPANS_WAIT_S = 5.0
+
+
+class SelfTelemetry:
+    """Providers that export, or none. `stop` sends what is left."""
+
+    def __init__(
+        self, reader: MetricReader | None = None, processor: SpanProcessor | None = None, *, own: bool = False
+    ) -> None:
+        """`own` says that what is exported comes back to this process."""
+        self._providers: list[MeterProvider | TracerProvider] = []
+        self._meters: MeterProvider | None = None
+        self.ingest = Telemetry()
+        if reader is None or processor is None:
+            return
+        instance = str(uuid.uuid4())
+        resource = Resource.create(
+            {"service.name": "causeline", "service.version": version(), "service.instance.id": instance}
+        )
+        self._meters = MeterProvider([reader], resource, shutdown_on_exit=False)
+        tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
+        tracers.add_span_processor(processor)
+        self._providers = [self._meters, tracers]
+        self.ingest = Telemetry(self._meters, tracers, instance.encode() if own else b"")
+
+    @classmethod
+    def start(
+        cls, settings: TelemetrySettings, own_ports: Collection[int], stored: Callable[[], dict[str, int]]
+    ) -> SelfTelemetry:
+        """Begin to export, if an endpoint is named; `stored` tells the items stored of each signal.
+
+        Raises SelfIngest when the settings name a port of this process and do not allow it. The environment
+        may name one for the benefit of other programs: then nothing is exported, and a warning says so.
+        """
+        endpoint = settings.endpoint or os.environ.get(_ENVIRONMENT, "")
+        if not endpoint:
+            return cls()
+        own = leads_to(endpoint, own_ports)
+        if own and not settings.self_ingest:
+            message = (
+                f"{endpoint} is this very process: it would be sent its own telemetry; name another endpoint, or "
+                "set CAUSELINE_TELEMETRY__SELF_INGEST=true if that is what you want"
+            )
+            if settings.endpoint:
+                raise SelfIngest(message)
+            _log.warning("%s: %s", _ENVIRONMENT, message)
+            return cls()
+        base = endpoint.rstrip("/")
+        metrics = OTLPMetricExporter(f"{base}/v1/metrics", timeout=_EXPORT_TIMEOUT_S)
+        spans = OTLPSpanExporter(f"{base}/v1/traces", timeout=_EXPORT_TIMEOUT_S)
+        reader = PeriodicExportingMetricReader(metrics, settings.interval_s * 1000)
+        delay_ms = min(_SPANS_WAIT_S, settings.interval_s) * 1000
+        started = cls(reader, BatchSpanProcessor(spans, schedule_delay_millis=delay_ms), own=own)
+        started.watch(stored)
+        return started
+
+    def watch(self, stored: Callable[[], dict[str, int]]) -> None:
+        """Have the number of stored items looked at whenever metrics are collected."""
+        if self._meters is None:
+            return
+
+        def observe(_: CallbackOptions) -> list[Observation]:
+            try:
+                return [Observation(items, {SIGNAL: signal}) for signal, items in stored().items()]
+            except StoreError as error:
+                _log.debug("the number of stored items is unknown: %s", error)
+                return []
+
+        self._meters.get_meter("causeline.store").create_observable_up_down_counter(
+            "causeline.store.items", [observe], "{item}", "Spans, log records and data points stored."
+        )
+
+    def stop(self) -> None:
+        """Send what is left, as far as the endpoint answers. Safe to call twice."""
+        providers, self._providers = self._providers, []
+        for provider in providers:
+            provider.shutdown()
+
+
+def leads_to(endpoint: str, ports: Collection[int]) -> bool:
+    """Whether an endpoint is one of these ports of this machine's loopback interface, where we listen."""
+    parts = urlsplit(endpoint)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if port not in ports or not parts.hostname:
+        return False
+    try:
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except OSError:
+        # Whatever it is, telemetry will not get there.
+        return False
+    return any(_is_here(str(address[0])) for *_, address in found)
+
+
+def _is_here(text: str) -> bool:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    # A connection to 0.0.0.0 or :: ends at the loopback interface.
+    return address.is_loopback or address.is_unspecified
