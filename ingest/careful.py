@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import time
 
+from ingest.envelope import Signal
+
 _SECONDS = 60.0
 
 
 class Careful:
-    """Tenants and kinds of requests to be careful with. Safe to use from any thread."""
+    """Tenants and signals to be careful with. Safe to use from any thread."""
 
     def __init__(self) -> None:
-        self._until: dict[tuple[str, str], float] = {}
+        self._until: dict[tuple[str, Signal], float] = {}
 
-    def mark(self, tenant: str, kind: str) -> None:
+    def mark(self, tenant: str, signal: Signal) -> None:
         """Something of the tenant's may have to be refused for the next minute."""
-        self._until[tenant, kind] = time.monotonic() + _SECONDS
+        self._until[tenant, signal] = time.monotonic() + _SECONDS
 
-    def with_(self, tenant: str, kind: str) -> bool:
+    def with_(self, tenant: str, signal: Signal) -> bool:
         """Whether to be careful with what the tenant sends now."""
-        return self._until.get((tenant, kind), 0.0) > time.monotonic()
+        return self._until.get((tenant, signal), 0.0) > time.monotonic()

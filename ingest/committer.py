@@ -15,14 +15,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ingest.careful import Careful
-from ingest.envelope import envelope
+from ingest.envelope import Target, envelope
 from ingest.errors import BodyTooLarge, MalformedBody, Overloaded
 from ingest.groups import Request
 from ingest.ledger import Ledger
-from ingest.outcome import STORED, outcomes
+from ingest.outcome import STORED, Outcome, outcomes
 from ingest.telemetry import Telemetry
 from store import Store
 from store.errors import DataRejected, ItemsRefused, MemoryExceeded, QueryFailed, StoreError, TooManyParts
+from store.rejections import Rejection
 
 _log = logging.getLogger(__name__)
 _MALFORMED = "the body is not a valid protobuf request"
@@ -127,24 +128,23 @@ class Committer:
 
     def _finish(self, batch: int, requests: list[Request], started: float) -> None:
         """Commit a batch that is stored, and answer. Raises StoreError, and can be called again then."""
-        letters, landing = self._ledger.dead_letters, requests[0].landing
-        keys = [request.key for request in requests]
+        landing = requests[0].landing
         try:
-            # Only the tables for nested values let a batch pass that has something to refuse.
-            rejections = letters.of_batch(batch) if landing.nested else []
-            redacted = letters.redactions(batch) if any(request.suspect for request in requests) else {}
+            rejections, became = self._became(batch, landing, [request.key for request in requests])
+            suspect = any(request.suspect for request in requests)
+            redacted = self._ledger.dead_letters.redactions(batch) if suspect else {}
         except QueryFailed as error:
             # It would fail again, and what could be stored is stored.
             _log.error("what was refused of batch %d stays untold: %s", batch, error)
-            rejections, redacted = [], {}
-        became = self._ledger.written(keys) if landing.counted else outcomes(rejections)
-        self._ledger.commit(batch, keys, became)
+            rejections, became, redacted = [], {}, {}
+        self._ledger.commit(batch, [request.key for request in requests], became)
         seconds = time.perf_counter() - started
-        self._telemetry.committed(landing.signal, requests, seconds)
+        signal = landing.signal
+        self._telemetry.committed(signal, requests, seconds)
         for rejection in rejections:
             if not rejection.stored:
-                self._telemetry.rejected(landing.signal, rejection.items, rejection.reason)
-        self._telemetry.redacted(landing.signal, redacted)
+                self._telemetry.rejected(signal, rejection.items, rejection.reason)
+        self._telemetry.redacted(signal, redacted)
         self._count(
             requests=len(requests),
             bytes=sum(len(request.body) for request in requests),
@@ -155,15 +155,21 @@ class Committer:
             for rejection in rejections:
                 counted = self.stats.noted if rejection.stored else self.stats.rejected
                 counted[rejection.reason] += rejection.items
-            if landing.counted:
-                for outcome in became.values():
-                    self.stats.rejected.update({outcome.message: outcome.rejected} if outcome.rejected else {})
-                    self._telemetry.rejected(landing.signal, outcome.rejected, outcome.message)
             self.stats.redacted.update(redacted)
         for request in requests:
-            if request.key in became and not landing.counted:
-                self.careful.mark(request.tenant, landing.kind)
+            if landing.nested and request.key in became:
+                self.careful.mark(request.tenant, signal)
             request.succeed(became.get(request.key, STORED))
+
+    def _became(self, batch: int, landing: Target, keys: list[bytes]) -> tuple[list[Rejection], dict[bytes, Outcome]]:
+        """What was refused of a batch that is stored, and what is known of its requests. Raises StoreError."""
+        if landing.counted:
+            counted = self._ledger.written(keys)
+            refused = [(key, outcome) for key, outcome in counted.items() if outcome.rejected]
+            return [Rejection(key, landing.signal, o.message, o.rejected, stored=False) for key, o in refused], counted
+        # Only the tables for nested values let a batch pass that has something to refuse.
+        rejections = self._ledger.dead_letters.of_batch(batch) if landing.nested else []
+        return rejections, outcomes(rejections)
 
     def _isolate(self, requests: list[Request], error: StoreError, max_partitions: int) -> None:
         """After a failed insert that left nothing behind: write what can be written without the offender."""

@@ -28,12 +28,8 @@ class Target(Protocol):
     """Where requests of one kind are inserted: hashable, and equal when the same."""
 
     @property
-    def kind(self) -> str:
-        """What kind of requests: a signal, or a version of remote write."""
-
-    @property
     def signal(self) -> Signal:
-        """The telemetry they hold."""
+        """What requests hold."""
 
     @property
     def table(self) -> str:
@@ -63,11 +59,6 @@ class Landing(NamedTuple):
 
     signal: Signal
     nested: bool
-
-    @property
-    def kind(self) -> str:
-        """The signal."""
-        return self.signal
 
     @property
     def counted(self) -> bool:

@@ -75,7 +75,7 @@ class Groups:
 
     def __len__(self) -> int:
         """Requests that wait."""
-        return sum(len(waiting) for waiting in self._waiting.values())
+        return sum(len(waiting) for waiting in list(self._waiting.values()))
 
     def put(self, request: Request) -> None:
         """Add a request to its table's queue. Raises Overloaded when it would not be stored in time."""

@@ -128,7 +128,7 @@ class Pipeline:
                 hold.release()
                 raise Overloaded("the receiver is stopping")
             landing = admitted.landing
-            if self._careful.with_(self.tenant, landing.kind):
+            if self._careful.with_(self.tenant, landing.signal):
                 landing = landing.careful()
             request = Request(key, self.tenant, landing, body, received_ns, hold, admitted.fields, admitted.suspect)
             try:

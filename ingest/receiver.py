@@ -10,14 +10,13 @@ request, and is an Export*ServiceResponse or a google.rpc.Status.
 from __future__ import annotations
 
 import asyncio
-import logging
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 
 from ingest.access import Authorize, anyone
 from ingest.answers import Encoding, failure, pause, success
 from ingest.budget import Hold
 from ingest.compression import DECODERS
+from ingest.defects import Defects
 from ingest.envelope import Signal
 from ingest.errors import (
     BodyTimeout,
@@ -33,8 +32,6 @@ from ingest.outcome import STORED
 from ingest.pipeline import Pipeline
 from ingest.remote_write import PATH, RemoteWrite
 from ingest.settings import MIB
-
-_log = logging.getLogger(__name__)
 
 _SIGNALS = {f"/v1/{signal}": signal for signal in Signal}
 _ENCODINGS = {encoding.value.encode(): encoding for encoding in Encoding}
@@ -68,7 +65,7 @@ class Receiver:
         headers: Headers = dict(scope["headers"])
         encoding = _encoding(headers.get(b"content-type", b""))
         spoken = encoding or Encoding.PROTOBUF
-        async with _Defects(send, spoken):
+        async with Defects(lambda error: _refuse(send, error, spoken)):
             try:
                 signal = self._signal(scope, headers)
                 if encoding is None:
@@ -169,23 +166,3 @@ async def _answer(
     fields = [(b"content-type", encoding.value.encode()), (b"content-length", b"%d" % len(body)), *(headers or ())]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
-
-
-class _Defects:
-    """Answers a request with 500 when a defect of ours broke it, and logs it; the server would cut the connection."""
-
-    def __init__(self, send: Send, encoding: Encoding) -> None:
-        self._send = send
-        self._encoding = encoding
-
-    async def __aenter__(self) -> None:
-        """Nothing has gone wrong yet."""
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        _log.error("a request failed", exc_info=error)
-        await _refuse(self._send, IngestError("internal error"), self._encoding)
-        return True

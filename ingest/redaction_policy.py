@@ -134,8 +134,8 @@ class Policy(BaseModel):
 
         A text lies in one piece in a request; the pattern leaves out what holds at a text's edges only. A key
         is a KeyValue's field 1 and its value field 2, in this order in every encoder, and a record's event name
-        is field 12 or an attribute (https://protobuf.dev/programming-guides/encoding/). With `symbols` a key is one of a
-        remote-write 2.0 request's symbols, field 4, after which comes another, a series or nothing; it has no events.
+        is field 12 or an attribute (https://protobuf.dev/programming-guides/encoding/). With `symbols` a key is one of
+        a remote-write 2.0 request's symbols, field 4, before another, a series or the end; it has no events.
         """
         parts = []
         for rule in self.rules:

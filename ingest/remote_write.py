@@ -13,6 +13,8 @@ from typing import NamedTuple
 from ingest.access import Authorize
 from ingest.answers import Encoding, pause, reason
 from ingest.budget import Hold
+from ingest.defects import Defects
+from ingest.envelope import Signal
 from ingest.errors import BodyTimeout, IngestError, MethodNotAllowed, UnsupportedMedia
 from ingest.http_body import Headers, Receive, Scope, Send, read_body
 from ingest.outcome import Outcome, WriteOutcome
@@ -45,15 +47,12 @@ class RemoteWrite:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        try:
-            answer = await self._stored(scope, receive)
-        except IngestError as error:
-            await _send(send, _refused(error))
-        except Exception:
-            # A defect of ours: the server logs it, and the sender sends again.
-            await _send(send, _refused(IngestError("internal error")))
-            raise
-        else:
+        async with Defects(lambda error: _send(send, _refused(error))):
+            try:
+                answer = await self._stored(scope, receive)
+            except IngestError as error:
+                self._pipeline.telemetry.refused(Signal.METRICS, error)
+                answer = _refused(error)
             if answer is not None:
                 await _send(send, answer)
 

@@ -23,11 +23,6 @@ class RemoteWriteLanding(NamedTuple):
     suspect: bool = False
 
     @property
-    def kind(self) -> str:
-        """The version."""
-        return self.version
-
-    @property
     def signal(self) -> Signal:
         """Samples are metrics."""
         return Signal.METRICS

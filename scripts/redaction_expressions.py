@@ -13,8 +13,8 @@ from scripts.otlp_expressions import DEEPER_ARRAY, DEEPER_MAP, literal
 from store.redaction import EVENT_SLOTS, HASH_SLOTS, KEY_SLOTS, TEXT_SLOTS
 
 POLICY = (
-    "Version", "Scan", "Any", "TextNames", "TextPatterns", "TextMarks", "HashNames", "HashPatterns", "KeyNames", "KeyPatterns",
-    "KeyActions", "EventNames", "EventPatterns", "EventActions",
+    "Version", "Scan", "Any", "TextNames", "TextPatterns", "TextMarks", "HashNames", "HashPatterns",
+    "KeyNames", "KeyPatterns", "KeyActions", "EventNames", "EventPatterns", "EventActions",
 )  # fmt: skip
 READ = f"WITH (SELECT ({', '.join(POLICY)}) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p"
 # Without a policy nothing may pass. A throwIf would say that the sender is at fault; a division by zero does not.

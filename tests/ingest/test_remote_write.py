@@ -190,7 +190,8 @@ def test_what_cannot_be_taken_is_said_in_words(url: str, pipeline: Pipeline) -> 
     assert httpx.post(url, content=random.Random(1).randbytes(LIMIT + 1), headers=V1).status_code == 413
     assert httpx.post(url, content=snappy(b""), headers={**V1, "Content-Encoding": "zstd"}).status_code == 415
     assert httpx.post(url, content=b"", headers={"Content-Encoding": "snappy"}).status_code == 415
-    assert httpx.get(url).status_code == 405
+    got = httpx.get(url)
+    assert (got.status_code, got.headers["allow"]) == (405, "POST")
     assert pipeline.stats()["inflight_bytes"] == 0
 
 
@@ -207,6 +208,21 @@ def test_overload_and_a_slow_body_are_503_and_to_be_sent_again(url: str, pipelin
         slow.sendall("\r\n".join((f"POST {PATH} HTTP/1.1", *fields)).encode())
         assert slow.recv(4096).startswith(b"HTTP/1.1 503")
     assert pipeline.stats()["inflight_bytes"] == 0
+
+
+def test_a_defect_is_500_and_the_connection_stays(
+    url: str, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    with httpx.Client(timeout=60) as client:
+        with monkeypatch.context() as patched:
+            patched.setattr(pipeline._groups, "put", broken)
+            answer = client.post(url, content=snappy(request(1)), headers=V1)
+        assert (answer.status_code, answer.text) == (500, "internal error\n")
+        assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["a defect"]
+        assert client.post(url, content=snappy(request(2)), headers=V1).status_code == 204
 
 
 def test_counts_that_cannot_be_read_are_read_again_before_the_answer(
