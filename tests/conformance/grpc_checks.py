@@ -17,6 +17,7 @@ from ingest.outcome import Outcome
 from tests.conformance.http_checks import request
 from tests.conformance.requirements import over_grpc
 from tests.conformance.target import ERRORS, LIMIT, METHODS, Target
+from tests.kit.fill import filled
 from tests.kit.otlp import serialized, traces
 
 OK = grpc.StatusCode.OK
@@ -89,10 +90,8 @@ def overload(target: Target) -> None:
     """With no room for bodies: UNAVAILABLE, with a RetryInfo of 1 to 3 seconds in grpc-status-details-bin and, for
     Python's exporters, in google.rpc.retryinfo-bin.
     """
-    taken = target.pipeline.budget.hold()
-    taken.resize(2 * LIMIT - 10)
-    answer = target.call(request(12))
-    taken.release()
+    with filled(target.pipeline):
+        answer = target.call(request(12))
     assert answer.code is grpc.StatusCode.UNAVAILABLE
     pauses = [RetryInfo(), RetryInfo.FromString(answer.trailers["google.rpc.retryinfo-bin"])]
     assert answer.details().details[0].Unpack(pauses[0])

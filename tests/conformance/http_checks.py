@@ -24,7 +24,8 @@ from ingest.errors import Forbidden, Overloaded, Unauthenticated
 from ingest.outcome import Outcome
 from tests.conformance.requirements import over_http
 from tests.conformance.target import ERRORS, JSON, LIMIT, PROTOBUF, Target, bomb, status_of
-from tests.kit.otlp import busy_request, serialized, traces
+from tests.kit.fill import filled
+from tests.kit.otlp import T0, busy_request, serialized, traces
 
 MEDIA = (PROTOBUF, JSON)
 NOTHING = {PROTOBUF: b"", JSON: b"{}"}
@@ -180,6 +181,20 @@ def partial_success(target: Target) -> None:
             assert said["errorMessage"] == partial.error_message
 
 
+@over_http("C07")
+def mixed_requests(target: Target) -> None:
+    """One good span and two with a trace id of three bytes: 200; those that are not counted as rejected are stored,
+    the good one among them.
+    """
+    good = Span(name="good", trace_id=b"\xab" * 16, span_id=b"\xcd" * 8, start_time_unix_nano=T0, end_time_unix_nano=T0)
+    bad = Span(name="bad", trace_id=b"abc", span_id=b"\xcd" * 8, start_time_unix_nano=T0, end_time_unix_nano=T0)
+    answer = target.post(serialized(traces(good, bad, bad)))
+    assert answer.status_code == 200
+    rejected = ExportTraceServiceResponse.FromString(answer.content).partial_success.rejected_spans
+    names = [row["n"] for row in target.rows("SELECT SpanName AS n FROM otel_traces ORDER BY n DESC")]
+    assert names == ["good", "bad", "bad"][: 3 - rejected]
+
+
 @over_http("C10")
 def bad_data(target: Target) -> None:
     """Garbage, truncated protobuf, JSON that is an array, is cut off, has the wrong types or is not UTF-8: 400, a
@@ -201,10 +216,8 @@ def bad_data(target: Target) -> None:
 @over_http("C11", "C12")
 def overload(target: Target) -> None:
     """With no room for bodies, and with a store that does not answer: 503 and an integer Retry-After from 1 to 3."""
-    taken = target.pipeline.budget.hold()
-    taken.resize(2 * LIMIT - 10)
-    answers = [target.post(request(n)) for n in range(8)]
-    taken.release()
+    with filled(target.pipeline):
+        answers = [target.post(request(n)) for n in range(8)]
     target.pipeline.dictated = Overloaded("the store does not answer")
     answers.append(target.post(request(1)))
     for answer in answers:
@@ -255,15 +268,22 @@ def connections(target: Target) -> None:
 
 
 def _span(**fields: Any) -> dict[str, Any]:
-    return {"resourceSpans": [{"scopeSpans": [{"spans": [fields]}]}]}
+    span = {
+        "traceId": "ab" * 16,
+        "spanId": "cd" * 8,
+        "startTimeUnixNano": f"{T0}",
+        "endTimeUnixNano": f"{T0}",
+        **fields,
+    }
+    return {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
 
 
 def _record(**fields: Any) -> dict[str, Any]:
-    return {"resourceLogs": [{"scopeLogs": [{"logRecords": [fields]}]}]}
+    return {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"timeUnixNano": f"{T0}", **fields}]}]}]}
 
 
 def _point(**fields: Any) -> dict[str, Any]:
-    metric = {"name": "m", "gauge": {"dataPoints": [fields]}}
+    metric = {"name": "m", "gauge": {"dataPoints": [{"timeUnixNano": f"{T0}", **fields}]}}
     return {"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}
 
 
@@ -275,13 +295,13 @@ def identifiers(target: Target) -> None:
     trace, span = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
     for number, write in enumerate((str.lower, str.upper, str.title)):
         ids = {"traceId": write(trace), "spanId": write(span)}
-        exemplar = {**ids, "asDouble": 1, "timeUnixNano": "7"}
+        exemplar = {**ids, "asDouble": 1, "timeUnixNano": f"{T0}"}
         assert (
             target.post(_span(**ids, parentSpanId=write(span), links=[ids], name=f"{number}"), media=JSON).status_code
             == 200
         )
         assert target.post(_record(**ids, severityText=f"{number}"), Signal.LOGS, JSON).status_code == 200
-        point = _point(exemplars=[exemplar], asDouble=1, timeUnixNano=f"{number + 1}")
+        point = _point(exemplars=[exemplar], asDouble=1, timeUnixNano=f"{T0 + number}")
         assert target.post(point, Signal.METRICS, JSON).status_code == 200
     for sql in (
         "SELECT TraceId AS t, SpanId AS s FROM otel_traces",
@@ -326,8 +346,8 @@ def unknown_keys(target: Target) -> None:
     """Keys of no meaning in every object are 200, and the rows are those without them."""
     foo: dict[str, Any] = {"foo": [{"bar": None}]}
     attribute = {**foo, "key": "k", "value": {**foo, "stringValue": "v"}}
-    span = {**foo, "name": "n", "attributes": [attribute], "status": {**foo, "code": 2}}
-    span["events"] = [{**foo, "name": "e"}]
+    (span,) = _span(name="n", attributes=[attribute])["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    span |= {**foo, "status": {**foo, "code": 2}, "events": [{**foo, "name": "e", "timeUnixNano": f"{T0}"}]}
     scope_spans = {**foo, "scope": foo, "spans": [span]}
     document = {**foo, "resourceSpans": [{**foo, "resource": foo, "scopeSpans": [scope_spans]}]}
     assert target.post(document, media=JSON).status_code == 200
@@ -337,17 +357,17 @@ def unknown_keys(target: Target) -> None:
 
 @over_http("C24")
 def snake_case(target: Target) -> None:
-    """trace_state and span_id beside name are 200 and stored as a span that has a name alone."""
-    assert target.post(_span(name="n", trace_state="a=b", span_id="zz"), media=JSON).status_code == 200
-    (row,) = target.rows("SELECT SpanName AS n, TraceState AS t, SpanId AS s FROM otel_traces")
-    assert row == {"n": "n", "t": "", "s": ""}
+    """trace_state and parent_span_id, which is not even hexadecimal, are 200 and the span is stored without them."""
+    assert target.post(_span(name="n", trace_state="a=b", parent_span_id="zz"), media=JSON).status_code == 200
+    (row,) = target.rows("SELECT SpanName AS n, TraceState AS t, ParentSpanId AS p FROM otel_traces")
+    assert row == {"n": "n", "t": "", "p": ""}
 
 
 @over_http("C25")
 def words_and_bytes(target: Target) -> None:
     """NaN and Infinity as strings, bytes in base64 and null are 200 and stored as what they mean; NaN bare is 400."""
-    for value, at in (("NaN", "1"), ("Infinity", "2"), ("-Infinity", "3")):
-        assert target.post(_point(asDouble=value, timeUnixNano=at), Signal.METRICS, JSON).status_code == 200
+    for at, value in enumerate(("NaN", "Infinity", "-Infinity")):
+        assert target.post(_point(asDouble=value, timeUnixNano=f"{T0 + at}"), Signal.METRICS, JSON).status_code == 200
     got = target.rows("SELECT toString(Value) AS v FROM otel_metrics_gauge ORDER BY TimeUnix")
     assert [row["v"] for row in got] == ["nan", "inf", "-inf"]
     attributes = [{"key": "raw", "value": {"bytesValue": "+/8A"}}, {"key": "none", "value": None}]
@@ -360,10 +380,11 @@ def words_and_bytes(target: Target) -> None:
 @over_http("C26")
 def sent_again(target: Target) -> None:
     """One request in protobuf, in gzip and in JSON, twice each, is 200 six times and stored once."""
-    document = _span(name="n", traceId="ab" * 16, startTimeUnixNano="7")
+    document = _span(name="n")
     for _ in range(2):
         assert target.post(document, media=JSON).status_code == 200
-    span = Span(name="n", trace_id=b"\xab" * 16, start_time_unix_nano=7)
+    span = Span(name="n", trace_id=b"\xab" * 16, span_id=b"\xcd" * 8, start_time_unix_nano=T0)
+    span.end_time_unix_nano = T0
     scope_spans = ScopeSpans(spans=[span])
     body = serialized(ExportTraceServiceRequest(resource_spans=[ResourceSpans(scope_spans=[scope_spans])]))
     for data, coding in [(body, "identity"), (gzip.compress(body), "gzip")] * 2:

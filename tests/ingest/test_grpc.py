@@ -36,6 +36,7 @@ from ingest.pipeline import Pipeline
 from ingest.remote_write_landing import Version
 from ingest.settings import IngestSettings
 from store import Store
+from tests.kit.fill import filled
 from tests.kit.otlp import T0, busy_request, logs, metrics, serialized, traces
 from tests.kit.serving import serving_grpc
 
@@ -50,7 +51,8 @@ RETRYABLE = {
 
 @pytest.fixture
 def pipeline(store: Store) -> Iterator[Pipeline]:
-    running = Pipeline(store, IngestSettings(max_body_bytes=LIMIT, max_inflight_bytes=2 * LIMIT, body_timeout_s=0.5))
+    settings = IngestSettings(max_body_bytes=LIMIT, max_inflight_bytes=2 * LIMIT, body_timeout_s=0.5)
+    running = Pipeline(store, settings.model_copy(update={"commit_timeout_s": 20}))
     running.start()
     yield running
     running.stop()
@@ -165,10 +167,8 @@ def test_a_message_beyond_the_limit_is_not_to_be_sent_again(
 
 
 def test_no_room_is_unavailable_with_a_short_pause_in_both_trailers(channel: grpc.Channel, pipeline: Pipeline) -> None:
-    taken = pipeline.budget.hold()
-    taken.resize(2 * LIMIT - 10)
-    error = refused(channel, serialized(busy_request(random.Random(1), 2)))
-    taken.release()
+    with filled(pipeline):
+        error = refused(channel, serialized(busy_request(random.Random(1), 2)))
     assert error.code() is grpc.StatusCode.UNAVAILABLE
     pauses = [RetryInfo(), RetryInfo.FromString(trailers(error)["google.rpc.retryinfo-bin"])]
     assert details(error).details[0].Unpack(pauses[0])
@@ -203,6 +203,7 @@ CODES = {
     "UnsupportedMedia": grpc.StatusCode.INVALID_ARGUMENT,
     "BodyTimeout": grpc.StatusCode.DEADLINE_EXCEEDED,
     "Overloaded": grpc.StatusCode.UNAVAILABLE,
+    "QuotaExceeded": grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 
 
@@ -216,7 +217,10 @@ def test_every_error_has_its_code_and_may_be_sent_again_exactly_when_it_says_so(
     assert error.code() is CODES[kind.__name__]
     assert details(error).message.startswith("why why")
     assert len(details(error).message.encode()) <= 512
-    assert (error.code() in RETRYABLE) == ("google.rpc.retryinfo-bin" in trailers(error)) == (kind.status == 503)
+    paused = "google.rpc.retryinfo-bin" in trailers(error)
+    assert paused == (kind.status in {429, 503})
+    # RESOURCE_EXHAUSTED may be sent again when it comes with a pause.
+    assert paused == (error.code() in RETRYABLE) or error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_a_defect_of_ours_is_internal_and_says_nothing_about_itself(

@@ -41,7 +41,8 @@ from ingest.settings import IngestSettings
 from store import Store
 from tests.conformance.target import JSON, Target
 from tests.conformance.target import serving as target_over
-from tests.kit.otlp import busy_request, deep_request, google_form, serialized
+from tests.kit.fill import filled
+from tests.kit.otlp import SECOND, T0, busy_request, deep_request, google_form, serialized
 from tests.kit.serving import serving
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
@@ -131,13 +132,11 @@ def test_a_body_beyond_the_limit_is_too_large_declared_or_not(url: str) -> None:
 
 
 def test_no_room_is_503_with_a_short_pause(url: str, pipeline: Pipeline) -> None:
-    taken = pipeline.budget.hold()
-    taken.resize(149_000)
-    answer = httpx.post(f"{url}/v1/logs", content=bytes(5_000), headers=PROTOBUF)
+    with filled(pipeline):
+        answer = httpx.post(f"{url}/v1/logs", content=bytes(5_000), headers=PROTOBUF)
     assert answer.status_code == 503
     assert 1 <= int(answer.headers["retry-after"]) <= 3
     assert Status.FromString(answer.content).code == 14
-    taken.release()
     assert pipeline.stats()["inflight_bytes"] == 0
 
 
@@ -210,7 +209,8 @@ def test_the_protocols_examples_are_one_request_in_three_encodings(target: Targe
 def test_large_json_does_not_hold_up_others(store: Store) -> None:
     pipeline = Pipeline(store, IngestSettings(commit_timeout_s=30))
     pipeline.start()
-    spans = [{"name": f"span {n}", "traceId": f"{n:032x}", "attributes": [{"key": "k"}] * 9} for n in range(20_000)]
+    fields = {"startTimeUnixNano": T0, "endTimeUnixNano": T0 + SECOND, "attributes": [{"key": "k"}] * 9}
+    spans = [{"traceId": f"{n + 1:032x}", "spanId": f"{n + 1:016x}", **fields} for n in range(20_000)]
     document = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).encode()
     with serving(create_app(pipeline)) as base, ThreadPoolExecutor(1) as pool, httpx.Client() as client:
         headers = {"Content-Type": "application/json"}
