@@ -13,8 +13,8 @@ from scripts.otlp_expressions import DEEPER_ARRAY, DEEPER_MAP, literal
 from store.redaction import EVENT_SLOTS, HASH_SLOTS, KEY_SLOTS, TEXT_SLOTS
 
 POLICY = (
-    "Version", "Scan", "Any", "TextNames", "TextPatterns", "TextMarks", "HashNames", "HashPatterns", "KeyNames", "KeyPatterns",
-    "KeyActions", "EventNames", "EventPatterns", "EventActions",
+    "Version", "Scan", "Any", "TextNames", "TextPatterns", "TextMarks", "HashNames", "HashPatterns", "KeyAny",
+    "KeyNames", "KeyPatterns", "KeyActions", "EventNames", "EventPatterns", "EventActions",
 )  # fmt: skip
 READ = f"WITH (SELECT ({', '.join(POLICY)}) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p"
 # Without a policy nothing may pass. A throwIf would say that the sender is at fault; a division by zero does not.
@@ -120,6 +120,11 @@ def _keys() -> str:
     return f"arrayConcat({', '.join(parts)}, arrayResize([''], {len(TEXTS)}, ''))"
 
 
+def _rules() -> str:
+    """The numbers of the rules that match those keys. One look tells most of them from those that some rule matches."""
+    return f"arrayMap(k -> if(match(k, {policy('KeyAny')}), {_rule('Key', KEY_SLOTS, 'k')}, 0), {_keys()})"
+
+
 def _texts() -> str:
     """All texts of a row in one array, so that the rules stand in a view once."""
     parts = [f"mapValues({name})" for name in MAPS]
@@ -171,9 +176,8 @@ def redacting(source: str) -> str:
     changed = _columns()
     # An expression must not bear the name of a column that another expression reads.
     renamed = {name: f"R{number}" for number, name in enumerate(changed, 1)}
-    rules = f"arrayMap(k -> {_rule('Key', KEY_SLOTS, 'k')}, {_keys()})"
     value = _by_rule("Key", "r", "v", redacted("v"))
-    query = f"{READ}\nSELECT *, {rules} AS R, {_texts()} AS V\nFROM {source}\nWHERE {GUARD}"
+    query = f"{READ}\nSELECT *, {_rules()} AS R, {_texts()} AS V\nFROM {source}\nWHERE {GUARD}"
     texts = f"arrayMap((v, r) -> {value}, V, R)"
     dropped = f"arrayMap(r -> {policy('KeyActions')}[r] = 'drop', R)"
     query = f"{READ}\nSELECT * EXCEPT (V), {texts} AS C, {dropped} AS D\nFROM (\n{query}\n)"
@@ -197,11 +201,12 @@ def counting(source: str) -> str:
     }
     named = f"arrayConcat({', '.join(policy(name) for name in found)})"
     numbers = f"CAST([{', '.join(number for part in found.values() for number in part)}], 'Array(UInt64)')"
-    rules = f"arrayMap(k -> {_rule('Key', KEY_SLOTS, 'k')}, {_keys()})"
-    query = f"{READ}\nSELECT Tenant, Batch, Target, EventName, LogAttributes, {rules} AS R,"
+    query = f"{READ}\nSELECT Tenant, Batch, Target, EventName, LogAttributes, {_rules()} AS R,"
     query += f" arrayStringConcat({_texts()}, '\\n') AS T\nFROM {source}"
     pairs = f"arrayFilter(f -> f.2 > 0, arrayZip({named}, {numbers}))"
-    query = f"{READ}\nSELECT Tenant, Batch, Target, arrayJoin({pairs}) AS F\nFROM (\n{query}\n)"
+    some = f"match(T, {policy('Any')}) OR arrayExists(r -> r > 0, R) OR {found['EventNames'][0]}"
+    some += "".join(f" OR {rule}" for rule in found["EventNames"][1:])
+    query = f"{READ}\nSELECT Tenant, Batch, Target, arrayJoin({pairs}) AS F\nFROM (\n{query}\n)\nWHERE {some}"
     return (
         f"SELECT Tenant, Batch, Target, F.1 AS Rule, sum(F.2) AS Found\nFROM (\n{query}\n)\n"
         "GROUP BY Tenant, Batch, Target, Rule"

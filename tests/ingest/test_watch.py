@@ -60,16 +60,16 @@ def test_a_full_disk_refuses_and_recovers_by_itself(store: Store, monkeypatch: p
     try:
         send(pipeline, 1)
         room = Room(free=2**29, total=20 * 2**30)
-        within(3, lambda: pipeline.degraded() == ["the disk is nearly full"])
+        within(3, lambda: pipeline.stats()["degraded"] == ["the disk is nearly full"])
         with pytest.raises(Overloaded, match="the disk is nearly full"):
             send(pipeline, 2)
-        assert pipeline.stats()["degraded"] == ["the disk is nearly full"]
+        assert [(reason.code, reason.blocks) for reason in pipeline.reasons()] == [("disk_full", True)]
         # A larger disk, of which 5 % are more than a gigabyte.
         room = Room(free=49 * 2**30, total=1000 * 2**30)
         time.sleep(0.2)
-        assert pipeline.degraded()
+        assert pipeline.reasons()
         room = Room(free=51 * 2**30, total=1000 * 2**30)
-        within(3, lambda: not pipeline.degraded())
+        within(3, lambda: not pipeline.reasons())
         send(pipeline, 2)
     finally:
         pipeline.stop()
@@ -91,7 +91,7 @@ def test_parts_that_pile_up_refuse(store: Store, monkeypatch: pytest.MonkeyPatch
     share = 0.81
     monkeypatch.setattr(condition, "crowding", lambda _: share)
     with watching(store) as watch:
-        assert watch.reasons() == ["too many parts wait to be merged"]
+        assert [reason.message for reason in watch.reasons()] == ["too many parts wait to be merged"]
         with pytest.raises(Overloaded):
             watch.refuse_when_full()
         share = 0.5
@@ -145,7 +145,7 @@ def test_broken_parts_are_reported_and_private_files_are_wiped(
     try:
         assert not left.exists()
         with watching(store) as watch:
-            assert watch.reasons() == ["1 broken parts of otel_logs were set aside"]
+            assert [reason.message for reason in watch.reasons()] == ["1 broken parts of otel_logs were set aside"]
             # That is no reason to refuse what comes.
             watch.refuse_when_full()
         assert "1 broken parts of otel_logs were set aside" in caplog.text
