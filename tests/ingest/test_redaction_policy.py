@@ -97,8 +97,9 @@ def test_no_bytes_around_a_secret_hide_it(secret: str, before: bytes, after: byt
 
 
 def test_the_ready_made_rules_but_credentials_are_off_until_named(tmp_path: Path) -> None:
-    email, prompt = in_a_body("someone@example.com"), serialized(
-        traces(with_attributes(span(random.Random(1)), **{"gen_ai.input.messages": "hi"}))
+    email, prompt = (
+        in_a_body("someone@example.com"),
+        serialized(traces(with_attributes(span(random.Random(1)), **{"gen_ai.input.messages": "hi"}))),
     )
     assert not SCAN.suspects(email)
     assert not SCAN.suspects(prompt)
