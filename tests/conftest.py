@@ -96,7 +96,7 @@ def _bare(store: Store) -> Iterator[Store]:
         store.command(f"DROP DATABASE IF EXISTS {store.settings.database}")
 
 
-def _migrated(store: Store) -> Iterator[Store]:
+def migrated(store: Store) -> Iterator[Store]:
     """The home's migrated database, emptied after the test: migrating takes seconds, emptying milliseconds."""
     migrate.apply(store)
     yield store
@@ -115,7 +115,7 @@ def empty_store(embedded: Embedded) -> Iterator[Store]:
 @pytest.fixture
 def store(embedded: Embedded) -> Iterator[Store]:
     """An embedded store with every migration applied and no rows."""
-    yield from _migrated(embedded.open("migrated"))
+    yield from migrated(embedded.open("migrated"))
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def bare_backend_store(backend: str, request: pytest.FixtureRequest) -> Iterator
 def backend_store(backend: str, request: pytest.FixtureRequest) -> Iterator[Store]:
     """A store with every migration applied and no rows, once embedded and once on a server."""
     store = _open(backend, request, "migrated")
-    yield from _migrated(store)
+    yield from migrated(store)
     _let_go(backend, store)
 
 

@@ -82,7 +82,7 @@ class Target:
         self.pipeline = pipeline
         self.store = store
         self.refuse: type[IngestError] | None = None
-        self.url = ""
+        self.url = self.address = ""
         self.channel: grpc.Channel
         self.http = httpx.Client(timeout=20)
 
@@ -158,6 +158,7 @@ def serving(store: Store) -> Iterator[Target]:
         undo.callback(listener.stop)
         listener.start()
         address = undo.enter_context(serving_grpc(lambda: Exports(pipeline, target.authorize), LIMIT))
-        target.url, target.channel = listener.url, undo.enter_context(grpc.insecure_channel(address))
+        target.url, target.address = listener.url, address
+        target.channel = undo.enter_context(grpc.insecure_channel(address))
         undo.enter_context(target.http)
         yield target
