@@ -42,7 +42,7 @@ EXPORTER = {
 # The worker serves every tenant's jobs; a receiver's crash recovery goes by batch number, and its ledger by the
 # request's hash, which the tenant is part of.
 ACROSS_TENANTS = {
-    "correlate_unfinished_jobs", "batch_partitions", "ledger_begun", "ledger_known", "ledger_recent",
+    "correlate_unfinished_jobs", "batch_parts", "ledger_begun", "ledger_known", "ledger_recent",
     # Dead letters by batch or request, whose key has the tenant in it; the policy holds for all.
     "rejected_of_batch", "rejected_of_requests", "rejected_recent", "redacted_of_batch", "redaction_policy_version",
 }  # fmt: skip
