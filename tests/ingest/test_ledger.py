@@ -91,3 +91,32 @@ def test_discarding_deletes_only_what_is_named(store: Store, count: int) -> None
         insert(store, Signal.TRACES, busy_request(random.Random(number), 1), batch=number)
     ledger.discard(numbers[:count])
     assert set(spans(store)) == set(numbers[count:])
+
+
+def test_a_start_after_a_kill_is_quick_whatever_the_number_of_parts(store: Store) -> None:
+    """A deletion has the engine touch every part of a table; dropping a part does not."""
+    ledger = opened(store)
+    kept, lost = ledger.begin(), ledger.begin()
+    store.command(
+        "INSERT INTO otel_logs (Timestamp, Tenant, Batch)"
+        f" SELECT toDateTime64(86400 * number, 9, 'UTC'), 'default', {kept} FROM numbers(300)",
+        settings={"max_partitions_per_insert_block": 0},
+    )
+    store.command(f"INSERT INTO otel_logs (Timestamp, Tenant, Batch) VALUES (0, 'default', {lost})")
+    ledger.commit(kept, [b"k" * 16])
+    mutated = "SELECT count() AS n FROM system.mutations WHERE database = currentDatabase() AND table = 'otel_logs'"
+    before = store.arrow_text(mutated)["n"].to_pylist()
+    assert Ledger(store, SETTINGS).recover() == 1
+    assert store.arrow_text("SELECT DISTINCT Batch AS b FROM otel_logs")["b"].to_pylist() == [kept]
+    assert store.arrow_text(mutated)["n"].to_pylist() == before
+
+
+def test_rows_merged_with_others_are_deleted_alone(backend_store: Store) -> None:
+    store = backend_store
+    ledger = opened(store)
+    kept, lost = ledger.begin(), ledger.begin()
+    for batch in (kept, lost):
+        insert(store, Signal.TRACES, busy_request(random.Random(batch), 3), batch=batch)
+    store.command("OPTIMIZE TABLE otel_traces FINAL")
+    ledger.discard([lost])
+    assert spans(store) == {kept: 3}
