@@ -141,7 +141,7 @@ def test_one_text_serves_a_cluster_too() -> None:
 
 
 # A request's hash covers its tenant already, and batches are the receiver's own bookkeeping.
-WITHOUT_TENANT = {"ingest_ledger"}
+WITHOUT_TENANT = {"ingest_ledger", "redaction_policy"}
 
 
 def test_tables_are_durable_and_say_their_tenant() -> None:
