@@ -91,7 +91,8 @@ SETTINGS index_granularity = 512, ttl_only_drop_parts = 1, ${durable};
 
 -- The redaction policy: the newest row counts. A receiver writes one when it starts with another policy. The views
 -- read it as constants. Lists of a kind are in step and as long as there are places in the views; a place without a
--- rule has a pattern that matches nothing. Any matches a text in which some text rule finds something, Scan
+-- rule has a pattern that matches nothing. Any matches a text in which some text rule finds something, KeyAny a
+-- key that some rule is for, Scan
 -- the bytes of a message in which some rule does. Patterns are
 -- RE2; those of texts keep their first and their last group.
 CREATE TABLE IF NOT EXISTS redaction_policy${on_cluster}
@@ -105,6 +106,7 @@ CREATE TABLE IF NOT EXISTS redaction_policy${on_cluster}
     TextMarks Array(String),
     HashNames Array(String),
     HashPatterns Array(String),
+    KeyAny String,
     KeyNames Array(String),
     KeyPatterns Array(String),
     KeyActions Array(String),

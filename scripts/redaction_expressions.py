@@ -13,7 +13,7 @@ from scripts.otlp_expressions import DEEPER_ARRAY, DEEPER_MAP, literal
 from store.redaction import EVENT_SLOTS, HASH_SLOTS, KEY_SLOTS, TEXT_SLOTS
 
 POLICY = (
-    "Version", "Scan", "Any", "TextNames", "TextPatterns", "TextMarks", "HashNames", "HashPatterns",
+    "Version", "Scan", "Any", "TextNames", "TextPatterns", "TextMarks", "HashNames", "HashPatterns", "KeyAny",
     "KeyNames", "KeyPatterns", "KeyActions", "EventNames", "EventPatterns", "EventActions",
 )  # fmt: skip
 READ = f"WITH (SELECT ({', '.join(POLICY)}) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p"
@@ -184,8 +184,11 @@ def redacting(source: str) -> str:
 
 
 def rule_of(keys: str) -> str:
-    """Number of the key rule that matches each of `keys`; 0 for none, and for ''."""
-    return f"arrayMap(k -> {_rule('Key', KEY_SLOTS, 'k')}, {keys})"
+    """Number of the key rule that matches each of `keys`; 0 for none, and for ''.
+
+    One look tells most of them from those that some rule matches.
+    """
+    return f"arrayMap(k -> if(match(k, {policy('KeyAny')}), {_rule('Key', KEY_SLOTS, 'k')}, 0), {keys})"
 
 
 def redacted_pairs(values: str, rules: str) -> str:
@@ -217,7 +220,10 @@ def counting(source: str) -> str:
     """The query that counts, by rule, what the rules find in the rows of `source`."""
     query = f"{READ}\nSELECT Tenant, Batch, Target, EventName, LogAttributes, {rule_of(_keys())} AS R,"
     query += f" arrayStringConcat({_texts()}, '\\n') AS T\nFROM {source}"
-    query = f"{READ}\nSELECT Tenant, Batch, Target, arrayJoin({found('T', 'R', _EVENT)}) AS F\nFROM (\n{query}\n)"
+    events = f"{_rule('Event', EVENT_SLOTS, _EVENT)} > 0"
+    some = f"match(T, {policy('Any')}) OR arrayExists(r -> r > 0, R) OR {events}"
+    pairs = f"arrayJoin({found('T', 'R', _EVENT)}) AS F"
+    query = f"{READ}\nSELECT Tenant, Batch, Target, {pairs}\nFROM (\n{query}\n)\nWHERE {some}"
     return counted(query)
 
 

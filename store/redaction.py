@@ -60,6 +60,7 @@ def publish(store: Store, policy: Compiled) -> None:
         **_padded("Text", TEXT_SLOTS, policy.text_names, policy.text_patterns, _NO_TEXT),
         "TextMarks": _filled([f"\\1{_literal(mark)}\\2" for mark in policy.text_marks], TEXT_SLOTS, ""),
         **_padded("Hash", HASH_SLOTS, policy.hash_names, policy.hash_patterns, _NO_HASH),
+        "KeyAny": "|".join(policy.key_patterns) or NOTHING,
         **_padded("Key", KEY_SLOTS, policy.key_names, policy.key_patterns),
         "KeyActions": _filled(policy.key_actions, KEY_SLOTS, ""),
         **_padded("Event", EVENT_SLOTS, policy.event_names, policy.event_patterns),

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from ingest.envelope import Signal
 from ingest.errors import Forbidden, Unauthenticated
 from ingest.outcome import Outcome
-from tests.conformance.http_checks import request
+from tests.conformance.http_checks import not_utf8, request
 from tests.conformance.requirements import over_grpc
 from tests.conformance.target import ERRORS, LIMIT, METHODS, Target
 from tests.kit.fill import filled
@@ -75,8 +75,10 @@ def partial_success(target: Target) -> None:
 
 @over_grpc("C10", "C16")
 def bad_data(target: Target) -> None:
-    """Garbage and truncated messages are INVALID_ARGUMENT with BadRequest, and nothing is stored."""
-    for body in (request(10)[:-4], random.Random(1).randbytes(300), b"\xff"):
+    """Garbage, truncated messages and texts that are not UTF-8 are INVALID_ARGUMENT with BadRequest, and nothing is
+    stored.
+    """
+    for body in (request(10)[:-4], random.Random(1).randbytes(300), b"\xff", not_utf8()):
         answer = target.call(body)
         assert answer.code is grpc.StatusCode.INVALID_ARGUMENT
         violations = BadRequest()

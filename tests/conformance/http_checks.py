@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from ingest.envelope import Signal
@@ -25,11 +26,19 @@ from ingest.outcome import Outcome
 from tests.conformance.requirements import over_http
 from tests.conformance.target import ERRORS, JSON, LIMIT, PROTOBUF, Target, bomb, status_of
 from tests.kit.fill import filled
-from tests.kit.otlp import T0, busy_request, serialized, traces
+from tests.kit.otlp import T0, busy_request, logs, serialized, traces
 
 MEDIA = (PROTOBUF, JSON)
 NOTHING = {PROTOBUF: b"", JSON: b"{}"}
 BAD = {PROTOBUF: b"\x0a\x05abc", JSON: b"[]"}
+
+
+def not_utf8() -> bytes:
+    """A request with a span name that is not text."""
+    whole = Span(
+        name="text", trace_id=b"\xab" * 16, span_id=b"\xcd" * 8, start_time_unix_nano=T0, end_time_unix_nano=T0
+    )
+    return serialized(traces(whole)).replace(b"text", b"t\xff\xfet")
 
 
 def request(seed: int, spans: int = 2) -> bytes:
@@ -183,25 +192,33 @@ def partial_success(target: Target) -> None:
 
 @over_http("C07")
 def mixed_requests(target: Target) -> None:
-    """One good span and two with a trace id of three bytes: 200; those that are not counted as rejected are stored,
-    the good one among them.
-    """
+    """One good span and two with a trace id of three bytes: 200 and rejected_spans is 2; the good one is stored."""
     good = Span(name="good", trace_id=b"\xab" * 16, span_id=b"\xcd" * 8, start_time_unix_nano=T0, end_time_unix_nano=T0)
     bad = Span(name="bad", trace_id=b"abc", span_id=b"\xcd" * 8, start_time_unix_nano=T0, end_time_unix_nano=T0)
     answer = target.post(serialized(traces(good, bad, bad)))
     assert answer.status_code == 200
     rejected = ExportTraceServiceResponse.FromString(answer.content).partial_success.rejected_spans
     names = [row["n"] for row in target.rows("SELECT SpanName AS n FROM otel_traces ORDER BY n DESC")]
-    assert names == ["good", "bad", "bad"][: 3 - rejected]
+    assert (rejected, names) == (2, ["good"])
+
+
+@over_http("C08")
+def warnings(target: Target) -> None:
+    """A log record without a time: 200, nothing rejected, a message that says so, and the record is stored."""
+    answer = target.post(serialized(logs(LogRecord(severity_text="INFO"))), Signal.LOGS)
+    partial = ExportLogsServiceResponse.FromString(answer.content).partial_success
+    assert (answer.status_code, partial.rejected_log_records) == (200, 0)
+    assert partial.error_message
+    assert target.count("otel_logs") == 1
 
 
 @over_http("C10")
 def bad_data(target: Target) -> None:
-    """Garbage, truncated protobuf, JSON that is an array, is cut off, has the wrong types or is not UTF-8: 400, a
-    Status with BadRequest, no Retry-After, and nothing stored. (A protobuf string that is not UTF-8 is stored with
-    U+FFFD in the place of what is wrong: refusing it would lose its neighbours.)
+    """Garbage, truncated protobuf, texts that are not UTF-8, JSON that is an array, is cut off or has the wrong types:
+    400, a Status with BadRequest, no Retry-After, and nothing stored.
     """
     bodies = [(PROTOBUF, request(10)[:-4]), (PROTOBUF, random.Random(1).randbytes(300)), (PROTOBUF, b"\xff")]
+    bodies.append((PROTOBUF, not_utf8()))
     documents = [b"[]", b"7", b'{"resourceSpans":[', b'{"resourceSpans":{}}', b'{"resourceSpans":[7]}', b'{"a":"\xff"}']
     for media, body in [*bodies, *((JSON, document) for document in documents)]:
         answer = target.post(body, media=media)

@@ -64,10 +64,10 @@ def test_a_full_disk_refuses_and_recovers_by_itself(store: Store, monkeypatch: p
     try:
         send(pipeline, 1)
         room = Room(free=2**29, total=20 * 2**30)
-        within(3, lambda: messages(pipeline) == ["the disk is nearly full"])
+        within(3, lambda: pipeline.stats()["degraded"] == ["the disk is nearly full"])
         with pytest.raises(Overloaded, match="the disk is nearly full"):
             send(pipeline, 2)
-        assert pipeline.stats()["degraded"] == ["the disk is nearly full"]
+        assert [(reason.code, reason.blocks) for reason in pipeline.reasons()] == [("disk_full", True)]
         # A larger disk, of which 5 % are more than a gigabyte.
         room = Room(free=49 * 2**30, total=1000 * 2**30)
         time.sleep(0.2)
