@@ -116,11 +116,10 @@ class Groups:
         left = [self._not_before[s] - now for s in LANDINGS if self._waiting[s] and not self._writing[s]]
         return max(0.0, min(left)) if left else None
 
-    def written(self, group: list[Request], seconds: float) -> None:
-        """A group that `take` gave out is done with; writing it took `seconds`."""
-        landing = group[0].landing
+    def written(self, landing: Landing, size: int, seconds: float) -> None:
+        """A group of `size` bytes that `take` gave out for a table is done with; writing it took `seconds`."""
         with self._changed:
-            self._pace[landing].wrote(sum(len(request.body) for request in group), seconds)
+            self._pace[landing].wrote(size, seconds)
             self._writing[landing] -= 1
             self._not_before[landing] = time.monotonic() + min(_MOMENT * seconds, _LONGEST_MOMENT_S)
             self._changed.notify_all()

@@ -142,11 +142,12 @@ class Pipeline:
 
     def _work(self) -> None:
         while (group := self._groups.take()) is not None:
-            started = time.monotonic()
+            # Told before: what is refused may send the group on to another table.
+            landing, size, started = group[0].landing, sum(len(r.body) for r in group), time.monotonic()
             try:
                 self._committer.write(group)
             finally:
-                self._groups.written(group, time.monotonic() - started)
+                self._groups.written(landing, size, time.monotonic() - started)
             del group
             try:
                 self._ledger.forget()

@@ -51,12 +51,12 @@ def test_a_newcomer_is_turned_away_and_the_queue_is_written() -> None:
     request(groups, 2 * MIB)
     first = groups.take()
     assert first is not None
-    groups.written(first, 2.0)
+    groups.written(LANDINGS[0], 2 * MIB, 2.0)
     waiting = [request(groups, MIB), request(groups, MIB)]
     with pytest.raises(Overloaded):
         request(groups, 1)
     # Each batch is as large as is written in a second.
     for expected in waiting:
         assert groups.take() == [expected]
-        groups.written([expected], 0.5)
+        groups.written(LANDINGS[0], MIB, 0.5)
     request(groups, 1)
