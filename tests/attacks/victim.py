@@ -24,7 +24,7 @@ from store import Store
 from tests.kit.otlp import busy_request, serialized
 from tests.kit.serving import serving, serving_grpc
 
-PROTOBUF = "application/x-protobuf"
+PROTOBUF, JSON = "application/x-protobuf", "application/json"
 SERVICES = {Signal.TRACES: "trace.v1.TraceService", Signal.LOGS: "logs.v1.LogsService"}
 SERVICES[Signal.METRICS] = "metrics.v1.MetricsService"
 RESPONSES: dict[Signal, Any] = {
@@ -44,72 +44,76 @@ LIMIT = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer of either transport: HTTP's status, or what corresponds to it, and the text of the reason."""
+    """An answer of either transport: HTTP's status, or what corresponds to it, its text, and the items refused."""
 
     status: int
     text: str = ""
+    refused: int = 0
 
 
 class Victim:
-    """A pipeline with an HTTP and a gRPC receiver before it."""
+    """A pipeline with an HTTP and a gRPC receiver before it, attacked over one of them."""
 
-    def __init__(self, store: Store, url: str, channel: grpc.Channel) -> None:
+    def __init__(self, store: Store, transport: str, url: str, channel: grpc.Channel) -> None:
         self.store = store
+        self.transport = transport
         self.url = url
         self.seen: set[bytes] = set()
+        self._before = 0
         self._channel = channel
 
-    def send(self, transport: str, signal: Signal, body: bytes) -> Answer:
-        """The answer to a protobuf body over "http" or "grpc"."""
-        return self.http(signal, body) if transport == "http" else self.grpc(signal, body)
+    def send(self, signal: Signal, body: bytes) -> Answer:
+        """The answer to a protobuf body."""
+        return self.http(signal, body) if self.transport == "http" else self.grpc(signal, body)
 
     def http(self, signal: Signal, body: bytes, media_type: str = PROTOBUF, encoding: str = "") -> Answer:
-        """The answer to a body of a media type; errors come in that type, as OTLP wants it."""
+        """The answer to a body of a media type; it comes in that type, as OTLP wants it."""
         headers = {"Content-Type": media_type, **({"Content-Encoding": encoding} if encoding else {})}
         answer = httpx.post(f"{self.url}/v1/{signal}", content=body, headers=headers, timeout=60)
+        if answer.headers["content-type"] == JSON:
+            said = answer.json()
+            partial = said.get("partialSuccess", said)
+            refused = next((value for name, value in partial.items() if name.startswith("rejected")), 0)
+            return Answer(answer.status_code, partial.get("errorMessage", partial.get("message", "")), int(refused))
         if answer.status_code == 200:
-            return Answer(200)
-        if answer.headers["content-type"] == PROTOBUF:
-            return Answer(answer.status_code, Status.FromString(answer.content).message)
-        return Answer(answer.status_code, str(answer.json()["message"]))
-
-    def export(self, signal: Signal, body: bytes) -> tuple[Answer, int]:
-        """The answer over HTTP to a protobuf body, and how many of its items were refused."""
-        headers = {"Content-Type": PROTOBUF}
-        answer = httpx.post(f"{self.url}/v1/{signal}", content=body, headers=headers, timeout=60)
-        if answer.status_code != 200:
-            return Answer(answer.status_code, Status.FromString(answer.content).message), 0
-        response = RESPONSES[signal].FromString(answer.content)
-        refused = sum(value for field, value in response.partial_success.ListFields() if field.number == 1)
-        return Answer(200, response.partial_success.error_message), refused
+            return _success(signal, answer.content)
+        return Answer(answer.status_code, Status.FromString(answer.content).message)
 
     def grpc(self, signal: Signal, body: bytes, **options: object) -> Answer:
         """The answer to a message of these bytes."""
         method = f"/opentelemetry.proto.collector.{SERVICES[signal]}/Export"
         try:
-            self._channel.unary_unary(method)(body, timeout=60, **options)
+            answer = self._channel.unary_unary(method)(body, timeout=60, **options)
         except grpc.RpcError as error:
             return Answer(STATUSES[error.code()], str(error.details()))
-        return Answer(200)
+        return _success(signal, answer)
 
-    def count(self, table: str = "otel_traces") -> int:
+    def start_counting(self) -> None:
+        """`stored` is 0 now."""
+        self._before = self.count("otel_traces")
+
+    def stored(self) -> int:
+        """Spans stored since then."""
+        return self.count("otel_traces") - self._before
+
+    def count(self, table: str) -> int:
         """Rows of a table."""
         return int(self.store.arrow_text(f"SELECT count() AS n FROM {table}")["n"][0].as_py())
 
-    def one(self, sql: str) -> dict[str, object]:
-        """The only row of a query."""
-        (row,) = self.store.arrow_text(sql).to_pylist()
-        return dict(row)
-
     def works(self) -> bool:
         """Whether a good request is stored."""
-        before = self.count()
+        before = self.count("otel_traces")
         body = serialized(busy_request(random.Random(), 3))
-        return self.http(Signal.TRACES, body) == Answer(200) and self.count() == before + 3
+        return self.send(Signal.TRACES, body) == Answer(200) and self.count("otel_traces") == before + 3
+
+
+def _success(signal: Signal, answer: bytes) -> Answer:
+    partial = RESPONSES[signal].FromString(answer).partial_success
+    return Answer(200, partial.error_message, sum(value for field, value in partial.ListFields() if field.number == 1))
 
 
 @contextmanager
-def attackable(store: Store, **changes: object) -> Iterator[Victim]:
+def attackable(store: Store, transport: str, **changes: object) -> Iterator[Victim]:
     """A victim until the block ends; afterwards nothing may be in flight."""
     defaults = {"max_body_bytes": LIMIT, "commit_timeout_s": 60}
     pipeline = Pipeline(store, IngestSettings(**{**defaults, **changes}))  # type: ignore[arg-type]
@@ -120,7 +124,7 @@ def attackable(store: Store, **changes: object) -> Iterator[Victim]:
             serving_grpc(lambda: Exports(pipeline), pipeline.settings.max_body_bytes) as address,
             grpc.insecure_channel(address, options=[("grpc.max_send_message_length", -1)]) as channel,
         ):
-            yield Victim(store, url, channel)
+            yield Victim(store, transport, url, channel)
         assert pipeline.stats()["inflight_bytes"] == 0
     finally:
         pipeline.stop()
