@@ -18,6 +18,7 @@ from correlate.resolve import resolved
 from correlate.rule import Rule
 from correlate.rules import RULES
 from correlate.settings import CorrelateSettings
+from correlate.sightings import sightings
 from correlate.signals import SIGNAL, with_ids
 from store import Store, Window
 
@@ -59,10 +60,16 @@ def detect(
 
 def run(frames: Frames, tenant: str, settings: CorrelateSettings, rules: Sequence[Rule] = RULES) -> Detection:
     """Run `rules` over frames already loaded."""
-    entities, edges = _collected([topology.entities(frames), topology.edges(frames)])
+    # Some twenty parts of the topology read the sightings: once is enough, and a plan that holds them all is slow.
+    seen = _collected([sightings(frames)])[0].lazy()
+    entities, edges = _collected([topology.entities(frames, seen), topology.edges(frames, seen)])
+    filled = {name for name in frames.tables if _has_rows(frames[name])}
     found: list[pl.DataFrame] = []
     failures: list[RuleError] = []
     for rule in rules:
+        # Without telemetry there is nothing to say, and planning a rule costs more than reading nothing.
+        if rule.reads and filled.isdisjoint(rule.reads):
+            continue
         try:
             found.append(_signals_of(rule, frames, settings))
         except FAULTS as error:
@@ -98,6 +105,10 @@ def _collected(plans: list[pl.LazyFrame]) -> list[pl.DataFrame]:
         return pl.collect_all(plans)
     except pl.exceptions.PanicException:
         return pl.collect_all(plans, engine="in-memory")
+
+
+def _has_rows(frame: pl.LazyFrame) -> bool:
+    return frame.head(1).collect().height > 0
 
 
 def _nothing() -> pl.DataFrame:

@@ -23,6 +23,11 @@ BUCKET_S = 30.0
 REFERENCE = 120
 """How many earlier non-empty buckets an entity is compared with."""
 
+_ODD, _SAME_EPISODE = 3.0, 4
+_WHOLE_SURPRISE, _LEAST_SURPRISE = 2.5, 0.5
+# Buckets of calm that are taken for granted, so that a young entity's first oddities are news.
+_TAKEN_AS_CALM = 10.0
+
 KEYS = ("kind", "entity_type", "entity")
 
 EVIDENCE: dict[str, pl.DataType] = {
@@ -108,7 +113,14 @@ def above_calm(
 
     centre = past(0.25) if harmless is None else pl.when(harmless).then(past(0.5)).otherwise(past(0.25))
     calibrated = ((pl.col("stat") - centre) / (centre.pow(2) + floor**2).sqrt()).clip(lower_bound=0.0)
-    return evidence.sort(*by, "bucket").with_columns(calibrated.alias("stat"))
+    ordered = evidence.sort(*by, "bucket").with_columns(calibrated.alias("stat"))
+    # What has been odd before surprises less, however odd it is: -log of how often, whole at one in twelve.
+    # The last few buckets may be the same episode, which must not speak against itself.
+    odd = (pl.col("stat") >= _ODD).cast(pl.Float64).shift(_SAME_EPISODE)
+    times = odd.rolling_sum(reference, min_samples=1).over(by).fill_null(0.0)
+    seen = pl.int_range(pl.len()).over(by).cast(pl.Float64).clip(upper_bound=float(reference))
+    surprise = -((times + 0.5) / (seen + _TAKEN_AS_CALM)).log() / _WHOLE_SURPRISE
+    return ordered.with_columns(stat=pl.col("stat") * surprise.clip(_LEAST_SURPRISE, 1.0))
 
 
 def score_of(stat: pl.Expr) -> pl.Expr:

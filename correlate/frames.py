@@ -42,6 +42,10 @@ FRAMES: dict[str, dict[str, pl.DataType]] = {
         "time": TIME, "name": S, "score": F, "label": S, "model": S, "response_id": S, "trace_id": S, "service": S,
         "pod": S, "version": S,
     },
+    # Deployments, commits and feature-flag changes; id names the change, detail is what it touched.
+    "changes": {
+        "time": TIME, "what": S, "service": S, "id": S, "revision": S, "version": S, "title": S, "detail": S,
+    },
     # One row per metric series with its identity in every vocabulary we join (OTel, Prometheus, DCGM).
     "metric_series": {
         "series": pl.UInt64(), "metric": S, "unit": S, "type": S, "monotonic": pl.Boolean(), "service": S, "node": S,

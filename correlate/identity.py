@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from correlate import names
+from correlate.relations import call_ends
 
 
 def job_or_workload() -> tuple[pl.Expr, pl.Expr]:
@@ -42,6 +43,7 @@ def most_specific() -> tuple[pl.Expr, pl.Expr]:
     device = pl.when(pl.col("gpu") != "").then("gpu").when((pl.col("node") != "") & (pl.col("gpu_bdf") != "")).then(
         pl.format("{}/{}", "node", "gpu_bdf")
     ).otherwise(pl.lit(""))  # fmt: skip
+    _, callee = call_ends()
     ranked = [
         (pl.lit("gpu"), device),
         (pl.lit("feature"), feature),
@@ -50,6 +52,8 @@ def most_specific() -> tuple[pl.Expr, pl.Expr]:
         (pl.lit("pod"), pl.col("pod")),
         (owner_type, owner),
         (pl.lit("service"), pl.col("service")),
+        # A call measured from outside is about the side that answers.
+        (pl.lit("service"), callee),
         (pl.lit("model"), pl.col("model")),
         (pl.lit("node"), pl.col("node")),
         (pl.lit("zone"), pl.col("zone")),

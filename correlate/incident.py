@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from correlate import catalog
+from correlate.blast import hurt
+from correlate.gather import gathered
 from correlate.group import components, with_context
 from correlate.kinds import with_facts
 from correlate.links import LINK, entity_key, links
@@ -21,6 +23,8 @@ from correlate.sameness import other_names, representatives
 from correlate.separate import enough, separated
 from correlate.settings import CorrelateSettings
 
+# An incident ends with its last symptom that is at least this share as far beyond notable as its strongest.
+_ENDS_WITH = 0.3
 _SEVERITIES = ["info", "low", "medium", "high", "critical"]
 
 
@@ -46,7 +50,8 @@ def assemble(
     same = representatives(edges)
     known = with_facts(signals).unique(subset="id").sort("onset", "id")
     causal = links(known, edges, catalog.mechanisms(), settings)
-    members = components(known, causal).join(known, on="id").pipe(enough, settings)
+    found = components(known, causal).join(known, on="id")
+    members = gathered(found, edges, settings).pipe(enough, settings.open_score, settings)
     if members.is_empty():
         return Incidents(pl.DataFrame(), pl.DataFrame())
     parts = separated(*_merge_same(members, causal, same), settings).filter(~pl.col("context"))
@@ -57,7 +62,7 @@ def assemble(
     candidates = ranked(merged, merged_links, settings)
     top = candidates.filter(pl.col("rank") == 1).select("component", root="key", root_ids="signal_ids")
     members = _with_roles(members, inside, top)
-    return Incidents(_rows(members, inside, candidates, entities, same, now_ns, settings), members)
+    return Incidents(_rows(members, inside, candidates, entities, same, edges, now_ns, settings), members)
 
 
 def _names(members: pl.DataFrame, tenant: str) -> pl.DataFrame:
@@ -116,27 +121,34 @@ def _rows(
     candidates: pl.DataFrame,
     entities: pl.DataFrame,
     same: pl.DataFrame,
+    edges: pl.DataFrame,
     now_ns: int,
     settings: CorrelateSettings,
 ) -> pl.DataFrame:
     core = members.filter(~pl.col("context"))
     best = core.group_by("component", "family").agg(pl.max("score"))
     certainty = best.group_by("component").agg(score=(1.0 - (1.0 - pl.col("score") / 11.0).product()).round(6))
+    # Judges look back over many answers: what they say of an effect outlasts it.
+    lagging = (pl.col("family") == "quality") & (pl.col("role") == "effect")
+    # Faint symptoms trail on, and may be another fault's by then.
+    beyond = pl.when(pl.col("context") | lagging).then(0.0).otherwise(pl.col("score") - settings.min_score)
     now = pl.lit(now_ns).cast(members.schema["until"])
     names = other_names(same)
     return (
         members.group_by("component", "incident_id")
         .agg(
             started_at=pl.col("onset").filter(~pl.col("context")).min(),
-            last=pl.col("until").filter(~pl.col("context")).max(),
+            last=pl.col("until").filter(~pl.col("context") & ~lagging & (beyond >= _ENDS_WITH * beyond.max())).max(),
+            longest=pl.col("until").filter(~pl.col("context")).max(),
             entities=pl.col("entity").unique().sort(),
             signal_count=pl.len().cast(pl.UInt32),
         )
+        .with_columns(last=pl.coalesce("last", "longest"))
         .join(certainty, on="component")
         .join(severities(members), on="component")
         .join(titles(candidates), on="component")
         .join(root_causes_json(candidates, entities, names), on="component")
-        .join(blast_radius_json(members), on="component", how="left")
+        .join(blast_radius_json(hurt(members, inside, edges)), on="component", how="left")
         .join(graph_json(members, inside), on="component", how="left")
         .with_columns(over=pl.col("last") + pl.duration(seconds=settings.quiet_s) < now)
         .with_columns(
@@ -146,7 +158,7 @@ def _rows(
             blast_radius=pl.col("blast_radius").fill_null("[]"),
             graph=pl.col("graph").fill_null('{"nodes":[],"edges":[]}'),
         )
-        .drop("over", "last")
+        .drop("over", "last", "longest")
         .sort("started_at", "incident_id")
     )
 
@@ -165,7 +177,9 @@ def severities(members: pl.DataFrame) -> pl.DataFrame:
         )
     )
     lonely = pl.col("hurt").is_null().cast(pl.Int64)
-    final = pl.max_horizontal(pl.col("cause").fill_null(1) - lonely, pl.min_horizontal("hurt", pl.lit(3)))
+    final = pl.max_horizontal(
+        pl.col("cause").fill_null(1) - lonely, pl.min_horizontal(pl.col("hurt").fill_null(0), pl.lit(3))
+    )
     return worst.select(
         "component",
         severity=final.clip(0, 4).replace_strict(list(range(len(_SEVERITIES))), _SEVERITIES, return_dtype=pl.String),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from correlate.fit import with_fit
 from correlate.links import entity_key
 from correlate.settings import CorrelateSettings
 
@@ -32,7 +33,9 @@ _DIGITS = 9
 
 def fused(members: pl.DataFrame) -> pl.DataFrame:
     """Root evidence per (component, entity): `own` in 0..1 and the kind and sentence that lead it."""
-    weighted = members.with_columns(weighted=(pl.col("score") / 10.0).clip(0.0, 1.5) * pl.col("root_prior"))
+    weighted = with_fit(members).with_columns(
+        weighted=(pl.col("score") / 10.0).clip(0.0, 1.5) * pl.col("root_prior") * pl.col("fit")
+    )
     by_family = (
         weighted.sort("weighted", "onset", "id", descending=[True, False, False])
         .group_by("component", "key", "family", maintain_order=True)

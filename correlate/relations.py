@@ -46,6 +46,46 @@ def calls(frames: Frames) -> pl.LazyFrame:
     )
 
 
+# Labels that name both ends of a call in metrics made from traces or by a mesh. Tempo and the OpenTelemetry service
+# graph connector: https://grafana.com/docs/tempo/latest/metrics-from-traces/service_graphs/ ; Istio:
+# https://istio.io/latest/docs/reference/config/metrics/
+CALL_LABELS = (
+    ("client", "server"),
+    ("source_canonical_service", "destination_canonical_service"),
+    ("source_workload", "destination_workload"),
+    ("source_service", "destination_service"),
+)
+_NOBODY = ("", "unknown", "user")
+
+
+def call_ends(labels: str = "labels") -> tuple[pl.Expr, pl.Expr]:
+    """(caller, callee) that a metric's labels name, '' where they do not name both."""
+    caller, callee = pl.lit(""), pl.lit("")
+    for source, target in reversed(CALL_LABELS):
+        ends = [pl.col(labels).str.json_path_match(f"$['{name}']").fill_null("") for name in (source, target)]
+        both = ~ends[0].is_in(_NOBODY) & ~ends[1].is_in(_NOBODY)
+        caller = pl.when(both).then(ends[0]).otherwise(caller)
+        callee = pl.when(both).then(ends[1]).otherwise(callee)
+    return caller, callee
+
+
+def graphed(frames: Frames, seen: pl.LazyFrame) -> pl.LazyFrame:
+    """Callee -> caller, from metrics whose labels name both ends; weight is the number of such series."""
+    caller, callee = call_ends()
+    span = seen.select(valid_from=pl.col("first").min(), valid_to=pl.col("last").max())
+    named = frames["metric_series"].select(caller=caller, callee=callee)
+    return (
+        named.filter(stated("caller", "callee"), pl.col("caller") != pl.col("callee"))
+        .group_by("caller", "callee")
+        .agg(pl.len().cast(pl.Float64).alias("weight"))
+        .join(span, how="cross")
+        .select(
+            "valid_from", "valid_to", "weight",
+            kind=pl.lit("calls"), src_type=pl.lit("service"), src="callee", dst_type=pl.lit("service"), dst="caller",
+        )
+    )  # fmt: skip
+
+
 def uses_model(frames: Frames) -> pl.LazyFrame:
     """Caller -> model: who builds a model's prompts decides what its answers are worth."""
     return (

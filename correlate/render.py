@@ -52,15 +52,8 @@ def root_causes_json(candidates: pl.DataFrame, entities: pl.DataFrame, same: pl.
     )
 
 
-def blast_radius_json(members: pl.DataFrame) -> pl.DataFrame:
-    """(component, blast_radius): entities that show effects and are not the cause."""
-    causes = members.filter(pl.col("role") == "cause").select("component", "entity_type", "entity").unique()
-    hurt = (
-        members.filter(pl.col("role") == "effect")
-        .sort("onset", "id")
-        .unique(subset=["component", "entity_type", "entity"], keep="first", maintain_order=True)
-        .join(causes, on=["component", "entity_type", "entity"], how="anti", maintain_order="left")
-    )
+def blast_radius_json(hurt: pl.DataFrame) -> pl.DataFrame:
+    """(component, blast_radius) from `blast.hurt`."""
     return (
         hurt.group_by("component", maintain_order=True)
         .agg(items=pl.struct(type="entity_type", name="entity").struct.json_encode())

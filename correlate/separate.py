@@ -16,6 +16,8 @@ from correlate.settings import CorrelateSettings
 # A chain is as good as its weakest link, and a link below this accounts for nothing: 0.16 is a caller's load.
 _ACCOUNTED = 0.2
 _CHAIN_SWEEPS = 3
+# Share of the weakest signal's score that says nothing.
+_BARELY = 0.85
 # How many independent faults one component may be found to hold, less one.
 _ROUNDS = 3
 
@@ -33,13 +35,22 @@ def reached(links: pl.DataFrame, start: pl.DataFrame, *, backwards: bool = False
     return known
 
 
-def enough(members: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
-    """Members of components with enough evidence: one sure fact, or several weaker ones that agree."""
+def strengths(members: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
+    """(component, strength): how far its facts are beyond what noise looks like.
+
+    Facts add up like independent deviations, as the root of their squares. What barely passes the threshold of a
+    signal counts for little: in a large system there is always some of it.
+    """
     core = members.filter(~pl.col("context"))
     facts = core.group_by("component", "entity_type", "entity", "family").agg(pl.max("score"))
-    weighed = facts.group_by("component").agg(best=pl.max("score"), total=pl.sum("score"))
-    opening = (pl.col("best") >= settings.open_score) | (pl.col("total") >= 2 * settings.open_score)
-    return members.join(weighed.filter(opening), on="component", how="semi")
+    beyond = (pl.col("score") - _BARELY * settings.min_score).clip(lower_bound=0.0).pow(2)
+    return facts.group_by("component").agg(strength=beyond.sum().sqrt().round(6))
+
+
+def enough(members: pl.DataFrame, score: float, settings: CorrelateSettings) -> pl.DataFrame:
+    """Members of components with enough evidence: one fact of at least `score`, or weaker ones that agree."""
+    opening = strengths(members, settings).filter(pl.col("strength") >= score - _BARELY * settings.min_score)
+    return members.join(opening, on="component", how="semi")
 
 
 def _roots(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
@@ -82,7 +93,7 @@ def _one_round(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSe
     parts = components(rest, links.select("cause_id", "effect_id", "weight")).rename({"component": "part"})
     # Named apart from what stays: a component is called after its smallest id, and that one may leave.
     leaving = rest.rename({"component": "whole"}).join(parts.rename({"part": "component"}), on="id")
-    opening = enough(leaving, settings)
+    opening = enough(leaving, settings.split_score, settings)
     if opening.is_empty():
         return rest.select("component", "id", part="id").clear()
     taken = _better_explained(opening, members, links, own, settings)

@@ -25,7 +25,12 @@ class CorrelateSettings(BaseModel):
         default=3.0, ge=0, description="Signals weaker than this are dropped (0 nothing, 3 notable, 10 certain)."
     )
     max_candidates: int = Field(default=10, ge=1, le=100, description="Root-cause candidates kept per incident.")
-    open_score: float = Field(default=7.0, ge=0, description="Evidence an incident needs before it is opened.")
+    open_score: float = Field(
+        default=3.7, ge=0, description="Score at which a single fact opens an incident; weaker ones add up to it."
+    )
+    split_score: float = Field(
+        default=7.0, ge=0, description="The same for a second fault found inside an incident, which must be surer."
+    )
     quiet_s: float = Field(
         default=180.0, ge=0, description="Seconds without a symptom after which an incident counts as resolved."
     )

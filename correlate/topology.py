@@ -11,11 +11,11 @@ import polars as pl
 
 from correlate import names
 from correlate.frames import Frames
-from correlate.relations import EDGE, calls, label_edges, peers, stated, uses_model
+from correlate.relations import EDGE, calls, graphed, label_edges, peers, stated, uses_model
 from correlate.sightings import READS as _SIGHTED
 from correlate.sightings import sightings
 
-READS = _SIGHTED
+READS = (*_SIGHTED, "changes")
 """Frames the topology is read from."""
 
 ENTITY: dict[str, pl.DataType] = {"type": pl.String(), "name": pl.String(), "aliases": pl.List(pl.String())}
@@ -23,9 +23,12 @@ ENTITY: dict[str, pl.DataType] = {"type": pl.String(), "name": pl.String(), "ali
 _SLASHED = "{}/{}"
 
 
-def entities(frames: Frames) -> pl.LazyFrame:
-    """Entities (`ENTITY`): every name seen, with the other names it goes by."""
-    seen = sightings(frames)
+def entities(frames: Frames, seen: pl.LazyFrame | None = None) -> pl.LazyFrame:
+    """Entities (`ENTITY`): every name seen, with the other names it goes by.
+
+    `seen` is `sightings(frames)` where the caller has it already.
+    """
+    seen = sightings(frames) if seen is None else seen
     parts = [
         *_hardware(seen),
         *_pods(seen),
@@ -33,6 +36,7 @@ def entities(frames: Frames) -> pl.LazyFrame:
         *_services(seen),
         _models(seen),
         *_labelled(frames),
+        _changes(frames),
         peers(frames, seen)
         .filter(pl.col("src_type") == "dependency")
         .select(type="src_type", name="src", alias=pl.lit("")),
@@ -139,6 +143,32 @@ def _labelled(frames: Frames) -> list[pl.LazyFrame]:
     ]
 
 
+def _changes(frames: Frames) -> pl.LazyFrame:
+    """Deployments by id, revision (in full and as people shorten it) and version."""
+    rows = frames["changes"].filter(pl.col("what") == "deployment")
+    short = [pl.col("revision").str.slice(0, length) for length in (12, 8, 7)]
+    named = pl.when(stated("service", "version")).then(pl.format("{}@{}", "service", "version")).otherwise(pl.lit(""))
+    return rows.select(
+        type=pl.lit("deployment_change"), name="id", alias=pl.concat_list("revision", *short, "version", named)
+    ).explode("alias", empty_as_null=False)
+
+
+def _changed(frames: Frames) -> pl.LazyFrame:
+    """Change -> the service it was made to."""
+    rows = frames["changes"].filter(pl.col("what") != "commit")
+    flag = pl.col("what") == "flag"
+    return rows.select(
+        kind=pl.lit("changes"),
+        src_type=pl.when(flag).then(pl.lit("feature_flag")).otherwise(pl.lit("deployment_change")),
+        src="id",
+        dst_type=pl.lit("service"),
+        dst="service",
+        valid_from="time",
+        valid_to=pl.col("time") + pl.duration(hours=2),
+        weight=pl.lit(1.0),
+    )
+
+
 def _spoken(seen: pl.LazyFrame) -> pl.LazyFrame:
     """(owner, model, spoken): a model's label in metrics and its name in requests, for workloads that serve one."""
     by = (
@@ -159,9 +189,12 @@ def _models(seen: pl.LazyFrame) -> pl.LazyFrame:
     return canonical.select(type=pl.lit("model"), name=pl.coalesce("spoken", "model"), alias="model").unique()
 
 
-def edges(frames: Frames) -> pl.LazyFrame:
-    """Edges (`EDGE`), valid from when the two names were first seen together until they last were."""
-    seen = sightings(frames)
+def edges(frames: Frames, seen: pl.LazyFrame | None = None) -> pl.LazyFrame:
+    """Edges (`EDGE`), valid from when the two names were first seen together until they last were.
+
+    `seen` is `sightings(frames)` where the caller has it already.
+    """
+    seen = sightings(frames) if seen is None else seen
     known = _spoken(seen).select("model", "spoken").unique(subset="model", keep="any")
     spoken = seen.join(known, on="model", how="left").with_columns(model=pl.coalesce("spoken", "model"))
     jobs, workloads = spoken.filter(pl.col("owner_type") == "job"), spoken.filter(pl.col("owner_type") == "workload")
@@ -177,9 +210,13 @@ def edges(frames: Frames) -> pl.LazyFrame:
         _pairs(jobs, "owns", "owner", "pod", src_type="job"),
         _pairs(_own_service(workloads), "runs", "owner", "service", src_type="workload"),
         _pairs(_own_service(jobs), "runs", "owner", "service", src_type="job"),
+        # What a callee does to a service is measured at its pods.
+        _pairs(_own_service(workloads), "shows_at", "service", "pod"),
         _pairs(workloads, "serves", "owner", "model", src_type="workload"),
         _pairs(_own_service(workloads), "serves", "service", "model"),
+        _changed(frames),
         calls(frames),
+        graphed(frames, seen),
         uses_model(frames),
         peers(frames, seen),
         *label_edges(frames, seen),

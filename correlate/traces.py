@@ -23,6 +23,9 @@ _SHORT_PAST = 6.0
 # With n spans in a bucket, n / (n + this) of the deviation counts: latencies have heavy tails.
 _FEW_SPANS = 2.0
 _EXEMPLARS = 3
+# Buckets in a row that far off make an episode, which is no reference for what comes later.
+_EPISODE = 3
+_FAR = 4.0
 
 
 def spans(frames: Frames) -> pl.LazyFrame:
@@ -65,12 +68,17 @@ def shifts(latencies: pl.LazyFrame) -> pl.LazyFrame:
         )
         .sort(*keys, "bucket")
     )
-    centred = buckets.with_columns(_past("level", 0.5, keys).alias("centre")).with_columns(
-        (pl.col("level") - pl.col("centre")).abs().alias("residual")
+    centred = (
+        _without_episodes(buckets, keys)
+        .with_columns(_past("known", 0.5, keys).alias("centre"))
+        .with_columns(
+            (pl.col("level") - pl.col("centre")).abs().alias("residual"),
+            (pl.col("known") - pl.col("centre")).abs().alias("known_residual"),
+        )
     )
-    usual = 1.4826 * _past("residual", 0.5, keys).fill_null(0.0)
+    usual = 1.4826 * _past("known_residual", 0.5, keys).fill_null(0.0)
     # A part that jumps now and then must jump further to be odd.
-    occasional = _past("residual", 0.75, keys).fill_null(0.0)
+    occasional = _past("known_residual", 0.75, keys).fill_null(0.0)
     # Of a short past nobody knows how far it wanders.
     wander = _WANDER**2 * (1 + _SHORT_PAST / pl.int_range(pl.len()).over(keys))
     spread = (pl.max_horizontal(usual, occasional).pow(2) + wander).sqrt()
@@ -81,6 +89,27 @@ def shifts(latencies: pl.LazyFrame) -> pl.LazyFrame:
         .filter(pl.int_range(pl.len()).over(keys) >= _MIN_BUCKETS)
         .with_columns(_ms("level").alias("value"), _ms("centre").alias("baseline"))
         .select(*keys, "bucket", "stat", "n", "value", "baseline", "traces")
+    )
+
+
+def _without_episodes(buckets: pl.LazyFrame, keys: list[str]) -> pl.LazyFrame:
+    """Add `known`: the level where it may serve as a reference, null in what looks like an earlier fault.
+
+    A fault that lasted would hide the next one for as long as the reference reaches back. A bucket does not count
+    when it and the two before it are all far off the median of the past; a level that stays becomes the median.
+    """
+    centre = _past("level", 0.5, keys)
+    off = (pl.col("level") - centre) / (
+        (1.4826 * _past("residual", 0.5, keys).fill_null(0.0)).pow(2) + 4 * _WANDER**2
+    ).sqrt()
+    return (
+        buckets.with_columns((pl.col("level") - centre).abs().alias("residual"))
+        .with_columns((off.abs() >= _FAR).cast(pl.Int32).fill_null(0).alias("far"))
+        .with_columns(
+            pl.when(pl.col("far").rolling_sum(_EPISODE, min_samples=_EPISODE).over(keys).fill_null(0) < _EPISODE)
+            .then("level")
+            .alias("known")
+        )
     )
 
 

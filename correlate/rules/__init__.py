@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from correlate.rule import Rule
 from correlate.rules import (
+    change_events,
     change_rollout,
     cpu_hog,
     evaluation_drop,
@@ -29,6 +30,7 @@ from correlate.rules import (
     trace_edge_gap,
     trace_errors,
     trace_self_time,
+    trace_structure,
     train_stall,
 )
 
@@ -48,12 +50,14 @@ RULES: tuple[Rule, ...] = (
     k8s_restarts.RULE,
     k8s_conditions.RULE,
     change_rollout.RULE,
+    change_events.RULE,
     cpu_hog.RULE,
     metric_errors.RULE,
     metric_shift.RULE,
     trace_edge_gap.RULE,
     trace_self_time.RULE,
     trace_errors.RULE,
+    trace_structure.RULE,
     log_burst.RULE,
     log_new_template.RULE,
     log_next_event.RULE,

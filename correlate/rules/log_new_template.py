@@ -18,7 +18,7 @@ from correlate.templates import ERROR, FATAL, WARN, level, message, readable, te
 
 # How long a template is new, and how long an entity must have been logging before anything can be.
 _NEW_NS = 300_000_000_000
-_MIN_LINES = 50
+_MIN_LINES = 10
 _SAMPLES = 3
 _ENTITY = ["entity_type", "entity"]
 

@@ -2,7 +2,8 @@
 
 Signal: trace.edge_gap on a service.
 Condition: over the calls a service makes and receives, client span minus server span is far above its
-own past, per edge and operation, in log space.
+own past, per edge and operation, in log space. Of an edge's two ends the one whose edges to others are slower too is
+blamed; the other is in so far as nothing speaks for or against it.
 Why it matters: the gap holds network, TLS, queueing, retries and a starved process at either end. A
 delayed or starved service shows it on nearly all its edges, its neighbours only on the one they share.
 Source: https://opentelemetry.io/docs/specs/otel/trace/api/#spankind
@@ -20,6 +21,9 @@ from correlate.traces import by_entity, parents, peer_service, shifts, spans
 
 # Deviations that an entity's own evidence may vary by in an ordinary bucket.
 _FLOOR = 1.0
+# What an end without other edges is suspected of, as a share of the edge it is at, and the least suspicion there is.
+_UNKNOWN = 0.4
+_LEAST = 0.5
 
 
 def gaps(distinct: pl.LazyFrame) -> pl.LazyFrame:
@@ -56,12 +60,38 @@ def _answered(distinct: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
+def blamed(parts: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame:
+    """`parts` (of `traces.shifts`) with `stat` lowered where the other end of the edge is the better suspect."""
+    ends = calls.select("part", "caller", "callee").unique()
+    named = parts.join(ends, on="part").with_columns(
+        peer=pl.when(pl.col("entity") == pl.col("caller")).then("callee").otherwise("caller")
+    )
+    at = ["entity", "bucket"]
+    edges = named.group_by(*at, "peer").agg(pl.col("stat").mean().alias("edge"))
+    count, total = pl.len().over(at), pl.col("edge").sum().over(at)
+    others = edges.with_columns(
+        # With no edge to anyone else nothing is known of this end.
+        others=pl.when(count > 1).then((total - pl.col("edge")) / (count - 1)).otherwise(_UNKNOWN * pl.col("edge"))
+    )
+    opposite = others.select("bucket", entity="peer", peer="entity", opposite="others")
+    mine = pl.col("others") + _LEAST
+    share = mine / (mine + pl.col("opposite").fill_null(pl.col("others")) + _LEAST)
+    shares = others.join(opposite, on=[*at, "peer"], how="left").select(
+        *at, "peer", part_of_blame=(2 * share).clip(upper_bound=1.0)
+    )
+    return (
+        named.join(shares, on=[*at, "peer"])
+        .with_columns(stat=pl.col("stat") * pl.col("part_of_blame"))
+        .drop("caller", "callee", "peer", "part_of_blame")
+    )
+
+
 def detect(frames: Frames) -> pl.LazyFrame:
     """Signals trace.edge_gap."""
     calls = gaps(spans(frames).cache()).cache()
     # Either end can lose the time, so both are accused; their other edges tell them apart.
     ends = pl.concat([calls.with_columns(pl.col(end).alias("entity")) for end in ("caller", "callee")])
-    parts = shifts(ends.with_columns(pl.lit("service").alias("entity_type")))
+    parts = blamed(shifts(ends.with_columns(pl.lit("service").alias("entity_type"))), calls)
     sentence = pl.format(
         "Calls {} lose {} between client and server, usually {} ({} calls; {} of {} edges of {} slower)",
         "part", ms("value"), ms("baseline"), "n", "slower", "parts", "entity",

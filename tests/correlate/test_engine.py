@@ -102,4 +102,4 @@ def test_a_panic_of_the_streaming_engine_gets_a_second_try(monkeypatch: pytest.M
     found = judged(reporting(signal("metric.shift", "metric", "service:a", 10)))
     assert found.signals["entity"].to_list() == ["a"]
     assert not found.failures
-    assert engines == [None, "in-memory"] * 2
+    assert engines == [None, "in-memory"] * 3

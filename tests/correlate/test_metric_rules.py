@@ -21,13 +21,45 @@ def test_levels_that_move_are_a_shift_both_ways() -> None:
         data.add(metric, lambda t: 100 + 5 * noise(t) + (900 if t >= 300 else 0), pod="up-0")
     for metric in ("throughput", "tokens", "batches", "power"):
         data.add(metric, lambda t: 100 + 5 * noise(t) - (95 if t >= 300 else 0), pod="down-0", unit="1")
-    # Metrics of one entity move together: a single one that moved is not yet a notable fact.
-    data.add("queue", lambda t: 100 + 5 * noise(t) + (900 if t >= 300 else 0), pod="alone-0")
+    # Of an entity that is measured in many ways, a single small move is not yet a notable fact.
+    data.add("queue", lambda t: 100 + 5 * noise(t) + (60 if t >= 300 else 0), pod="alone-0")
+    for metric in ("requests", "errors", "latency", "threshold"):
+        data.add(metric, lambda t: 100 + 5 * noise(t), pod="alone-0")
     data.add("queue", lambda t: 100 + 20 * noise(t), pod="noisy-0")
     data.add("queue", lambda t: 1000.0 if t == 300 else 100.0, pod="spike-0")
     seen = found(metric_shift.RULE, data.frames())
     assert facts(seen) == {("metric.shift", "pod", "up-0"), ("metric.shift", "pod", "down-0")}
     assert dict(seen.select("entity", "direction").rows()) == {"up-0": 1, "down-0": -1}
+
+
+def test_rare_samples_stand_until_the_next_one() -> None:
+    data = Metrics()
+    data.add("latency", lambda t: 0.05 + 0.002 * noise(t) + (1.0 if t >= 300 else 0), service="far", every=300.0)
+    seen = found(metric_shift.RULE, data.frames(start=0.0, end=900.0))
+    assert facts(seen) == {("metric.shift", "service", "far")}
+    assert 240 <= onset_s(seen, "metric.shift") <= 300
+
+
+def test_a_share_of_successes_is_judged_by_its_failures() -> None:
+    data = Metrics()
+    data.add("availability", lambda t: 1.0 if t < 300 else 0.95, service="shop", unit="1", every=60.0)
+    data.add("availability", lambda t: 1.0 if t < 300 else 0.9995, service="fine", unit="1", every=60.0)
+    assert facts(found(metric_shift.RULE, data.frames())) == {("metric.shift", "service", "shop")}
+
+
+def test_latency_of_no_requests_says_nothing() -> None:
+    data = Metrics()
+    data.add("requests.rate", lambda _: 0.0, pod="idle-0")
+    data.add("requests.rate", lambda _: 5.0, pod="busy-0")
+    for pod in ("idle-0", "busy-0"):
+        data.add("latency.p99", lambda t: 0.05 + (20.0 if t >= 300 else 0), pod=pod)
+    assert facts(found(metric_shift.RULE, data.frames())) == {("metric.shift", "pod", "busy-0")}
+
+
+def test_an_earlier_fault_does_not_hide_the_next_one() -> None:
+    data = Metrics()
+    data.add("queue", lambda t: 100 + 5 * noise(t) + (900 if -1500 <= t < -1100 or t >= 300 else 0), pod="again-0")
+    assert facts(found(metric_shift.RULE, data.frames())) == {("metric.shift", "pod", "again-0")}
 
 
 def test_a_shift_has_one_onset_whichever_window_sees_it() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from correlate.frames import Frames
 from correlate.rule import Rule
-from correlate.rules import trace_edge_gap, trace_errors, trace_self_time
+from correlate.rules import trace_edge_gap, trace_errors, trace_self_time, trace_structure
 from correlate.signals import TIME
 from store import Window
 from tests.kit.telemetry import Row, facts, found, frames, onset_s
@@ -90,6 +90,23 @@ def test_a_slow_way_accuses_both_ends_and_nobody_else() -> None:
 def test_the_service_whose_ways_are_all_slow_is_the_strongest() -> None:
     seen = found(trace_edge_gap.RULE, frames(end=600.0, spans=system(slower(gap1=20.0, gap2=20.0))))
     assert seen.sort("score", descending=True)["entity"][0] == "api"
+
+
+def test_an_operation_that_ends_early_accuses_its_service_and_not_its_callers() -> None:
+    cut = [row for row in system() if row["time"] < FAULT or row["name"] not in ("query", "SELECT")]
+    seen = found(trace_structure.RULE, frames(spans=cut))
+    assert facts(seen) == {("trace.structure", "service", "api")}
+    assert FAULT - 30 <= onset_s(seen, "trace.structure") <= FAULT
+
+
+def test_operations_as_ever_say_nothing() -> None:
+    assert found(trace_structure.RULE, frames(spans=system(slower(api=5.0), failing="api"))).is_empty()
+
+
+def test_a_slow_caller_is_blamed_for_edges_that_its_callees_share_with_nobody() -> None:
+    seen = found(trace_edge_gap.RULE, frames(spans=system(slower(gap1=30.0, gap2=30.0))))
+    scores = dict(seen.select("entity", "score").rows())
+    assert scores["api"] > max(scores.get("front", 0.0), scores.get("db", 0.0))
 
 
 def test_one_slow_request_is_not_enough() -> None:
