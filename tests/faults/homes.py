@@ -15,7 +15,7 @@ from tests.faults.load import Target
 from tests.kit.clickhouse_server import ClickHouseServer
 from tests.kit.running import ROOT
 
-_READY = re.compile(r"^ready .*?otlp_http=(\S+) .*?api=(\S+)")
+_READY = re.compile(r"^ready otlp_http=(\S+) otlp_grpc=(\S+) api=(\S+)")
 
 
 class Receiver:
@@ -48,7 +48,7 @@ class Receiver:
         match = _READY.match(line)
         if match is None:
             raise RuntimeError(f"no ready line but {line!r}: {self.log.read_text(errors='replace')[-2000:]}")
-        self.target.url, self.api = match[1], match[2]
+        self.target.url, self.target.grpc, self.api = match.groups()
 
     def pause(self) -> None:
         """SIGSTOP: no instruction more."""

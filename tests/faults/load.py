@@ -47,7 +47,7 @@ class Target:
     """Where the system listens now; a restart may move it."""
 
     def __init__(self) -> None:
-        self.url = ""
+        self.url = self.grpc = ""
 
 
 def build(seed: random.Random, marker: str, most_items: int) -> tuple[Sent, bytes]:
