@@ -56,7 +56,7 @@ ITEMS = [
     Item("A13", "a span that is its own parent", span(SEED, span_id=SELF, parent_span_id=SELF), refused=False),
     Item("A04", "10,000 attributes", with_attributes(span(SEED), **MANY), refused=True),
     Item("A04", "a map of 10,000 keys", with_attributes(span(SEED), m=MANY), refused=True),
-    Item("A04", "a list of 10,000", with_attributes(span(SEED), m=list(range(10_000))), refused=True),
+    Item("A04", "a list of 100,000", with_attributes(span(SEED), m=list(range(100_000))), refused=True),
     Item("A04", "a value of 100 KB", with_attributes(span(SEED), v="v" * 100_000), refused=True),
     Item("A04", "a name of 100 KB", span(SEED, name="n" * 100_000), refused=True),
 ]

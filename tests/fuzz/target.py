@@ -20,7 +20,7 @@ from store import Store, StoreSettings, migrate
 from store.batches import TABLES
 from tests.kit.otlp import busy_request, serialized
 
-ALLOWED = frozenset({200, 400, 413, 415})
+ALLOWED = frozenset({200, 204, 400, 413, 415})
 PROTOBUF = {"content-type": "application/x-protobuf"}
 _AT_ONCE = 64
 _EMPTIED_EVERY = 50

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import missing
 from tests.kit.running import ROOT
 
-RUNS = {"compression": 20_000, "http_bytes": 5_000, "protobuf": 400}
+RUNS = {"compression": 20_000, "otlp_json": 20_000, "http_bytes": 5_000, "protobuf": 400, "remote_write": 400}
 
 
 @pytest.mark.parametrize("name", RUNS)
