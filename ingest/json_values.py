@@ -12,7 +12,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ingest.errors import MalformedBody
@@ -60,7 +60,11 @@ def _unusual(value: Any) -> int | None:
     if value.__class__ is float:
         return int(value) if value.is_integer() else None
     if value.__class__ is str and len(value) <= _LONGEST_NUMBER and _NUMBER.fullmatch(value):
-        number = Decimal(value)
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            # The exponent itself has too many digits.
+            return None
         # Asked first: an exponent of nine digits would make an integer of as many.
         if number.adjusted() < _MOST_DIGITS and number == number.to_integral_value():
             return int(number)

@@ -47,6 +47,7 @@ REFUSED: dict[str, str | bytes] = {
     "an integer of 5,000 digits in a string": value(f'{{"intValue": "{"9" * 5_000}"}}'),
     "2^63": value(f'{{"intValue": "{2**63}"}}'),
     "2^64 as a time": spans(times=f'"startTimeUnixNano": "{2**64}"'),
+    "an exponent of 22 digits": spans(times=f'"startTimeUnixNano": "1e{"9" * 22}"'),
     "a negative time": spans(times='"startTimeUnixNano": -1'),
     "half a nanosecond": spans(times='"startTimeUnixNano": 0.5'),
     "an integer with words": value('{"intValue": "one"}'),
