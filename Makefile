@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-full lint fmt docs bench evaluate lock clean
+.PHONY: help setup demo up test test-full nightly lint fmt docs bench evaluate lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -34,6 +34,18 @@ test: lint ## lint, types, import contracts, then the tests but the slow ones
 test-full: lint $(KIT)/node_modules/.package-lock.json $(NODE)/node_modules/.package-lock.json ## every test, on a real server too, with coverage
 	$(BIN)/coverage run -m pytest $(ARGS)
 	$(BIN)/coverage report
+
+# An hour or two. Power cuts need root, and say so when they cannot be.
+nightly: $(VENV)/.dev $(KIT)/node_modules/.package-lock.json ## a million fuzzed inputs, kill -9, power cuts, overload; prints figures
+	$(BIN)/python -m tests.fuzz.compression --runs 350000
+	$(BIN)/python -m tests.fuzz.otlp_json --runs 350000
+	$(BIN)/python -m tests.fuzz.http_bytes --runs 240000
+	$(BIN)/python -m tests.fuzz.protobuf --runs 40000
+	$(BIN)/python -m tests.fuzz.remote_write --runs 20000
+	for home in embedded server; do $(BIN)/python -m tests.faults.kill --rounds 50 --home $$home || exit 1; done
+	for home in embedded server; do $(BIN)/python -m tests.faults.power --cuts 25 --home $$home || exit 1; done
+	$(BIN)/python -m tests.faults.power --cuts 4 --control
+	$(BIN)/python -m tests.faults.overload --seconds 120
 
 lint: $(VENV)/.dev ## ruff, mypy, import contracts, generated docs; changes nothing
 	$(BIN)/ruff check .

@@ -17,7 +17,9 @@ DESCRIPTION = (
 
 def create_app(services: Services) -> FastAPI:
     """The API over `services`. Opening and closing what they hold is the caller's job."""
-    app = FastAPI(title="Causeline", version=version(), description=DESCRIPTION, redoc_url=None)
+    app = FastAPI(
+        title="Causeline", version=version(), description=DESCRIPTION, redoc_url=None, responses=problems.RESPONSES
+    )
     app.state.services = services
     for module in (incidents, correlations, health):
         app.include_router(module.router)

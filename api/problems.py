@@ -29,6 +29,27 @@ PROBLEMS: tuple[tuple[type[Exception], HTTPStatus, str, str, int | None], ...] =
     (StoreError, HTTPStatus.INTERNAL_SERVER_ERROR, "store-failed", "The store failed", None),
 )
 
+_TEXT = {"type": "string"}
+# What the API's description says of errors; with it, FastAPI does not promise 422, which nobody gets.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": "A problem document (RFC 9457)",
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "detail"],
+                    "properties": {
+                        **dict.fromkeys(("type", "title", "detail", "parameter"), _TEXT),
+                        "status": {"type": "integer"},
+                    },
+                }
+            }
+        },
+    }
+    for status in ("4XX", "503")
+}
+
 
 def install(app: FastAPI) -> None:
     """Make every error of `app` a problem document."""

@@ -169,8 +169,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
-def test_a_full_disk(small_disk: Path) -> None:
-    with running("embedded", small_disk) as (home, load):
+@pytest.mark.parametrize("reserve", [0, 30 * MIB], ids=["no reserve", "a reserve"])
+def test_a_full_disk(small_disk: Path, reserve: int) -> None:
+    """With a reserve the receiver says no before the disk is full; without one the engine does."""
+    settings = {
+        "CAUSELINE_INGEST__MIN_FREE_BYTES": str(reserve),
+        "CAUSELINE_INGEST__MIN_FREE_RATIO": "0",
+    }
+    with running("embedded", small_disk, **settings) as (home, load):
         until(acknowledged_more(load), 30)
         ballast = small_disk / "ballast"
         fill(ballast)

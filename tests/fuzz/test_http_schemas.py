@@ -1,0 +1,83 @@
+"""Schemathesis against both HTTP interfaces: whatever the schema allows or forbids, no answer is a defect of ours."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from api.app import create_app
+from api.deps import Services
+from api.reading import Reader
+from correlate.jobs import submit
+from ingest.pipeline import Pipeline
+from ingest.receiver import create_app as create_receiver
+from ingest.settings import IngestSettings
+from store import Store
+from tests.kit.serving import serving
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+FEW = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture
+def api_schema(store: Store) -> Iterator[Any]:
+    services = Services(Reader(store, "default"), lambda start, end: submit(store, "default", start, end))
+    with serving(create_app(services)) as url:
+        yield schemathesis.openapi.from_url(f"{url}/openapi.json")
+
+
+@pytest.fixture
+def otlp_schema(store: Store) -> Iterator[Any]:
+    pipeline = Pipeline(store, IngestSettings(max_body_bytes=2**20, commit_timeout_s=30))
+    pipeline.start()
+    with serving(create_receiver(pipeline)) as url:
+        schema = schemathesis.openapi.from_path(Path(__file__).with_name("otlp_http.json"))
+        schema.config.update(base_url=url)
+        yield schema
+    pipeline.stop()
+
+
+def exercise(schema: Any) -> int:
+    """Requests as each operation's schema has them, and as it does not; how many were answered as it says."""
+    answered = 0
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        for mode in GenerationMode:
+            try:
+                strategy = operation.as_strategy(generation_mode=mode)
+            except Unsatisfiable:
+                continue
+
+            @FEW
+            @given(case=strategy)
+            def one(case: Any) -> None:
+                nonlocal answered
+                case.call_and_validate(checks=CHECKS)
+                answered += 1
+
+            # An operation without parameters cannot be asked wrongly.
+            with contextlib.suppress(Unsatisfiable):
+                one()
+    return answered
+
+
+def test_the_api(api_schema: Any) -> None:
+    assert exercise(api_schema) > 100
+
+
+def test_the_receiver(otlp_schema: Any) -> None:
+    assert exercise(otlp_schema) > 50
