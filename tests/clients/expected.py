@@ -227,6 +227,8 @@ def _of(seen: list[float], temporality: str) -> Row:
         "HasMin": True,
         "HasMax": True,
         "AggregationTemporality": DELTA if temporality == "delta" else CUMULATIVE,
+        # Counts that are no integers come by remote write only.
+        "FloatCount": 0.0,
     }
 
 
@@ -241,6 +243,9 @@ def _exponential(instrument: dict[str, Any], temporality: str, number: int, sdk:
         "PositiveBucketCounts": buckets["counts"] + [0] * spare,
         "NegativeOffset": 0,
         "NegativeBucketCounts": [0] if sdk.spare_buckets else [],
+        "FloatZeroCount": 0.0,
+        "PositiveFloatCounts": [],
+        "NegativeFloatCounts": [],
     }
 
 
@@ -249,4 +254,4 @@ def _explicit(instrument: dict[str, Any], seen: list[float]) -> Row:
     counts = [0] * (len(bounds) + 1)
     for value in seen:
         counts[bisect.bisect_left(bounds, value)] += 1
-    return {"ExplicitBounds": bounds, "BucketCounts": counts}
+    return {"ExplicitBounds": bounds, "BucketCounts": counts, "FloatBucketCounts": []}
