@@ -154,6 +154,9 @@ def links(
         .with_columns(reach_s=(pl.col("until") - pl.col("onset")).dt.total_microseconds() / 1e6 + pl.col("hold_s"))
         .filter(pl.col("lag_s") <= pl.col("reach_s"), pl.col("lag_s") >= -_EARLY_MAX_S)
         .join(mechanisms, left_on=["family", "family_effect"], right_on=["cause", "effect"], how="left")
+        # What is known of two kinds goes before what is known of their families.
+        .join(mechanisms, left_on=["kind", "kind_effect"], right_on=["cause", "effect"], how="left", suffix="_kind")
+        .with_columns(weight=pl.coalesce("weight_kind", "weight"))
     )
     return (
         pairs.with_columns(weight=pl.col("path") * pl.col("weight").fill_null(0.0) * _time_factor())

@@ -100,16 +100,16 @@ class Committer:
         self._telemetry.duplicate(requests[0].landing.signal, len(stored))
         fresh = [request for request in requests if request.key not in stored]
         if fresh:
-            self._insert(fresh)
+            self._insert(fresh, fresh[0].landing)
 
-    def _insert(self, requests: list[Request], max_partitions: int = 100) -> None:
+    def _insert(self, requests: list[Request], landing: Target, max_partitions: int = 100) -> None:
+        """Insert requests where `landing` says, which need not be where they waited, and answer each."""
         started = time.perf_counter()
         try:
             batch = self._telemetry.step("ledger.begin", self._ledger.begin)
         except StoreError:
             self._refuse(requests)
             return
-        landing = requests[0].landing
         pieces = [piece for r in requests for piece in envelope(r.tenant, batch, r.received_ns, r.body, r.fields)]
         settings = {**landing.settings(), **self._limits, "max_partitions_per_insert_block": max_partitions}
         try:
@@ -119,16 +119,15 @@ class Committer:
         except StoreError as error:
             del pieces
             if self._persist("ledger.discard", lambda: self._ledger.discard([batch])):
-                self._isolate(requests, error, max_partitions)
+                self._isolate(requests, landing, error, max_partitions)
             else:
                 self._refuse(requests)
             return
-        if not self._persist("ledger.commit", lambda: self._finish(batch, requests, started)):
+        if not self._persist("ledger.commit", lambda: self._finish(batch, requests, landing, started)):
             self._refuse(requests)
 
-    def _finish(self, batch: int, requests: list[Request], started: float) -> None:
+    def _finish(self, batch: int, requests: list[Request], landing: Target, started: float) -> None:
         """Commit a batch that is stored, and answer. Raises StoreError, and can be called again then."""
-        landing = requests[0].landing
         try:
             rejections, became = self._became(batch, landing, [request.key for request in requests])
             suspect = any(request.suspect for request in requests)
@@ -171,23 +170,21 @@ class Committer:
         rejections = self._ledger.dead_letters.of_batch(batch) if landing.nested else []
         return rejections, outcomes(rejections)
 
-    def _isolate(self, requests: list[Request], error: StoreError, max_partitions: int) -> None:
+    def _isolate(self, requests: list[Request], landing: Target, error: StoreError, max_partitions: int) -> None:
         """After a failed insert that left nothing behind: write what can be written without the offender."""
         if isinstance(error, ItemsRefused):
             # Rare, and dearer: the tables for nested values can tell which.
-            for request in requests:
-                request.landing = request.landing.careful()
-            self._insert(requests, max_partitions)
+            self._insert(requests, landing.careful(), max_partitions)
         elif isinstance(error, TooManyParts) and len(requests) == 1 and max_partitions:
             # Together they span too many days; alone it may span as many as it likes.
-            self._insert(requests, max_partitions=0)
-        elif isinstance(error, DataRejected) and len(good := self._readable(requests)) < len(requests):
+            self._insert(requests, landing, max_partitions=0)
+        elif isinstance(error, DataRejected) and len(good := self._readable(requests, landing)) < len(requests):
             if good:
-                self._insert(good, max_partitions)
+                self._insert(good, landing, max_partitions)
         elif isinstance(error, DataRejected | MemoryExceeded | QueryFailed | TooManyParts) and len(requests) > 1:
             middle = len(requests) // 2
-            self._insert(requests[:middle], max_partitions)
-            self._insert(requests[middle:], max_partitions)
+            self._insert(requests[:middle], landing, max_partitions)
+            self._insert(requests[middle:], landing, max_partitions)
         elif isinstance(error, DataRejected):
             self._count(malformed=1)
             requests[0].fail(MalformedBody(_MALFORMED))
@@ -197,13 +194,13 @@ class Committer:
         else:
             self._refuse(requests)
 
-    def _readable(self, requests: list[Request]) -> list[Request]:
+    def _readable(self, requests: list[Request], landing: Target) -> list[Request]:
         """Those that can be parsed; the others are answered. A table that keeps nothing tells in milliseconds."""
         good = []
         for request in requests:
             try:
                 piece = envelope(request.tenant, 0, request.received_ns, request.body)
-                self._store.insert_bytes(request.landing.check, piece, "Protobuf", request.landing.settings())
+                self._store.insert_bytes(landing.check, piece, "Protobuf", landing.settings())
             except DataRejected:
                 self._count(malformed=1)
                 request.fail(MalformedBody(_MALFORMED))

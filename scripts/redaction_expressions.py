@@ -18,7 +18,7 @@ POLICY = (
 )  # fmt: skip
 READ = f"WITH (SELECT ({', '.join(POLICY)}) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p"
 # Without a policy nothing may pass. A throwIf would say that the sender is at fault; a division by zero does not.
-GUARD = "intDiv(1, length(materialize(p.1))) >= 0"
+GUARD = "intDiv(1, ifNull(length(materialize(p.1)), 0)) >= 0"
 NESTED = "[redacted:nested]"
 # What accompanies the rows on their way and is not stored.
 PASSING = {

@@ -225,7 +225,7 @@ FROM (
 WITH (SELECT (Version, Scan, Any, TextNames, TextPatterns, TextMarks, HashNames, HashPatterns, KeyAny, KeyNames, KeyPatterns, KeyActions, EventNames, EventPatterns, EventActions) FROM redaction_policy ORDER BY At DESC, Version LIMIT 1) AS p
 SELECT *, arrayMap(k -> if(match(k, p.9), multiIf(k = '', 0, match(k, p.11[1]), 1, match(k, p.11[2]), 2, match(k, p.11[3]), 3, match(k, p.11[4]), 4, match(k, p.11[5]), 5, match(k, p.11[6]), 6, match(k, p.11[7]), 7, match(k, p.11[8]), 8, 0), 0), arrayConcat(CAST(mapKeys(ResourceAttributes), 'Array(String)'), CAST(mapKeys(ScopeAttributes), 'Array(String)'), CAST(mapKeys(SpanAttributes), 'Array(String)'), CAST(mapKeys(LogAttributes), 'Array(String)'), CAST(mapKeys(Attributes), 'Array(String)'), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Events.Attributes`)), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Links.Attributes`)), arrayFlatten(arrayMap(m -> CAST(mapKeys(m), 'Array(String)'), `Exemplars.FilteredAttributes`)), arrayMap(n -> '', `Events.Name`), arrayResize([''], 6, ''))) AS R, arrayConcat(mapValues(ResourceAttributes), mapValues(ScopeAttributes), mapValues(SpanAttributes), mapValues(LogAttributes), mapValues(Attributes), arrayFlatten(arrayMap(m -> mapValues(m), `Events.Attributes`)), arrayFlatten(arrayMap(m -> mapValues(m), `Links.Attributes`)), arrayFlatten(arrayMap(m -> mapValues(m), `Exemplars.FilteredAttributes`)), CAST(`Events.Name`, 'Array(String)'), [CAST(SpanName, 'String'), CAST(StatusMessage, 'String'), CAST(TraceState, 'String'), CAST(SeverityText, 'String'), CAST(MetricDescription, 'String'), CAST(Body, 'String')]) AS V
 FROM suspected
-WHERE intDiv(1, length(materialize(p.1))) >= 0
+WHERE intDiv(1, ifNull(length(materialize(p.1)), 0)) >= 0
 )
 )
 );

@@ -661,7 +661,7 @@ FROM (
   ARRAY JOIN type, family, help, unit
 )
 ARRAY JOIN multiIf(type = 1, ['', '_total'], type = 3, ['', '_bucket', '_sum', '_count'], type = 4, ['', '_bucket', '_gsum', '_gcount'], type = 5, ['', '_sum', '_count'], type = 6, ['', '_info'], ['']) AS suffix
-WHERE type BETWEEN 1 AND 7 AND family != '' AND intDiv(1, length(materialize(p.1))) >= 0;
+WHERE type BETWEEN 1 AND 7 AND family != '' AND intDiv(1, ifNull(length(materialize(p.1)), 0)) >= 0;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS remote_write_redacted_mv${on_cluster} TO landing_remote_write_series AS
 SELECT
@@ -708,7 +708,7 @@ FROM (
           arrayMap(k -> if(match(k, p.9), multiIf(k = '', 0, match(k, p.11[1]), 1, match(k, p.11[2]), 2, match(k, p.11[3]), 3, match(k, p.11[4]), 4, match(k, p.11[5]), 5, match(k, p.11[6]), 6, match(k, p.11[7]), 7, match(k, p.11[8]), 8, 0), 0), arrayConcat(arrayMap(n -> if(n = '__name__', '', n), LabelNames), arrayFlatten(ExemplarNames), [''])) AS R,
           arrayConcat(arrayMap((n, v) -> if(n = '__name__', '', v), LabelNames, LabelValues), arrayFlatten(ExemplarTextValues), [Help]) AS V
       FROM remote_write_suspected
-      WHERE intDiv(1, length(materialize(p.1))) >= 0
+      WHERE intDiv(1, ifNull(length(materialize(p.1)), 0)) >= 0
     )
   )
 );
@@ -735,7 +735,7 @@ FROM (
         arrayMap(k -> if(match(k, p.9), multiIf(k = '', 0, match(k, p.11[1]), 1, match(k, p.11[2]), 2, match(k, p.11[3]), 3, match(k, p.11[4]), 4, match(k, p.11[5]), 5, match(k, p.11[6]), 6, match(k, p.11[7]), 7, match(k, p.11[8]), 8, 0), 0), arrayConcat(arrayMap(n -> if(n = '__name__', '', n), LabelNames), arrayFlatten(ExemplarNames), [''])) AS R,
         arrayConcat(arrayMap((n, v) -> if(n = '__name__', '', v), LabelNames, LabelValues), arrayFlatten(ExemplarTextValues), [Help]) AS V
     FROM remote_write_suspected
-    WHERE intDiv(1, length(materialize(p.1))) >= 0
+    WHERE intDiv(1, ifNull(length(materialize(p.1)), 0)) >= 0
   )
 )
 )

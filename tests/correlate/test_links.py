@@ -120,3 +120,19 @@ def test_of_two_equal_paths_the_one_that_held_is_taken_whatever_the_order_of_row
     found = [linked(rows, topology.sample(fraction=1, shuffle=True, seed=seed)) for seed in range(12)]
     assert all(links_found == found[0] for links_found in found)
     assert ("n1", "web") in found[0]
+
+
+def test_two_kinds_may_be_known_better_than_their_families() -> None:
+    topology = edges(edge("service:callee", "service:caller", "calls"))
+    gap = signal("trace.edge_gap", "trace", "service:callee", 0, lasts=60)
+    own = signal("trace.self_time", "trace", "service:caller", 10, lasts=60)
+    errors = signal("trace.errors", "trace", "service:caller", 10, lasts=60)
+    found = links(with_facts(signals(gap, own, errors)), topology, catalog.mechanisms(), CorrelateSettings())
+    kinds = with_facts(signals(gap, own, errors)).select(effect_id="id", kind="kind")
+    weights = dict(
+        found.filter(pl.col("cause").str.ends_with("callee"))
+        .join(kinds, on="effect_id")
+        .select("kind", "weight")
+        .rows()
+    )
+    assert weights.get("trace.self_time", 0.0) < weights["trace.errors"] / 4

@@ -255,6 +255,16 @@ def test_a_dead_letter_names_a_few_items_and_holds_no_values(store: Store) -> No
     assert (row["Tenant"], row["Signal"], row["Items"], len(row["key"])) == ("default", "traces", 9, 32)
 
 
+def test_the_queue_goes_on_after_a_batch_that_was_written_elsewhere(store: Store) -> None:
+    with running(store, commit_timeout_s=20) as pipeline:
+        for name in "abc":
+            sent(pipeline, Signal.LOGS, logs(a_record(event_name=name)))
+            sent(pipeline, Signal.TRACES, traces(a_span(trace_id=b"", name=name)))
+            pipeline._careful._until.clear()
+            assert sent(pipeline, Signal.TRACES, traces(a_span(name=name))) == [STORED]
+    assert count(store, "otel_traces") == 3
+
+
 def test_who_sends_what_must_be_refused_is_treated_with_care_for_a_while(store: Store) -> None:
     inserted: list[str] = []
     insert = Store.insert_bytes
