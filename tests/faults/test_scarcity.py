@@ -141,9 +141,9 @@ def test_no_file_descriptors_left(tmp_path: Path) -> None:
         process = home.receiver.process
         assert process is not None
         used = len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
-        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used + 40, used + 40))
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used + 120, used + 120))
         host, port = home.receiver.target.url.removeprefix("http://").split(":")
-        for _ in range(80):
+        for _ in range(200):
             idle.enter_context(socket.create_connection((host, int(port)), timeout=5))
         time.sleep(3)
         assert process.poll() is None
