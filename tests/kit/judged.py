@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -85,6 +86,6 @@ def _incident(row: dict[str, Any], moved_ns: int, named: Callable[[str], str]) -
     }  # fmt: skip
 
 
-def _ns(moment: Any, moved_ns: int) -> int:
+def _ns(moment: datetime, moved_ns: int) -> int:
     """Microseconds are as much as datetime holds; polars gives no more in rows."""
     return round(moment.timestamp() * 1e6) * 1000 - moved_ns
