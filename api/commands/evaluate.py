@@ -31,43 +31,48 @@ _SETTINGS = {"CAUSELINE_CORRELATE__MAX_CANDIDATES": str(RETRIEVED)}
 _PAGE = 200
 
 
+Datasets = Annotated[
+    list[Path], typer.Argument(metavar="DATASET...", help="Folders with labels.json and OTLP JSON lines.")
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", envvar="CAUSELINE_JSON_FILE", help="Also write all figures here, as JSON.")
+]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option("--report", envvar="CAUSELINE_REPORT", help="Also write a page of plots here, one HTML file."),
+]
+Accept = Annotated[
+    str,
+    typer.Option("--accept", envvar="CAUSELINE_ACCEPT", help="Names that count as right: strict, service or loose."),
+]
+Ablate = Annotated[
+    bool,
+    typer.Option(
+        "--ablate",
+        envvar="CAUSELINE_ABLATE",
+        help="Judge again without each family of evidence, without topology and without calibration.",
+    ),
+]
+KeepData = Annotated[
+    Path | None,
+    typer.Option("--keep-data", envvar="CAUSELINE_KEEP_DATA", help="Keep each system's data directory under this one."),
+]
+Reuse = Annotated[
+    bool,
+    typer.Option(
+        "--reuse", envvar="CAUSELINE_REUSE", help="Correlate and score what --keep-data kept; replay nothing."
+    ),
+]
+
+
 def evaluate(
-    datasets: Annotated[
-        list[Path], typer.Argument(metavar="DATASET...", help="Folders with labels.json and OTLP JSON lines.")
-    ],
-    json_file: Annotated[
-        Path | None, typer.Option("--json", envvar="CAUSELINE_JSON_FILE", help="Also write all figures here, as JSON.")
-    ] = None,
-    report_file: Annotated[
-        Path | None,
-        typer.Option("--report", envvar="CAUSELINE_REPORT", help="Also write a page of plots here, one HTML file."),
-    ] = None,
-    accept: Annotated[
-        str,
-        typer.Option(
-            "--accept", envvar="CAUSELINE_ACCEPT", help="Names that count as right: strict, service or loose."
-        ),
-    ] = "strict",
-    ablate: Annotated[
-        bool,
-        typer.Option(
-            "--ablate",
-            envvar="CAUSELINE_ABLATE",
-            help="Judge again without each family of evidence, without topology and without calibration.",
-        ),
-    ] = False,
-    keep_data: Annotated[
-        Path | None,
-        typer.Option(
-            "--keep-data", envvar="CAUSELINE_KEEP_DATA", help="Keep each system's data directory under this one."
-        ),
-    ] = None,
-    reuse: Annotated[
-        bool,
-        typer.Option(
-            "--reuse", envvar="CAUSELINE_REUSE", help="Correlate and score what --keep-data kept; replay nothing."
-        ),
-    ] = False,
+    datasets: Datasets,
+    json_file: JsonFile = None,
+    report_file: ReportFile = None,
+    accept: Accept = "strict",
+    ablate: Ablate = False,
+    keep_data: KeepData = None,
+    reuse: Reuse = False,
 ) -> None:
     """Score the incidents of a fresh system on labelled datasets.
 
@@ -82,20 +87,10 @@ def evaluate(
     - `causeline evaluate recordings/* --ablate --json all.json --report all.html`: several, with files and plots
     - `causeline evaluate recordings/outage --keep-data kept`, later with `--reuse`: replay once, score often
     """
-    if accept not in ACCEPT:
-        raise UsageError(f"--accept must be one of {', '.join(ACCEPT)}")
-    if reuse and keep_data is None:
-        raise UsageError("--reuse needs --keep-data, the directory that an earlier evaluation kept")
-    for path in (json_file, report_file):
-        if path is not None and not path.resolve().parent.is_dir():
-            raise UsageError(f"there is no directory {path.resolve().parent} to write {path.name} to")
+    _check(accept, keep_data, reuse, [path for path in (json_file, report_file) if path is not None])
     wanted = Wanted(accept, ablate, reuse)
-    # Every folder is looked at before the first is replayed: a mistake in the last must not cost an hour.
-    known = [Dataset.read(folder) for folder in datasets]
-    if len({dataset.name for dataset in known}) < len(known):
-        raise UsageError("two of the datasets have the same name; results and kept data go by it")
     results = []
-    for dataset in known:
+    for dataset in _read(datasets):
         if keep_data is not None:
             results.append(_evaluated(dataset, keep_data / dataset.name, wanted))
         else:
@@ -108,6 +103,24 @@ def evaluate(
         json_file.write_text(json.dumps(whole, indent=1), encoding="utf-8")
     if report_file is not None:
         report_file.write_text(report.page(whole), encoding="utf-8")
+
+
+def _check(accept: str, keep_data: Path | None, reuse: bool, files: list[Path]) -> None:
+    if accept not in ACCEPT:
+        raise UsageError(f"--accept must be one of {', '.join(ACCEPT)}")
+    if reuse and keep_data is None:
+        raise UsageError("--reuse needs --keep-data, the directory that an earlier evaluation kept")
+    for path in files:
+        if not path.resolve().parent.is_dir():
+            raise UsageError(f"there is no directory {path.resolve().parent} to write {path.name} to")
+
+
+def _read(folders: list[Path]) -> list[Dataset]:
+    """All datasets, looked at before the first is replayed: a mistake in the last must not cost an hour."""
+    known = [Dataset.read(folder) for folder in folders]
+    if len({dataset.name for dataset in known}) < len(known):
+        raise UsageError("two of the datasets have the same name; results and kept data go by it")
+    return known
 
 
 def _whole(results: list[dict[str, Any]]) -> dict[str, Any]:

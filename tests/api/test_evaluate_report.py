@@ -36,7 +36,9 @@ def result(name: str) -> dict[str, Any]:
     ]
     return {
         "dataset": name, "accept": "strict", "score": card, "grouping": None,
-        "baselines": [{"name": "chance", "retrieval15": None, **ranks, "mrr": None}],
+        "baselines": [
+            {"name": name, "retrieval15": None, **ranks, "mrr": None} for name in ("chance", "n-sigma", "baro")
+        ],
         "lift": {"ac1": None, "ac3": 2.0, "ac5": 2.0}, "hours": 6.0, "false_incidents_per_hour": 1 / 6,
         "ms_per_case": 1234.5, "faults": [{"name": NASTY, **span}],
         "incidents": [
