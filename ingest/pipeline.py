@@ -128,7 +128,11 @@ class Pipeline:
                 hold.release()
                 raise Overloaded("the receiver is stopping")
             landing = admitted.landing
-            if self._careful.with_(self.tenant, landing.signal):
+            metrics = landing.signal is Signal.METRICS
+            # Only where items can be refused at once does a tenant lose just the series that it has too many.
+            if self._careful.with_(self.tenant, landing.signal) or (
+                metrics and self.tenant in self._watch.series.capped
+            ):
                 landing = landing.careful()
             request = Request(key, self.tenant, landing, body, received_ns, hold, admitted.fields, admitted.suspect)
             try:
@@ -139,6 +143,10 @@ class Pipeline:
             self._quota.charge(self.tenant, len(body))
             self._under_way[key] = request
             request.done.add_done_callback(lambda _: self._under_way.pop(key, None))
+            if metrics:
+                # Once it is stored, because only then can its series be counted.
+                size = len(body)
+                request.done.add_done_callback(lambda _: self._watch.series.charge(self.tenant, size))
             return request
 
     def _work(self) -> None:
