@@ -57,6 +57,7 @@ class Pipeline:
         self._ledger = Ledger(store, settings)
         self._stopping = threading.Event()
         self._careful = Careful()
+        self._groups = Groups(settings.max_batch_bytes, _WAIT * settings.commit_timeout_s)
         self._committer = Committer(
             store,
             self._ledger,
@@ -64,8 +65,8 @@ class Pipeline:
             self._careful,
             self.telemetry,
             settings.max_batch_memory_bytes,
+            lambda: len(self._groups) > 0,
         )
-        self._groups = Groups(settings.max_batch_bytes, _WAIT * settings.commit_timeout_s)
         self.telemetry.watch(lambda: len(self._groups), lambda: self.budget.used)
         self._under_way: dict[bytes, Request] = {}
         self._lock = threading.Lock()
@@ -186,3 +187,7 @@ class Pipeline:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
+        try:
+            self._ledger.close()
+        except StoreError as error:
+            _log.debug("the next start will find a batch begun: %s", error)
