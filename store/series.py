@@ -23,7 +23,10 @@ def capped(store: Store) -> frozenset[str]:
 
 def cap(store: Store, tenant: str, since_batch: int, most: int) -> None:
     """Refuse every series of the tenant from now on but the first `most` since a batch. Raises StoreError."""
-    store.command(sql.load("series_remember"), {"tenant": tenant, "since": since_batch, "most": most})
+    first = sql.load("series_first")
+    store.command(
+        f"INSERT INTO series_known (Tenant, Id)\n{first}", {"tenant": tenant, "since": since_batch, "most": most}
+    )
     store.command("INSERT INTO series_capped (Tenant) VALUES ({tenant:String})", {"tenant": tenant})
 
 
