@@ -69,7 +69,10 @@ def test_new_series_are_refused_and_known_ones_and_neighbours_are_stored(store: 
                 for first in (0, 10):
                     body = points(first, first + 10)
                     sent = httpx.post(
-                        f"{url}/v1/metrics", content=body, headers={"content-type": "application/x-protobuf"}
+                        f"{url}/v1/metrics",
+                        content=body,
+                        headers={"content-type": "application/x-protobuf"},
+                        timeout=60,
                     )
                     assert (sent.status_code, sent.content) == (200, b"")
         finally:
