@@ -1,8 +1,7 @@
 """Put an evaluation's figures where they belong: the tables of docs/evaluation.md, and the confidence that is shown.
 
-`python -m scripts.gen_evaluation RESULTS.json...` takes what `causeline evaluate --ablate --json RESULTS.json` wrote,
-of one run or of several, rewrites the text between the page's markers, and writes the fitted sigmoid to
-correlate/catalog/confidence.csv.
+`python -m scripts.gen_evaluation RESULTS.json...` takes what `causeline evaluate --json RESULTS.json` wrote, in one run or
+several, rewrites the text between the page's markers, and writes the fitted sigmoid to correlate/catalog/confidence.csv.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ Json = dict[str, Any]
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/evaluation.md"
 CATALOGUE = ROOT / "correlate/catalog/confidence.csv"
-COMMAND = "causeline evaluate {} --ablate --json results.json"
+COMMAND = "causeline evaluate {} --ablate --time-to-incident --json results.json"
 
 
 def scores(whole: Json) -> str:
@@ -57,11 +56,13 @@ def _beside(whole: Json) -> str:
                 number(grouping and grouping["f1"]),
                 number(card["median_delay_s"], 1),
                 number(card["onset_error_s"], 1),
+                number(result["time_to_incident_s"], 0),
                 number(result["false_incidents_per_hour"], 2),
                 f"{result['ms_per_case']:,.0f}",
             ]
         )
     headings = ["", "detected", "Jaccard", "decoys first / loud", "B-cubed F1", "delay (s)", "onset error (s)"]
+    headings.append("time to incident (s)")
     return _table([*headings, "false/h", "ms per case"], rows)
 
 

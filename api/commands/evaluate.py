@@ -53,6 +53,14 @@ Ablate = Annotated[
         help="Judge again without each family of evidence, without topology and without calibration.",
     ),
 ]
+TimeToIncident = Annotated[
+    bool,
+    typer.Option(
+        "--time-to-incident",
+        envvar="CAUSELINE_TIME_TO_INCIDENT",
+        help="Ask again as of earlier moments: how soon after its first symptom each fault is an incident.",
+    ),
+]
 KeepData = Annotated[
     Path | None,
     typer.Option("--keep-data", envvar="CAUSELINE_KEEP_DATA", help="Keep each system's data directory under this one."),
@@ -60,7 +68,7 @@ KeepData = Annotated[
 Reuse = Annotated[
     bool,
     typer.Option(
-        "--reuse", envvar="CAUSELINE_REUSE", help="Correlate and score what --keep-data kept; replay nothing."
+        "--reuse", envvar="CAUSELINE_REUSE", help="Correlate and score what --keep-data kept, replay nothing."
     ),
 ]
 
@@ -71,6 +79,7 @@ def evaluate(
     report_file: ReportFile = None,
     accept: Accept = "strict",
     ablate: Ablate = False,
+    time_to_incident: TimeToIncident = False,
     keep_data: KeepData = None,
     reuse: Reuse = False,
 ) -> None:
@@ -88,7 +97,7 @@ def evaluate(
     - `causeline evaluate recordings/outage --keep-data kept`, later with `--reuse`: replay once, score often
     """
     _check(accept, keep_data, reuse, [path for path in (json_file, report_file) if path is not None])
-    wanted = Wanted(accept, ablate, reuse)
+    wanted = Wanted(accept, ablate, time_to_incident, reuse)
     results = []
     for dataset in _read(datasets):
         if keep_data is not None:

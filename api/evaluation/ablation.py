@@ -47,13 +47,13 @@ def ablation(
     first, last = labelled_span(read_faults(labels, accept))
     rows = []
     for off, found in variants(store, tenant, judged, settings, progress):
-        shown = [incident for incident in _listed(found.incidents) if _asked(incident, first, last)]
+        shown = [incident for incident in listed(found.incidents) if _asked(incident, first, last)]
         card = score(labels, shown, accept)
         rows.append(Without(off, card.ac1, card.ac3, card.blast_jaccard, card.detected, card.incidents))
     return rows
 
 
-def _listed(incidents: pl.DataFrame) -> list[Json]:
+def listed(incidents: pl.DataFrame) -> list[Json]:
     """Incidents as the API lists them, as far as scores look."""
     if incidents.is_empty():
         return []

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from api.evaluation.dataset import Dataset
 from api.evaluation.grouping import attributed, bcubed
 from api.evaluation.labels import ACCEPT, Fault, read_faults
 from api.evaluation.scoring import RETRIEVED, SLACK_S, Scorecard, incident_span, labelled_span, score
+from api.evaluation.timing import times_to_incident
 from api.settings import Settings
 from store import Store, StoreSettings, Window
 
@@ -29,10 +31,11 @@ _MANIFEST = "replayed.json"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to do beside scoring: judge again with parts off, or use what a kept directory holds."""
+    """What to do beside scoring: judge again with parts off, as of earlier moments, or on what a directory holds."""
 
     accept: str = "strict"
     ablate: bool = False
+    time_to_incident: bool = False
     reuse: bool = False
 
 
@@ -83,7 +86,9 @@ def figures(dataset: Dataset, data: Path, wanted: Wanted, sent: Replayed, heard:
     faults = read_faults(dataset.labels, names)
     card = score(dataset.labels, heard.incidents, names)
     settings = Settings()
+    chosen = settings.correlate.model_copy(update={"max_candidates": RETRIEVED})
     rows: list[Without] = []
+    waits: list[float | None] = []
     store = Store.open(StoreSettings.embedded(data))
     try:
         say(f"{dataset.name}: chance, N-sigma and BARO's scorer on the same telemetry")
@@ -91,21 +96,27 @@ def figures(dataset: Dataset, data: Path, wanted: Wanted, sent: Replayed, heard:
         if wanted.ablate:
             say(f"{dataset.name}: judging again with one part off at a time")
             covered = Window(sent.start, sent.end + 10**9)
-            chosen = settings.correlate.model_copy(update={"max_candidates": RETRIEVED})
-            rows = ablation(
-                store, settings.tenant, covered, dataset.labels, names, chosen, _counting(say, dataset.name)
-            )
+            count = _counting(say, f"{dataset.name}: windows without calibration")
+            rows = ablation(store, settings.tenant, covered, dataset.labels, names, chosen, count)
+        if wanted.time_to_incident:
+            count = _counting(say, f"{dataset.name}: faults asked about as of earlier moments")
+            waits = times_to_incident(store, settings.tenant, faults, card.verdicts, chosen, count)
     finally:
         store.close()
-    return _result(dataset, wanted, sent, heard, faults, card, others) | {"ablation": [asdict(row) for row in rows]}
+    known = [wait for wait in waits if wait is not None]
+    return _result(dataset, wanted, sent, heard, faults, card, others) | {
+        "ablation": [asdict(row) for row in rows],
+        "times_to_incident_s": waits,
+        "time_to_incident_s": statistics.median(known) if known else None,
+    }
 
 
-def _counting(say: Say, name: str) -> Callable[[int, int], None]:
+def _counting(say: Say, what: str) -> Callable[[int, int], None]:
     """Says each tenth that is done."""
 
     def count(done: int, total: int) -> None:
         if done * 10 // total != (done - 1) * 10 // total:
-            say(f"{name}: judged {done}/{total} windows without calibration")
+            say(f"{what}: {done}/{total}")
 
     return count
 

@@ -13,6 +13,7 @@ from api.times import format_time
 Json = dict[str, Any]
 PLACES = ("ac1", "ac3", "ac5", "avg5", "mrr")
 HEADINGS = {"ac1": "AC@1", "ac3": "AC@3", "ac5": "AC@5", "avg5": "Avg@5", "mrr": "MRR"}
+_A_LINE = 4
 TOLD = "Chance, n-sigma and baro are told when each fault began and how long it lasted; causeline is not."
 
 
@@ -35,6 +36,7 @@ def facts(result: Json) -> list[tuple[str, str]]:
         ("grouping B-cubed F1", "-" if grouping is None else f"{grouping['f1']:.3f} of {grouping['signals']} signals"),
         ("median delay", f"{number(card['median_delay_s'], 1)} s"),
         ("onset error", f"{number(card['onset_error_s'], 1)} s"),
+        ("time to incident", f"{number(result['time_to_incident_s'], 0)} s"),
         ("false incidents per hour", number(result["false_incidents_per_hour"], 2)),
         ("incidents", f"{card['incidents']}, {card['unmatched_incidents']} match no fault"),
         ("per case", f"{result['ms_per_case']:.0f} ms"),
@@ -49,7 +51,9 @@ def print_dataset(console: Console, result: Json) -> None:
         table.add_row(name, *(number(row[key]) for key in PLACES))
     console.print(table)
     console.print(TOLD)
-    console.print("  ".join(f"{what} {figure}" for what, figure in facts(result)))
+    told = [f"{what} {figure}" for what, figure in facts(result)]
+    for start in range(0, len(told), _A_LINE):
+        console.print("  " + "   ".join(told[start : start + _A_LINE]), markup=False)
     for verdict in card["verdicts"]:
         console.print(
             f"  {format_time(int(verdict['start'] * 1e3) * 10**6)}  {verdict['fault']:<26} "

@@ -55,7 +55,9 @@ def kept(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     """A directory after an evaluation with everything: where its files are, its JSON, and what it printed."""
     here = tmp_path_factory.mktemp("kept")
     files = ("--json", here / "all.json", "--report", here / "all.html")
-    done = causeline("evaluate", recording, "--keep-data", here / "data", "--ablate", *files, timeout=170)
+    done = causeline(
+        "evaluate", recording, "--keep-data", here / "data", "--ablate", "--time-to-incident", *files, timeout=500
+    )
     assert done.returncode == 0, done.stderr
     return here, json.loads((here / "all.json").read_text(encoding="utf-8")), done.stdout
 
@@ -74,6 +76,7 @@ def test_the_fault_is_found_and_every_figure_is_there(kept: Kept) -> None:
     assert result["stored"] == {"spans": 400, "log_records": 301, "metric_points": 200}
     assert result["hours"] == pytest.approx(299 / 3600, abs=0.001)
     assert result["ms_per_case"] > 0
+    assert result["time_to_incident_s"] == 15, "the first pass after a fatal line knows it"
     assert (result["incidents"][0]["matched"], result["faults"][0]["name"]) == (True, "gpu_lost")
     (verdict,) = card["verdicts"]
     assert 0 < verdict["confidence"] < 1
@@ -108,7 +111,7 @@ def test_the_page_is_written(kept: Kept) -> None:
 def test_kept_data_scores_the_same_again_and_is_never_replayed_onto(kept: Kept, recording: Path) -> None:
     here, before, _ = kept
     data = ("--keep-data", here / "data")
-    again = causeline("evaluate", recording, *data, "--reuse", "--json", here / "again.json", timeout=170)
+    again = causeline("evaluate", recording, *data, "--reuse", "--json", here / "again.json", timeout=500)
     assert again.returncode == 0, again.stderr
     after = json.loads((here / "again.json").read_text(encoding="utf-8"))
     for name in ("score", "grouping", "baselines", "stored"):

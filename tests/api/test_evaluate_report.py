@@ -46,6 +46,7 @@ def result(name: str) -> dict[str, Any]:
             {"id": "inc-2", "title": "later", "severity": "low", "matched": False, **span},
         ],
         "stored": {"spans": 1, "log_records": 2, "metric_points": 3}, "failed_lines": 0, "ablation": ablation,
+        "times_to_incident_s": [15.0, None], "time_to_incident_s": 15.0,
         "seconds": {"replay": 1.0, "correlate": 2.0},
     }  # fmt: skip
 
