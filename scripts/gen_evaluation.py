@@ -1,7 +1,8 @@
 """Put an evaluation's figures where they belong: the tables of docs/evaluation.md, and the confidence that is shown.
 
-`python -m scripts.gen_evaluation RESULTS.json...` takes what `causeline evaluate --json RESULTS.json` wrote, in one run or
-several, rewrites the text between the page's markers, and writes the fitted sigmoid to correlate/catalog/confidence.csv.
+`python -m scripts.gen_evaluation RESULTS.json...` takes what `causeline evaluate --json RESULTS.json` wrote, in one run
+or in several, rewrites the text between the page's markers, and writes the fitted sigmoid to
+correlate/catalog/confidence.csv.
 """
 
 from __future__ import annotations
