@@ -1,7 +1,8 @@
 """What must not matter to a whole pass: the order of rows, windows' edges, the hour, names, and doing it twice.
 
-Telemetry is the demo's hour, through the real landing into frames; each property changes it and asks for the same
-incidents: ids where they should be the same, ranks, scores, roles and blast radius always.
+Telemetry is the demo's hour with a lost GPU, through the real landing into frames, and beside it a call graph with a
+slow service. Each property changes it and asks for the same incidents: ids where they should be the same; ranks,
+scores, roles and blast radius always.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from correlate.passes import correlate_range, windows
 from store import Store, Window
 from tests.conftest import Embedded, migrated
 from tests.kit.judged import SETTINGS, judged, picture
+from tests.kit.mesh import mesh
 from tests.kit.recorded import END, Request, Telemetry, land, requests
 
+pytestmark = pytest.mark.timeout(900)
 MINUTE = 60 * 10**9
 # The half hour that holds the fault; what came before is its history.
 JUDGED = Window(END - 30 * MINUTE, END)
@@ -44,10 +47,16 @@ def store(embedded: Embedded) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="module")
-def telemetry(hour: list[Request], store: Store) -> Telemetry:
-    """The hour as frames."""
+def alone(hour: list[Request], store: Store) -> Telemetry:
+    """The demo's hour as frames."""
     land(store, hour)
     return Telemetry.stored(store)
+
+
+@pytest.fixture(scope="module")
+def telemetry(alone: Telemetry) -> Telemetry:
+    """The hour with both faults, ten minutes apart."""
+    return alone.beside(mesh(alone.start, alone.end, END - 7 * MINUTE))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +66,9 @@ def base(telemetry: Telemetry) -> Incidents:
 
 
 def test_there_is_something_to_compare(base: Incidents) -> None:
-    (incident,) = picture(base)
+    incident, slow = picture(base)
+    assert slow["causes"][0][1:3] == ("service", "ledger")
+    assert {kind.split(".")[0] for kind, *_ in slow["signals"]} >= {"trace", "log"}
     assert incident["causes"][0][1:4:2] == ("gpu", "xid.79")
     assert len(incident["causes"]) > 3
     assert len(incident["signals"]) > 15
@@ -104,20 +115,21 @@ def test_nor_do_edges_of_buckets_matter_much(telemetry: Telemetry, base: Inciden
     """Buckets then hold other rows, so scores may differ a little; what happened, and why, may not."""
     by = milliseconds * 10**6
     found = judged(moved(telemetry, by), [Window(JUDGED.start + by, JUDGED.end + by)])
-    (now,), (before,) = picture(found, ids=False, moved_ns=by), picture(base, ids=False)
-    assert now["causes"][0][:4] == before["causes"][0][:4]
-    assert now["causes"][0][4] == pytest.approx(before["causes"][0][4], abs=0.05)
-    assert {cause[2] for cause in now["causes"][:3]} == {cause[2] for cause in before["causes"][:3]}
-    assert (now["severity"], now["title"]) == (before["severity"], before["title"])
-    assert now["began"] == pytest.approx(before["began"], abs=MINUTE)
-    assert set(now["hurt"]) == set(before["hurt"])
+    for now, before in zip(picture(found, ids=False, moved_ns=by), picture(base, ids=False), strict=True):
+        assert now["causes"][0][:3] == before["causes"][0][:3]
+        assert now["causes"][0][4] == pytest.approx(before["causes"][0][4], abs=0.1)
+        assert now["severity"] == before["severity"]
+        assert now["began"] == pytest.approx(before["began"], abs=MINUTE)
+        assert set(now["hurt"]) == set(before["hurt"])
 
 
 # Names of this hour's nodes, workloads, models and GPUs, without those that say what they are (an exporter's).
 NAMES = (
     "ip-10-42-7-21", "ip-10-42-7-34", "ip-10-42-9-12", "ip-10-42-3-5", "chat-gateway", "eval-runner",
     "invoice-export", "mistral-small", "pretrain-moe", "qwen2-5-72b", "qwen2.5-72b", "mistral-small-24b",
-    "7d9c6b5f48-x2lqp", "6f8d7c9b5c-k4m2t", "6f8d7c9b5c-9wzrn", "5c7b9d6f4c-tq8vd", "b7k2n", "h5x9c", "r6d8s",
+    "storefront", "checkout", "ledger",
+    "worker-node-d", "7d9c6b5f48-x2lqp",
+    "6f8d7c9b5c-k4m2t", "6f8d7c9b5c-9wzrn", "5c7b9d6f4c-tq8vd", "b7k2n", "h5x9c", "r6d8s",
 )  # fmt: skip
 
 
@@ -164,13 +176,15 @@ def test_names_do_not_matter(telemetry: Telemetry, base: Incidents, seed: int) -
 
 @few
 @given(seed=st.integers(0, 2**32))
-def test_what_is_delivered_again_does_not_matter(hour: list[Request], store: Store, base: Incidents, seed: int) -> None:
+def test_what_is_delivered_again_does_not_matter(
+    hour: list[Request], store: Store, alone: Telemetry, seed: int
+) -> None:
     """A third of all requests is sent a second time, later than the receiver remembers what it has stored."""
     again = random.Random(seed).sample(hour, len(hour) // 3)
     land(store, hour, 1, f"again-{seed}")
     land(store, again, 2, f"again-{seed}")
     found = judged(Telemetry.stored(store, f"again-{seed}"), windows(JUDGED.start, JUDGED.end, 900))
-    (now,), (before,) = picture(found), picture(base)
+    (now,), (before,) = picture(found), picture(judged(alone, windows(JUDGED.start, JUDGED.end, 900)))
     # A point that is there twice weighs double in the mean of its half minute, so scores move in their last digits.
     assert [cause[4] for cause in now["causes"]] == pytest.approx([cause[4] for cause in before["causes"]], abs=0.02)
     assert [fact[3] for fact in now["signals"]] == pytest.approx([fact[3] for fact in before["signals"]], abs=0.02)
@@ -183,8 +197,8 @@ def test_what_is_delivered_again_does_not_matter(hour: list[Request], store: Sto
     ]
 
 
-def test_doing_it_again_changes_nothing(store: Store, telemetry: Telemetry, base: Incidents) -> None:
-    del telemetry  # its landing is what is correlated
+def test_doing_it_again_changes_nothing(store: Store, alone: Telemetry) -> None:
+    base = judged(alone, windows(JUDGED.start, JUDGED.end, 900))
     stored = []
     for _ in range(2):
         correlate_range(store, "default", JUDGED, SETTINGS)

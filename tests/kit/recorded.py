@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import http.server
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -71,6 +71,12 @@ class Telemetry:
         """What `store` has of the hour."""
         found = load(store, tenant, Window(_START, END), 0.0)
         return cls({name: found[name].collect() for name in FRAMES})
+
+    def beside(self, tables: dict[str, pl.DataFrame]) -> Telemetry:
+        """This hour and the rows of `tables` as well."""
+        return replace(
+            self, tables=self.tables | {name: pl.concat([self.tables[name], table]) for name, table in tables.items()}
+        )
 
     def frames(self, window: Window, history_s: float) -> Frames:
         """What a pass over `window` would load: rows of the window and the history before it."""
