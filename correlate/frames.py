@@ -37,6 +37,13 @@ FRAMES: dict[str, dict[str, pl.DataType]] = {
         "time": TIME, "reason": S, "type": S, "object_kind": S, "object": S, "object_uid": S, "namespace": S, "node": S,
         "message": S, "fieldpath": S, "count": pl.Int64(), "source": S,
     },
+    # Facts of watched pods and nodes: what is condition, restarts, waiting, terminated, device, taint, cordon or phase;
+    # item is what the fact is about (a condition's type, a container, a device, a taint's key). number counts restarts,
+    # and is the exit code of a terminated container.
+    "k8s_objects": {
+        "time": TIME, "kind": S, "name": S, "namespace": S, "uid": S, "node": S, "what": S, "item": S, "state": S,
+        "detail": S, "number": F,
+    },
     # gen_ai.evaluation.result events; score is null when only a label was given.
     "evaluations": {
         "time": TIME, "name": S, "score": F, "label": S, "model": S, "response_id": S, "trace_id": S, "service": S,

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+from ingest.envelope import Signal
 from store import Store
+from tests.kit import landing, otlp
 from tests.kit.causal import nanos
 
 PARAMS = {"tenant": "default", "start": nanos(0), "end": nanos(900)}
@@ -178,3 +182,57 @@ def test_points_leave_out_what_is_no_number(store: Store) -> None:
     assert store.frame("metric_points", PARAMS).collect().sort("time")["value"].to_list() == [1.5, 2.5]
     rows = store.frame("histogram_points", PARAMS).collect().sort("time").select("count", "sum", "delta").rows()
     assert rows == [(4.0, 2.0, True), (5.0, 3.0, False)]
+
+
+def test_what_watched_pods_and_nodes_say(store: Store) -> None:
+    """A container's state lies too deep to be kept as JSON; what is packed into bytes is read all the same."""
+    device = {"resourceID": "GPU-1", "health": "Unhealthy", "message": "Xid 79"}
+    states = {
+        "name": "c",
+        "restartCount": 3,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}},
+        "lastState": {"terminated": {"exitCode": 139, "reason": "Error"}},
+        "allocatedResourcesStatus": [
+            {
+                "name": "nvidia.com/gpu",
+                "resources": [device],
+            }
+        ],
+    }
+    pod = {
+        "kind": "Pod",
+        "metadata": {"name": "p-0", "namespace": "a", "uid": "u"},
+        "spec": {"nodeName": "n1"},
+        "status": {"phase": "Running", "containerStatuses": [states]},
+    }
+    node = {
+        "kind": "Node",
+        "metadata": {"name": "n1"},
+        "spec": {"unschedulable": True, "taints": [{"key": "k", "effect": "NoSchedule", "value": "v"}]},
+        "status": {"conditions": [{"type": "Ready", "status": "False", "reason": "r"}]},
+    }
+    records = []
+    for kind, body in (("pods", {"type": "MODIFIED", "object": pod}), ("nodes", node)):
+        record = LogRecord(time_unix_nano=nanos(10), body=otlp.any_value(body))
+        otlp.put(record.attributes, {"k8s.resource.name": kind})
+        records.append(record)
+    landing.insert(store, Signal.LOGS, otlp.logs(*records))
+    # The same pod as a sender writes it who makes text of objects.
+    log(store, json.dumps(pod), 20.0, LogAttributes={"k8s.resource.name": "pods"})
+    rows = store.frame("k8s_objects", PARAMS).collect()
+    told = [
+        ("device", "GPU-1", "Unhealthy", "Xid 79", 0.0),
+        ("phase", "", "Running", "", 0.0),
+        ("restarts", "c", "", "", 3.0),
+        ("terminated", "c", "Error", "", 139.0),
+        ("waiting", "c", "CrashLoopBackOff", "back-off 5m0s", 0.0),
+    ]
+    pods = rows.filter(kind="Pod").select("time", "what", "item", "state", "detail", "number").sort("time", "what")
+    assert [row[1:] for row in pods.rows()] == told + told
+    nodes = rows.filter(kind="Node").select("node", "what", "item", "state", "detail").sort("what")
+    assert nodes.rows() == [
+        ("n1", "condition", "Ready", "False", "r"),
+        ("n1", "cordon", "", "True", ""),
+        ("n1", "taint", "k", "NoSchedule", "v"),
+    ]
+    assert store.frame("logs", PARAMS).collect().is_empty()
