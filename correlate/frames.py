@@ -49,6 +49,12 @@ FRAMES: dict[str, dict[str, pl.DataType]] = {
         "time": TIME, "name": S, "score": F, "label": S, "model": S, "response_id": S, "trace_id": S, "service": S,
         "pod": S, "version": S,
     },
+    # Calls of models and guardrails; tokens are null where unknown, decision is allow, modify or block where a
+    # guardrail spoke, pool is the node pool or the kind of accelerator.
+    "gen_ai_calls": {
+        "time": TIME, "trace_id": S, "service": S, "version": S, "pod": S, "node": S, "pool": S, "route": S, "model": S,
+        "response_model": S, "provider": S, "input_tokens": F, "output_tokens": F, "decision": S,
+    },
     # Deployments, commits and feature-flag changes; id names the change, detail is what it touched.
     "changes": {
         "time": TIME, "what": S, "service": S, "id": S, "revision": S, "version": S, "title": S, "detail": S,
