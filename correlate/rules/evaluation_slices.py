@@ -24,7 +24,7 @@ LONG = (4_000.0, 16_000.0, 64_000.0)
 """Prompt lengths in tokens at which contexts are told apart."""
 
 _SLICES = ("node", "pool", "route", "context")
-_MIN_OTHERS = 5
+_MIN_OTHERS = 3
 
 
 def _calls(frames: Frames) -> pl.LazyFrame:
