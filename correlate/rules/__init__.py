@@ -19,6 +19,7 @@ from correlate.rules import (
     gpu_window_counts,
     gpu_xid_gauge,
     guardrail_wave,
+    health_agents,
     hw_health,
     k8s_conditions,
     k8s_device_health,
@@ -46,8 +47,14 @@ from correlate.rules import (
     npd_problems,
     odd_rank,
     pcie_aer,
+    pod_replaced,
     quality_metric_drop,
+    seasonal_shift,
+    security_alerts,
     serving_health,
+    slow_counts,
+    slow_drift,
+    tail_divergence,
     trace_edge_gap,
     trace_errors,
     trace_retries,
@@ -55,6 +62,7 @@ from correlate.rules import (
     trace_structure,
     train_health,
     train_stall,
+    version_skew,
 )
 
 RULES: tuple[Rule, ...] = (
@@ -109,4 +117,12 @@ RULES: tuple[Rule, ...] = (
     model_swap.RULE,
     trace_retries.RULE,
     change_node_software.RULE,
+    pod_replaced.RULE,
+    health_agents.RULE,
+    security_alerts.RULE,
+    slow_drift.RULE,
+    slow_counts.RULE,
+    version_skew.RULE,
+    seasonal_shift.RULE,
+    tail_divergence.RULE,
 )

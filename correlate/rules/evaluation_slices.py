@@ -24,7 +24,8 @@ LONG = (4_000.0, 16_000.0, 64_000.0)
 """Prompt lengths in tokens at which contexts are told apart."""
 
 _SLICES = ("node", "pool", "route", "context")
-_MIN_OTHERS = 3
+_MIN_OTHERS = {"node": 3}
+_MIN_OTHERS_OF_CUT = 5
 
 
 def _calls(frames: Frames) -> pl.LazyFrame:
@@ -62,7 +63,7 @@ def _besides(worse: pl.LazyFrame, owned: pl.LazyFrame, what: str) -> pl.LazyFram
         .filter(pl.col("other") != pl.col("slice"), pl.col("at").is_between(pl.col("oldest"), pl.col("time")))
         .group_by(*keys, "slice", "time")
         .agg(pl.col("low_there").mean().alias("beside"), pl.len().alias("answers"))
-        .filter(pl.col("answers") >= _MIN_OTHERS)
+        .filter(pl.col("answers") >= _MIN_OTHERS.get(what, _MIN_OTHERS_OF_CUT))
     )
     return worse.join(since, on=[*keys, "slice", "time"]).filter(
         pl.col("beside") < pl.min_horizontal(REST_SHARE * pl.col("mean"), pl.lit(1.0))

@@ -5,7 +5,8 @@ serving.failures or serving.transfer on the most specific entity of the series; 
 corrupted answers.
 Condition: for two minutes in a row, the waiting queue is above five and four times its usual; the KV cache is 95 % full
 and usually is not; preemptions, failed requests or failed transfers come at five times their usual rate and at least
-one in five seconds; a latency is twice its usual. One corrupted answer suffices.
+one in five seconds; a latency is twice its usual. One corrupted answer suffices. What users wait for is a faint
+symptom by itself, because load and rollouts cause it as well.
 Why it matters: a shift of an unnamed metric says that something moved, these say what users wait for: a queue that
 grows with a full cache is load, one that grows without is lost capacity. NaN in answers is a fault of hardware or
 weights that no other metric shows.
@@ -29,13 +30,15 @@ _QUEUE, _QUEUE_FACTOR = 5.0, 4.0
 _FULL, _NOT_FULL = 0.95, 0.85
 _PER_S, _RATE_FACTOR = 0.2, 5.0
 _SLOW_FACTOR, _SLOW_S = 2.0, {"ttft": 0.2, "tpot": 0.01, "latency": 0.2}
+# A wave of requests or one replica less in a rollout makes users wait without a fault: by itself it opens no incident.
+FAINT = 3.2
 _KINDS = {
-    "queue": ("serving.queue", 5.0, "requests wait"),
-    "cache": ("serving.cache_full", 5.0, "the KV cache is full"),
-    "preemption": ("serving.preemptions", 5.0, "requests are preempted"),
-    "ttft": ("serving.ttft", 5.0, "first tokens take long"),
-    "tpot": ("serving.tpot", 5.0, "tokens take long"),
-    "latency": ("serving.latency", 4.5, "requests take long"),
+    "queue": ("serving.queue", FAINT, "requests wait"),
+    "cache": ("serving.cache_full", FAINT, "the KV cache is full"),
+    "preemption": ("serving.preemptions", FAINT, "requests are preempted"),
+    "ttft": ("serving.ttft", FAINT, "first tokens take long"),
+    "tpot": ("serving.tpot", FAINT, "tokens take long"),
+    "latency": ("serving.latency", FAINT, "requests take long"),
     "failure": ("serving.failures", 5.5, "requests fail"),
     "transfer": ("serving.transfer", 6.0, "KV transfers fail"),
     "corrupted": ("quality.corrupted", 8.0, "answers are corrupted"),

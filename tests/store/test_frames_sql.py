@@ -7,8 +7,9 @@ from typing import Any
 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
+from correlate.frames import full_hour, load
 from ingest.envelope import Signal
-from store import Store
+from store import Store, Window
 from tests.kit import landing, otlp
 from tests.kit.causal import nanos
 
@@ -236,3 +237,41 @@ def test_what_watched_pods_and_nodes_say(store: Store) -> None:
         ("n1", "taint", "k", "NoSchedule", "v"),
     ]
     assert store.frame("logs", PARAMS).collect().is_empty()
+
+
+def test_calls_of_models_and_what_guardrails_decided(store: Store) -> None:
+    def span(name: str, **attributes: str) -> None:
+        insert(
+            store, "otel_traces", Timestamp=at(10), TraceId="t", SpanName=name, ServiceName="rag",
+            SpanAttributes=attributes, ResourceAttributes={"k8s.node.name": "n1", "hw.gpu.model": "H100"},
+        )  # fmt: skip
+
+    span("chat", **{"gen_ai.request.model": "m", "gen_ai.response.model": "m-1", "gen_ai.usage.input_tokens": "900"})
+    span("guard", **{"openinference.span.kind": "GUARDRAIL", "output.value": "Blocked: injection"})
+    span("check", **{"guardrail.decision": "allow"})
+    span("GET /", **{"http.route": "/"})
+    rows = store.frame("gen_ai_calls", PARAMS).collect().sort("model", "decision")
+    assert rows.select("model", "response_model", "input_tokens", "decision", "pool").rows() == [
+        ("", "", None, "allow", "H100"),
+        ("", "", None, "block", "H100"),
+        ("m", "m-1", 900.0, "", "H100"),
+    ]
+
+
+def test_whole_hours_of_what_drifts_are_read_once_an_hour(store: Store) -> None:
+    for seconds, value in ((-3000, 1.0), (-2000, 3.0), (10, 99.0)):
+        point = {"TimeUnix": at(seconds), "Value": value, "SeriesHash": 1, "Attributes": {"model_name": "m"}}
+        insert(store, "otel_metrics_gauge", MetricName="vllm:num_requests_waiting", ServiceName="llm", **point)
+        insert(store, "otel_metrics_gauge", MetricName="of_no_interest", **point | {"SeriesHash": 2})
+        counted = {"TimeUnix": at(seconds), "Value": value * 10, "SeriesHash": 3, "AggregationTemporality": 2}
+        insert(store, "otel_metrics_sum", MetricName="gateway.retries", IsMonotonic=True, **counted)
+    hour = full_hour(Window(nanos(-900), nanos(900)))
+    assert hour is not None
+    frames = load(store, "default", Window(nanos(-900), nanos(900)), 600.0, ["hourly_metrics"])
+    rows = frames["hourly_metrics"].collect().sort("series")
+    assert rows.select("series", "metric", "service", "model", "mean", "spread", "growth", "samples").rows() == [
+        (1, "vllm:num_requests_waiting", "llm", "m", 2.0, 1.0, 2.0, 2.0),
+        (3, "gateway.retries", "", "", 20.0, 0.0, 20.0, 2.0),
+    ]
+    between = load(store, "default", Window(nanos(0), nanos(900)), 600.0, ["hourly_metrics"])
+    assert between["hourly_metrics"].collect().is_empty()
