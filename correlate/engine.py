@@ -22,6 +22,7 @@ from correlate.sightings import sightings
 from correlate.signals import SIGNAL, with_ids
 from store import Store, Window
 
+POINTS = frozenset({"metric_points", "histogram_points"})
 # What expressions over telemetry can raise: polars' own errors and the ordinary mistakes of Python code.
 FAULTS = (
     pl.exceptions.PolarsError,
@@ -55,7 +56,18 @@ def detect(
 ) -> Detection:
     """Run `rules` over one window of a tenant's telemetry and the history before it."""
     needed = [name for name in FRAMES if name in topology.READS or any(name in rule.reads for rule in rules)]
-    return run(load(store, tenant, window, settings.history_s, needed), tenant, settings, rules)
+    frames = load(
+        store, tenant, window, settings.history_s, needed, metrics=metrics_read(rules), shards=settings.series_shards
+    )
+    return run(frames, tenant, settings, rules)
+
+
+def metrics_read(rules: Sequence[Rule]) -> str:
+    """A regular expression of the metrics whose points the rules read; '' when one of them reads all."""
+    wanted = [rule.metrics for rule in rules if not POINTS.isdisjoint(rule.reads)]
+    if not wanted:
+        return "^$"
+    return "|".join(f"(?:{pattern})" for pattern in sorted(set(wanted))) if all(wanted) else ""
 
 
 def run(frames: Frames, tenant: str, settings: CorrelateSettings, rules: Sequence[Rule] = RULES) -> Detection:

@@ -32,6 +32,9 @@ class Detect(Protocol):
 class Rule:
     """A named detector. `name` equals its module's name; `reads` lists the frames it needs.
 
+    A rule that reads `metric_points` or `histogram_points` says in `metrics`, a regular expression, of which metrics
+    ('' is all, which does not scale: points of a hundred thousand series are gigabytes).
+
     `family` groups evidence that is not independent (gpu, kubernetes, metric, trace, log,
     quality, change): calibration is per entity and family, and fusion takes a family's best.
     """
@@ -40,3 +43,4 @@ class Rule:
     family: str
     reads: tuple[str, ...]
     detect: Detect
+    metrics: str = ""

@@ -14,6 +14,10 @@ class CorrelateSettings(BaseModel):
         default=7200.0, ge=600, description="Seconds of telemetry before a window that rules compare it with."
     )
     step_s: int = Field(default=900, ge=60, multiple_of=60, description="Length in seconds of one back-fill window.")
+    series_shards: int = Field(
+        default=1, ge=1, le=64,
+        description="Parts, by series hash, in which a window's metrics are read: more take less memory and more time.",
+    )  # fmt: skip
     live_every_s: float = Field(default=15.0, ge=1, description="Seconds between live passes.")
     live_window_s: int = Field(
         default=180, ge=60, multiple_of=30, description="Seconds of recent telemetry that a live pass judges."

@@ -187,4 +187,6 @@ def detect(frames: Frames) -> pl.LazyFrame:
     )
 
 
-RULE = Rule("k8s_conditions", "kubernetes", ("metric_series", "metric_points", "k8s_events"), detect)
+RULE = Rule(
+    "k8s_conditions", "kubernetes", ("metric_series", "metric_points", "k8s_events"), detect, r"^(?:k8s\.|kube_)"
+)

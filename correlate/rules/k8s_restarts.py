@@ -142,4 +142,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return pl.concat([sessions(_restarts(frames), frames, gap_s=900.0), sessions(_states(frames), frames, gap_s=900.0)])
 
 
-RULE = Rule("k8s_restarts", "kubernetes", ("metric_series", "metric_points"), detect)
+RULE = Rule("k8s_restarts", "kubernetes", ("metric_series", "metric_points"), detect, r"^(?:k8s\.|kube_)")

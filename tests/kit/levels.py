@@ -1,29 +1,22 @@
-"""Metric series as one value per bucket: gauges as means, counters as rates, histograms as mean observations."""
+"""What store/sql/metric_levels.sql does, in expressions: for rule tests without a store, and to compare it with."""
 
 from __future__ import annotations
 
 import polars as pl
 
 from correlate.frames import Frames
-
-# Identities, states and clocks in the shape of numbers, and what has a rule of its own.
-NOT_MEASURES = (
-    r"(?i)(?:_info|_labels|_created|_timestamp|_timestamp_seconds|observed_generation|resource_version)$"
-    r"|^(?:up|scrape_|kube_|k8s\.(?:container\.(?:restarts|ready)|pod\.phase|node\.condition|deployment\.|statefulset\.|replicaset\.|job\.|hpa\.))"
-    r"|^target_info|uptime|start_?time|XID_ERROR|LINK_(?:WIDTH|GEN)|THROTTLE_REASONS|EVENT_REASONS|REMAP|VIOLATION|^DCGM_FI_DEV_ECC"
-    r"|global_?step|learning_rate|_limit_bytes$|capacity|_quantile$|(?:^|[._:])(?:eval\w*|quality|drift|psi)(?:[._:]|$)"
-)
+from correlate.levels import NOT_MEASURES
 
 VALUES = ("series", "bucket", "time", "value")
 
 
 def values(frames: Frames, series: pl.LazyFrame, bucket: str) -> pl.LazyFrame:
-    """`series, bucket, time, value` of the given series (columns series, type), sorted; time is a bucket's last sample.
+    """`series, bucket, time, value` of the given series (columns series, type, metric), sorted by series and bucket.
 
-    A counter that falls was reset: the new value is what has been counted since. A histogram's value is the mean
-    of what was observed since the sample before, and absent when nothing was.
+    `time` is a bucket's last sample. A counter that falls was reset: the new value is what has been counted since.
+    A histogram's value is the mean of what was observed since the sample before, and absent when nothing was.
     """
-    chosen = series.select("series", "type")
+    chosen = series.filter(~pl.col("metric").str.contains(NOT_MEASURES)).select("series", "type")
     parts = [
         _gauges(frames["metric_points"].join(chosen.filter(pl.col("type") == "gauge").select("series"), on="series")),
         _counters(frames["metric_points"].join(chosen.filter(pl.col("type").is_in(["sum", "delta_sum"])), on="series")),
