@@ -59,7 +59,8 @@ FRAMES: dict[str, dict[str, pl.DataType]] = {
     # Points of histograms, exponential histograms and summaries (cumulative unless delta is true), as for points.
     "histogram_points": {"series": pl.UInt64(), "time": TIME, "count": F, "sum": F, "delta": pl.Boolean()},
     # Any metric series that may have shifted, a value a minute (correlate.levels); time is the minute's last sample.
-    "metric_levels": {"series": pl.UInt64(), "bucket": TIME, "time": TIME, "value": F},
+    # What is not judged cannot have shifted: a row that only says how much was asked of its entity.
+    "metric_levels": {"series": pl.UInt64(), "bucket": TIME, "time": TIME, "value": F, "judged": pl.Boolean()},
 }  # fmt: skip
 """Frame name -> columns and types. The .sql file of that name must return exactly these."""
 

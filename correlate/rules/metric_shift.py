@@ -48,23 +48,30 @@ def _identified(frames: Frames) -> pl.LazyFrame:
         .with_columns(service=pl.when(exported).then(pl.lit("")).otherwise("service"))
     )
     kind, name = most_specific()
-    return own.with_columns(entity_type=kind, entity=name).filter(pl.col("entity") != "")
+    # Read by every pace: naming a hundred thousand series once is enough.
+    return own.with_columns(entity_type=kind, entity=name).filter(pl.col("entity") != "").cache()
 
 
 def _moved(frames: Frames) -> pl.LazyFrame:
     """Notable moves per series and bucket, with the series' description."""
     series = _identified(frames)
     rows = frames["metric_levels"]
-    known = described(rows, series).cache()
+    judged = rows.filter("judged").drop("judged")
+    known = described(judged, series).cache()
     failing = pl.when(pl.col("success") & pl.col("whole").is_not_null()).then(pl.col("whole") - pl.col("value"))
-    kept = rows.join(known, on="series").with_columns(value=pl.coalesce(failing, "value")).sort("series", "bucket")
+    kept = (
+        judged.join(known, on="series")
+        .with_columns(value=pl.coalesce(failing, "value"))
+        .sort("series", "bucket")
+        .cache()
+    )
     parts = []
-    judged = frames.start - pl.duration(seconds=BEFORE_S)
+    since = frames.start - pl.duration(seconds=BEFORE_S)
     for pace, next_pace in zip(PACES, (*PACES[1:], None), strict=True):
         own = pl.col("every_s") >= pace.every_s
         if next_pace is not None:
             own &= pl.col("every_s") < next_pace.every_s
-        parts.append(shifts(worth_a_look(kept.filter(own), pace, judged), pace))
+        parts.append(shifts(worth_a_look(kept.filter(own), pace, since), pace))
     up = pl.col("now") >= pl.col("usual")
     # A success that is no share counts for its fall; other errors and latency for their rise.
     symptom = (

@@ -61,7 +61,8 @@ def fill(store: Store, window: Window, history_s: int, count: int, *, shifted: i
     )
     store.command(
         f"INSERT INTO otel_metrics_histogram (ResourceAttributes, MetricName, TimeUnix, Tenant, SeriesHash, "
-        f"Count, Sum, AggregationTemporality) SELECT {common}, toUInt64(sum(toUInt64(u * 20)) OVER (PARTITION BY s ORDER BY i)), "
+        f"Count, Sum, AggregationTemporality) SELECT {common}, "
+        f"toUInt64(sum(toUInt64(u * 20)) OVER (PARTITION BY s ORDER BY i)), "
         f"sum(toUInt64(u * 20) * (0.2 + 0.02 * g) * factor) OVER (PARTITION BY s ORDER BY i), 2 "
         f"FROM ({points}) WHERE kind = 12"
     )

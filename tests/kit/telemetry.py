@@ -46,7 +46,10 @@ def with_levels(given: Frames) -> Frames:
     times = pl.concat([given[name].select("series", "time") for name in ("metric_points", "histogram_points")])
     span = times.group_by("series").agg(first=pl.col("time").min(), last=pl.col("time").max())
     series = given["metric_series"].drop("first", "last").join(span, on="series").select(*FRAMES["metric_series"])
-    derived = {"metric_series": series, "metric_levels": values(given, given["metric_series"], "60s")}
+    derived = {
+        "metric_series": series,
+        "metric_levels": values(given, given["metric_series"], "60s").with_columns(judged=pl.lit(value=True)),
+    }
     return replace(given, tables=given.tables | derived)
 
 
