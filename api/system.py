@@ -84,6 +84,7 @@ class System:
         services = Services(
             reader=Reader(store, settings.tenant),
             submit=partial(jobs.submit, store, settings.tenant),
+            release=partial(jobs.release, store, settings.tenant),
             ingest_stats=pipeline.stats,
             reasons=partial(_reasons, pipeline, receiver, calls),
         )

@@ -41,7 +41,8 @@ class Detection:
     """What one pass found.
 
     `signals` has the SIGNAL columns plus `id`, `rule` and `family`; `entities` and `edges` are
-    the topology seen in the frames; `failures` names the rules that raised.
+    the topology seen in the frames; `failures` names the rules that raised,
+    `policy` is the version of the policy in force.
     """
 
     window: Window
@@ -49,6 +50,7 @@ class Detection:
     entities: pl.DataFrame
     edges: pl.DataFrame
     failures: tuple[RuleError, ...]
+    policy: str = ""
 
 
 def detect(

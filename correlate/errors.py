@@ -4,7 +4,6 @@ CorrelateError
 ├── RuleError       a rule raised, or returned something that is not signals
 ├── CatalogError    a catalogue file is missing, unreadable or contradicts itself
 └── JobError        a correlation job cannot be started or does not exist
-    └── JobGaveWay  a running job ended early because its process stops
 """
 
 from __future__ import annotations
@@ -29,7 +28,3 @@ class CatalogError(CorrelateError):
 
 class JobError(CorrelateError):
     """A correlation job cannot be started or found."""
-
-
-class JobGaveWay(JobError):
-    """The process stops, so a running job ended after a window; it is to be done again."""
