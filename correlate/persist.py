@@ -68,7 +68,7 @@ def save_detection(store: Store, tenant: str, detection: Detection, version: int
     rows = (
         detection.signals.rename(_SIGNAL_COLUMNS)
         .select(*_SIGNAL_COLUMNS.values())
-        .with_columns(WindowStart=_time(window.start), WindowEnd=_time(window.end))
+        .with_columns(WindowStart=_time(window.start), WindowEnd=_time(window.end), Policy=pl.lit(detection.policy))
     )
     before = store.frame("correlate_window_signals", _window(window, tenant)).collect()
     gone = before.join(rows, on="SignalId", how="anti").drop("Tenant", "Version", "IsDeleted")

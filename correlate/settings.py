@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -14,6 +16,9 @@ class CorrelateSettings(BaseModel):
         default=7200.0, ge=600, description="Seconds of telemetry before a window that rules compare it with."
     )
     step_s: int = Field(default=900, ge=60, multiple_of=60, description="Length in seconds of one back-fill window.")
+    policy: Path | None = Field(
+        default=None, description="Policy file, or folder of them, in force; CAUSELINE_POLICY is the same, and shorter."
+    )
     series_shards: int = Field(
         default=1, ge=1, le=64,
         description="Parts, by series hash, in which a window's metrics are read: more take less memory and more time.",
