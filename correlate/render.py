@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from correlate.confidence import with_shown
+
 
 def _array(column: str) -> pl.Expr:
     """A list column of JSON texts as the text of one JSON array."""
@@ -24,7 +26,8 @@ def root_causes_json(candidates: pl.DataFrame, entities: pl.DataFrame, same: pl.
     )
     no_names = pl.lit([], pl.List(pl.String))
     shown = (
-        candidates.join(aliases, on=["entity_type", "entity"], how="left")
+        with_shown(candidates)
+        .join(aliases, on=["entity_type", "entity"], how="left")
         .join(same, on="key", how="left")
         .with_columns(
             aliases=pl.concat_list(pl.col("aliases").fill_null(no_names), pl.col("names").fill_null(no_names))
@@ -36,13 +39,18 @@ def root_causes_json(candidates: pl.DataFrame, entities: pl.DataFrame, same: pl.
     rounded = pl.col("own", "residual", "coverage", "late_s", "logit").round(4)
     text = pl.struct(
         "rank",
-        score=pl.col("confidence").round(4),
+        score=pl.col("shown").round(4),
         entity=pl.struct(type="entity_type", name="entity", aliases="aliases"),
         kind="kind",
         explanation="explanation",
         action="action",
         signal_ids="signal_ids",
-        terms=pl.struct(rounded, explained_by=pl.col("explained_by").str.replace("\x1f", ":"), families="families"),
+        terms=pl.struct(
+            rounded,
+            raw_confidence=pl.col("confidence").round(4),
+            explained_by=pl.col("explained_by").str.replace("\x1f", ":"),
+            families="families",
+        ),
     ).struct.json_encode()
     return (
         shown.sort("component", "rank")
