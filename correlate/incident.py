@@ -17,6 +17,7 @@ from correlate.gather import gathered
 from correlate.group import components, with_context
 from correlate.kinds import with_facts
 from correlate.links import LINK, entity_key, links
+from correlate.mentions import stated
 from correlate.rank import ranked
 from correlate.render import blast_radius_json, graph_json, root_causes_json, titles
 from correlate.sameness import other_names, representatives
@@ -48,7 +49,8 @@ def assemble(
     if signals.is_empty():
         return Incidents(pl.DataFrame(), pl.DataFrame())
     same = representatives(edges)
-    known = with_facts(signals).unique(subset="id").sort("onset", "id")
+    edges = pl.concat([edges, stated(signals, entities, edges)])
+    known = with_facts(_told_once(signals)).unique(subset="id").sort("onset", "id")
     causal = links(known, edges, catalog.mechanisms(), settings)
     found = components(known, causal).join(known, on="id")
     members = gathered(found, edges, settings).pipe(enough, settings.open_score, settings)
@@ -63,6 +65,14 @@ def assemble(
     top = candidates.filter(pl.col("rank") == 1).select("component", root="key", root_ids="signal_ids")
     members = _with_roles(members, inside, top)
     return Incidents(_rows(members, inside, candidates, entities, same, edges, now_ns, settings), members)
+
+
+def _told_once(signals: pl.DataFrame) -> pl.DataFrame:
+    """`signals` without commits that turned out to be a deployment's own: that deployment tells of them."""
+    revision = pl.col("evidence").str.json_path_match("$.revision")
+    deployed = signals.filter(pl.col("kind") == "change.deploy").select(entity=revision).drop_nulls().unique()
+    commits = pl.col("kind") == "change.commit"
+    return pl.concat([signals.filter(~commits), signals.filter(commits).join(deployed, on="entity", how="anti")])
 
 
 def _names(members: pl.DataFrame, tenant: str) -> pl.DataFrame:

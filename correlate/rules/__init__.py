@@ -26,6 +26,7 @@ from correlate.rules import (
     nccl_network,
     nccl_watchdog,
     odd_rank,
+    peer_errors,
     quality_metric_drop,
     trace_edge_gap,
     trace_errors,
@@ -61,6 +62,7 @@ RULES: tuple[Rule, ...] = (
     log_burst.RULE,
     log_new_template.RULE,
     log_next_event.RULE,
+    peer_errors.RULE,
     evaluation_drop.RULE,
     quality_metric_drop.RULE,
 )
