@@ -65,8 +65,11 @@ def hurt(members: pl.DataFrame, inside: pl.DataFrame, edges: pl.DataFrame) -> pl
     named = pl.concat(
         [part.select("component", "key", "onset") for part in (told, owners, served, node, users, behind)]
     )
+    # What a change was made to is where the fault lies, and not what it hurt.
+    changed_there = _along(keyed.filter(pl.col("role") == "cause"), steps, ("changes", "ships"))
     return (
         named.join(causes, on=["component", "key"], how="anti")
+        .join(changed_there, on=["component", "key"], how="anti")
         .join(parts, on=["component", "key"], how="anti")
         .sort("onset", "key")
         .with_columns(piece=pl.col("key").str.split("\x1f"))

@@ -118,10 +118,10 @@ def behaviour(changes: pl.DataFrame) -> pl.DataFrame:
         .group_by("id")
         .agg(
             all_pins=pl.col("release").is_not_null().all(),
-            same=pl.col("release").filter("added").sort().implode()
-            == pl.col("release").filter(~pl.col("added")).sort().implode(),
+            come=pl.col("release").filter("added").sort(),
+            went=pl.col("release").filter(~pl.col("added")).sort(),
         )
-        .select("id", patch=pl.col("all_pins") & pl.col("same"))
+        .select("id", patch=pl.col("all_pins") & (pl.col("come") == pl.col("went")))
     )
     about = changes.select(
         "id",

@@ -41,10 +41,10 @@ def stated(signals: pl.DataFrame, entities: pl.DataFrame, edges: pl.DataFrame) -
             "until",
             dst_type="entity_type",
             dst="entity",
-            token=pl.concat_list(*(text.str.extract_all(pattern) for pattern in _TOKENS)).list.unique(),
+            said=pl.concat_list(*(text.str.extract_all(pattern) for pattern in _TOKENS)).list.unique(),
         )
-        .explode("token", empty_as_null=False)
-        .join(known, on="token")
+        .explode("said", empty_as_null=False)
+        .join(known, on="said")
         .filter(pl.col("src") != pl.col("dst"))
     )
     columns = ["src_type", "src", "dst_type", "dst", "onset", "until"]
@@ -60,20 +60,20 @@ def stated(signals: pl.DataFrame, entities: pl.DataFrame, edges: pl.DataFrame) -
 
 
 def _names(signals: pl.DataFrame, entities: pl.DataFrame) -> pl.DataFrame:
-    """(token, src_type, src): what services and dependencies are called, by themselves and as a family."""
+    """(said, src_type, src): what services and dependencies are called, by themselves and as a family."""
     named = pl.concat(
         [
             entities.select(src_type="type", src="name"),
             signals.select(src_type="entity_type", src="entity"),
         ]
     ).filter(pl.col("src_type").is_in(["service", "dependency"]), pl.col("src").str.len_chars() >= _SHORTEST)
-    own = named.unique().with_columns(token="src")
-    first = own.with_columns(token=pl.col("src").str.split("-").list.first())
+    own = named.unique().with_columns(said="src")
+    first = own.with_columns(said=pl.col("src").str.split("-").list.first())
     family = first.filter(
-        pl.col("token") != pl.col("src"),
-        pl.col("token").str.len_chars() >= _SHORTEST,
-        pl.len().over("token") <= _FAMILY,
-        ~pl.col("token").is_in(own["token"].implode()),
+        pl.col("said") != pl.col("src"),
+        pl.col("said").str.len_chars() >= _SHORTEST,
+        pl.len().over("said") <= _FAMILY,
+        ~pl.col("said").is_in(own["said"].implode()),
     )
-    columns = ["token", "src_type", "src"]
+    columns = ["said", "src_type", "src"]
     return pl.concat([own.select(columns), family.select(columns)]).unique()

@@ -20,7 +20,7 @@ from correlate.rule import Rule
 from correlate.sessions import evidence_of, sessions
 from correlate.templates import WARN, level, message, readable
 
-_TOKEN = r"[A-Za-z][A-Za-z0-9_]*(?:-[A-Za-z0-9_]+)*"
+_WORD = r"[A-Za-z][A-Za-z0-9_]*(?:-[A-Za-z0-9_]+)*"
 _NAME_SERVER = r"(?i)(?:^|[-_.])(?:core|kube|node-?local|cluster)-?dns|^dns$|^(?:unbound|dnsmasq|named|bind9?)$"
 _SHORTEST, _FAMILY = 5, 3
 _LEAST_LINES = 2
@@ -81,7 +81,7 @@ def _named(blaming: pl.LazyFrame, known: pl.LazyFrame) -> pl.LazyFrame:
     )  # fmt: skip
     spoken = (
         hosts.filter(pl.col("host").is_null())
-        .with_columns(said=pl.col("text").str.extract_all(_TOKEN).list.unique())
+        .with_columns(said=pl.col("text").str.extract_all(_WORD).list.unique())
         .explode("said", empty_as_null=False)
         .join(known, on="said")
         .select("time", "caller", "text", "kind", "host", entity_type=pl.lit("service"), entity="name")
