@@ -93,9 +93,12 @@ class TimelineEntry(BaseModel):
 
 
 class Node(Entity):
-    """An entity in an incident's graph."""
+    """An entity in an incident's graph; `role` is cause, effect or context."""
 
     role: str = ""
+    part: str = Field(
+        default="", description="root_cause, critical_failure (where the cause first shows), impact or context."
+    )
 
 
 class Edge(BaseModel):

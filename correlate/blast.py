@@ -23,13 +23,20 @@ _LOST = (
     "pod.image_pull",
     "pod.start_failed",
 )
+_OF_A_VERSION = ("quality.version",)
 # Below this chains of links are guesses.
 _REACHED = 0.15
 _SWEEPS = 3
 
 
-def hurt(members: pl.DataFrame, inside: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
-    """(component, entity_type, entity, onset): what each component's cause hurt, earliest first."""
+def hurt(
+    members: pl.DataFrame, inside: pl.DataFrame, edges: pl.DataFrame, candidates: pl.DataFrame
+) -> pl.DataFrame:
+    """(component, entity_type, entity, onset): what each component's cause hurt, earliest first.
+
+    The cause is the first of `candidates` (columns of rank.ranked); `members` say which signals are its.
+    """
+    first = candidates.filter(pl.col("rank") == 1)
     keyed = members.with_columns(key=entity_key("entity_type", "entity"))
     causes = keyed.filter(pl.col("role") == "cause").select("component", "key").unique()
     effects = keyed.filter(pl.col("role") == "effect").join(causes, on=["component", "key"], how="anti")
@@ -62,21 +69,39 @@ def hurt(members: pl.DataFrame, inside: pl.DataFrame, edges: pl.DataFrame) -> pl
     parts = _along(keyed.filter(pl.col("role") == "cause"), steps, ("hosts",)).filter(
         pl.col("key").str.starts_with("gpu")
     )
+    # A version whose answers are worse than another's is the cause; the service that gives them is hurt.
+    versions = first.filter(pl.col("kind").is_in(_OF_A_VERSION)).select("component", "onset", "key")
     named = pl.concat(
         [part.select("component", "key", "onset") for part in (told, owners, served, node, users, behind)]
-    )
+    ).join(versions, on=["component", "key"], how="anti")
+    # Pods of a workload that fails as such are lost, and no cause of their own.
+    whole = first.filter(pl.col("entity_type") != "pod").select("component")
+    gone = lost.filter(pl.col("entity_type") == "pod").join(whole, on="component", how="semi")
+    root_names = first.select("component", "entity")
     # What a change was made to is where the fault lies, and not what it hurt.
     changed_there = _along(keyed.filter(pl.col("role") == "cause"), steps, ("changes", "ships"))
     return (
-        named.join(causes, on=["component", "key"], how="anti")
+        pl.concat(
+            [
+                named.join(causes, on=["component", "key"], how="anti"),
+                gone.select("component", "key", "onset"),
+            ]
+        )
         .join(changed_there, on=["component", "key"], how="anti")
         .join(parts, on=["component", "key"], how="anti")
         .sort("onset", "key")
-        .with_columns(piece=pl.col("key").str.split("\x1f"))
-        .select("component", "onset", entity_type=pl.col("piece").list.first(), entity=pl.col("piece").list.last())
+        .pipe(_named)
+        .join(root_names, on=["component", "entity"], how="anti", maintain_order="left")
+        .pipe(lambda rest: pl.concat([_named(versions), rest]))
         # A service and its workload bear one name.
         .unique(subset=["component", "entity"], keep="first", maintain_order=True)
     )
+
+
+def _named(rows: pl.DataFrame) -> pl.DataFrame:
+    """(component, onset, entity_type, entity) of rows with a key."""
+    piece = pl.col("key").str.split("\x1f")
+    return rows.select("component", "onset", entity_type=piece.list.first(), entity=piece.list.last())
 
 
 def _along(rows: pl.DataFrame, steps: pl.DataFrame, kinds: tuple[str, ...]) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from correlate.links import LINK, entity_key, links
 from correlate.mentions import stated
 from correlate.rank import ranked
 from correlate.render import blast_radius_json, graph_json, root_causes_json, titles
+from correlate.rollup import rolled_up
 from correlate.sameness import other_names, representatives
 from correlate.separate import enough, separated
 from correlate.settings import CorrelateSettings
@@ -60,11 +61,12 @@ def assemble(
     members = with_context(parts.select("id", "component"), known, causal).join(known, on="id")
     members = members.join(_names(members, tenant), on="component").sort("component", "onset", "id")
     inside = _inside(causal, members)
-    merged, merged_links = _merge_same(members, inside, same)
+    merged, merged_links = _merge_same(*rolled_up(members, inside, edges), same)
     candidates = ranked(merged, merged_links, settings)
     top = candidates.filter(pl.col("rank") == 1).select("component", root="key", root_ids="signal_ids")
     members = _with_roles(members, inside, top)
-    return Incidents(_rows(members, inside, candidates, entities, same, edges, now_ns, settings), members)
+    rows = _rows(members, inside, candidates, entities, same, edges, now_ns, settings)
+    return Incidents(rows, members)
 
 
 def _told_once(signals: pl.DataFrame) -> pl.DataFrame:
@@ -142,13 +144,17 @@ def _rows(
     lagging = (pl.col("family") == "quality") & (pl.col("role") == "effect")
     # Faint symptoms trail on, and may be another fault's by then.
     beyond = pl.when(pl.col("context") | lagging).then(0.0).otherwise(pl.col("score") - settings.min_score)
+    # As long as the root itself looks wrong, however faintly, nothing is over; a change is made once.
+    ailing = (pl.col("role") == "cause") & (pl.col("family") != "change")
     now = pl.lit(now_ns).cast(members.schema["until"])
     names = other_names(same)
     return (
         members.group_by("component", "incident_id")
         .agg(
             started_at=pl.col("onset").filter(~pl.col("context")).min(),
-            last=pl.col("until").filter(~pl.col("context") & ~lagging & (beyond >= _ENDS_WITH * beyond.max())).max(),
+            last=pl.col("until")
+            .filter(~pl.col("context") & ~lagging & ((beyond >= _ENDS_WITH * beyond.max()) | ailing))
+            .max(),
             longest=pl.col("until").filter(~pl.col("context")).max(),
             entities=pl.col("entity").unique().sort(),
             signal_count=pl.len().cast(pl.UInt32),
@@ -158,7 +164,7 @@ def _rows(
         .join(severities(members), on="component")
         .join(titles(candidates), on="component")
         .join(root_causes_json(candidates, entities, names), on="component")
-        .join(blast_radius_json(hurt(members, inside, edges)), on="component", how="left")
+        .join(blast_radius_json(hurt(members, inside, edges, candidates)), on="component", how="left")
         .join(graph_json(members, inside), on="component", how="left")
         .with_columns(over=pl.col("last") + pl.duration(seconds=settings.quiet_s) < now)
         .with_columns(

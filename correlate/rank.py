@@ -27,6 +27,9 @@ _LATE_SLACK_S = 60.0
 # Log-weight of "something that left no evidence did it".
 _UNKNOWN_LOGIT = -2.3
 
+PARTS = ("evidence", "explained", "unexplained", "lateness")
+"""What a candidate's `logit` is the sum of: its own evidence, and what speaks against it."""
+
 # Sums depend on the order of their terms in the last digits; what is compared is rounded, so that rows may come in any.
 _DIGITS = 9
 
@@ -39,7 +42,10 @@ def fused(members: pl.DataFrame) -> pl.DataFrame:
     by_family = (
         weighted.sort("weighted", "onset", "id", descending=[True, False, False])
         .group_by("component", "key", "family", maintain_order=True)
-        .agg(pl.first("entity_type", "entity", "kind", "explanation", "weighted", "title", "action"), pl.min("onset"))
+        .agg(
+            pl.first("entity_type", "entity", "kind", "explanation", "weighted", "title", "action", "root_prior", "fit"),
+            pl.min("onset"),
+        )
     )
     ids = members.sort("onset", "id").group_by("component", "key").agg(signal_ids=pl.col("id"))
     best = pl.col("weighted").max()
@@ -47,7 +53,7 @@ def fused(members: pl.DataFrame) -> pl.DataFrame:
         by_family.sort("weighted", "family", descending=[True, False])
         .group_by("component", "key", maintain_order=True)
         .agg(
-            pl.first("entity_type", "entity", "kind", "explanation", "title", "action"),
+            pl.first("entity_type", "entity", "kind", "explanation", "title", "action", "root_prior", "fit"),
             pl.min("onset"),
             own=(best + _FUSE_OTHERS * (pl.col("weighted").sum() - best)).round(_DIGITS),
             families=pl.col("family").sort(),
@@ -149,12 +155,12 @@ def ranked(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettin
         .join(first, on="component", how="left")
         .with_columns(late_s=late.fill_null(0.0))
         .with_columns(
-            logit=(
-                pl.col("residual").clip(0.001).log()
-                + (_COVERAGE_FLOOR + (1 - _COVERAGE_FLOOR) * pl.col("coverage")).log()
-                - (_LATE_PER_MINUTE * pl.col("late_s") / 60.0).clip(0.0, _LATE_MAX)
-            ).round(_DIGITS)
+            evidence=pl.col("own").clip(0.001).log(),
+            explained=pl.col("residual").clip(0.001).log() - pl.col("own").clip(0.001).log(),
+            unexplained=(_COVERAGE_FLOOR + (1 - _COVERAGE_FLOOR) * pl.col("coverage")).log(),
+            lateness=-(_LATE_PER_MINUTE * pl.col("late_s") / 60.0).clip(0.0, _LATE_MAX),
         )
+        .with_columns(logit=pl.sum_horizontal(*PARTS).round(_DIGITS))
         .drop("first_effect")
     )
     # Sharper than plain odds: near-ties stay near-ties, clear winners read as clear.
