@@ -21,9 +21,12 @@ _LOST = (
     "pod.evicted",
     "pod.node_lost",
     "pod.image_pull",
-    "pod.start_failed",
 )
 _OF_A_VERSION = ("quality.version",)
+# A rank that stops leaves its node as it was, and is the same fact at its GPU and its pod. A pod that found no place or
+# did not start stands in for one that was lost.
+_OF_A_RANK = "train.bad_rank"
+_NO_HARM = ("gpu.hung", _OF_A_RANK, "pod.unschedulable", "pod.start_failed")
 # Below this chains of links are guesses.
 _REACHED = 0.15
 _SWEEPS = 3
@@ -44,7 +47,7 @@ def hurt(
         "kind", "src_type", "dst_type", src=entity_key("src_type", "src"), dst=entity_key("dst_type", "dst")
     )
     ranks = steps.filter(pl.col("kind") == "part_of", pl.col("dst_type") == "job")["src"].unique()
-    changed = pl.col("family").is_in(_STATES) & (pl.col("kind") != "gpu.hung")
+    changed = pl.col("family").is_in(_STATES) & ~pl.col("kind").is_in(_NO_HARM)
     # A job's pods stop together, and say so in their logs.
     stopped = pl.col("key").is_in(ranks.implode()) & (pl.col("family") == "log")
     told = effects.filter(~pl.col("entity_type").is_in(["pod", "gpu", "ingress"]) | changed | stopped).join(
@@ -56,7 +59,8 @@ def hurt(
     served = _along(owners, steps, ("serves",))
     hosts = steps.filter(pl.col("kind") == "hosts", pl.col("dst_type") == "gpu").select(key="dst", up="src")
     node = (
-        keyed.filter(pl.col("role") == "cause", pl.col("entity_type") == "gpu")
+        keyed.filter(pl.col("role") == "cause", pl.col("entity_type") == "gpu", pl.col("kind") != _OF_A_RANK)
+        .filter(pl.col("family") == "gpu")
         .join(hosts, on="key")
         .select("component", "onset", key="up")
     )
