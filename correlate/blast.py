@@ -32,9 +32,7 @@ _REACHED = 0.15
 _SWEEPS = 3
 
 
-def hurt(
-    members: pl.DataFrame, inside: pl.DataFrame, edges: pl.DataFrame, candidates: pl.DataFrame
-) -> pl.DataFrame:
+def hurt(members: pl.DataFrame, inside: pl.DataFrame, edges: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
     """(component, entity_type, entity, onset): what each component's cause hurt, earliest first.
 
     The cause is the first of `candidates` (columns of rank.ranked); `members` say which signals are its.

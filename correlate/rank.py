@@ -15,6 +15,7 @@ from correlate.links import entity_key
 from correlate.settings import CorrelateSettings
 
 _FUSE_OTHERS = 0.2
+_LEADING = ("entity_type", "entity", "kind", "explanation", "title", "action", "root_prior", "fit")
 _EXPLAIN_SWEEPS = 4
 _EXPLAIN_SHARE = 0.9
 # A cause looks at least about as bad as what it broke; a faint one explains nothing away.
@@ -43,7 +44,7 @@ def fused(members: pl.DataFrame) -> pl.DataFrame:
         weighted.sort("weighted", "onset", "id", descending=[True, False, False])
         .group_by("component", "key", "family", maintain_order=True)
         .agg(
-            pl.first("entity_type", "entity", "kind", "explanation", "weighted", "title", "action", "root_prior", "fit"),
+            pl.first(*_LEADING, "weighted"),
             pl.min("onset"),
         )
     )
@@ -53,7 +54,7 @@ def fused(members: pl.DataFrame) -> pl.DataFrame:
         by_family.sort("weighted", "family", descending=[True, False])
         .group_by("component", "key", maintain_order=True)
         .agg(
-            pl.first("entity_type", "entity", "kind", "explanation", "title", "action", "root_prior", "fit"),
+            pl.first(*_LEADING),
             pl.min("onset"),
             own=(best + _FUSE_OTHERS * (pl.col("weighted").sum() - best)).round(_DIGITS),
             families=pl.col("family").sort(),

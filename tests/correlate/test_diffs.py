@@ -8,9 +8,9 @@ import pytest
 from correlate.diffs import behaviour, change_terms
 
 GUARD_REMOVED = """simplify the limiter ops@x services/front/limit.go @@ services/front/limit.go @@
--	l.mu.Lock()
--	defer l.mu.Unlock()
- 	l.counts[clientID]++"""
+-\tl.mu.Lock()
+-\tdefer l.mu.Unlock()
+ \tl.counts[clientID]++"""
 CONSTANT = """tidy defaults pkg/db/pool.go @@ pkg/db/pool.go @@
 -const defaultMaxConns = 50
 +const defaultMaxConns = 10"""

@@ -76,5 +76,5 @@ def test_an_expired_certificate_is_its_holders() -> None:
         ("statement timeout: query exceeded 3000ms under load", False),
     ],
 )
-def test_which_lines_tell_of_another(text: str, another: bool) -> None:  # noqa: FBT001
+def test_which_lines_tell_of_another(text: str, another: bool) -> None:
     assert pl.DataFrame({"t": [text]}).select(tells_of_another(pl.col("t"))).item() is another
