@@ -81,7 +81,11 @@ def hurt(members: pl.DataFrame, inside: pl.DataFrame, edges: pl.DataFrame, candi
     gone = lost.filter(pl.col("entity_type") == "pod").join(whole, on="component", how="semi")
     root_names = first.select("component", "entity")
     # What a change was made to is where the fault lies, and not what it hurt.
-    changed_there = _along(keyed.filter(pl.col("role") == "cause"), steps, ("changes", "ships"))
+    made = keyed.filter(pl.col("role") == "cause")
+    shipped = named.join(_along(made, steps, ("ships",)), on=["component", "key"], how="semi")
+    # A commit reaches many services, and shows first where it does harm.
+    shown = shipped.sort("onset", "key").unique("component", keep="first", maintain_order=True)
+    changed_there = pl.concat([_along(made, steps, ("changes",)), shown])
     return (
         pl.concat(
             [

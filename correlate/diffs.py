@@ -14,8 +14,8 @@ import polars as pl
 # Of terms: in what changed, in what is said about it, in what was only moved, in lines around it.
 _CHANGED, _SAID, _MOVED, _AROUND = 1.0, 0.6, 0.3, 0.2
 _INERT, _PATCH, _MOVED_ONLY = 0.2, 0.4, 0.5
-# So much of what was removed must be back for a change to have moved it only.
-_BACK, _LEAST_REMOVED = 0.85, 4
+# So much of what was removed must be back, and so little of what came be new, for a change to have moved it only.
+_BACK, _LEAST_REMOVED, _NOVEL = 0.85, 4, 0.5
 
 _LINE = r"^[+-](?:[^+-]|$)"
 _COMMENT = r"^[+-]\s*(?:$|//|#|/?\*|--\s|;|<!--)"
@@ -82,12 +82,18 @@ def change_terms(changes: pl.DataFrame) -> pl.DataFrame:
 
 
 def changed_text(changes: pl.DataFrame) -> pl.DataFrame:
-    """(id, text): what each change changed, without what only surrounds it; all of its text where it has no diff."""
+    """(id, text): what each change changed, without what only surrounds it; all of its text where it has no diff.
+
+    Names in it are told a second time with camelCase and snake_case taken apart.
+    """
+    line = pl.col("line")
+    apart = line.str.replace_all(r"([a-z0-9])([A-Z])", "${1} ${2}").str.replace_all("_", " ")
     return (
         _lines(changes)
         .filter((pl.col("part") == "code") | ~pl.col("has_diff"))
+        .with_columns(line=pl.concat_str(line, apart, separator="\n"))
         .group_by("id", maintain_order=True)
-        .agg(text=pl.col("line").str.join("\n"))
+        .agg(text=line.str.join("\n"))
     )
 
 
@@ -110,6 +116,7 @@ def behaviour(changes: pl.DataFrame) -> pl.DataFrame:
         back=pl.min_horizontal("gone", "come").sum() / pl.col("gone").sum(),
         gone=pl.col("gone").sum(),
         constants=(number & (pl.col("gone") != pl.col("come"))).any(),
+        novel=((pl.col("come") > 0) & (pl.col("gone") == 0)).sum() / (pl.col("come") > 0).sum(),
     )
     pins = (
         code.with_columns(
@@ -131,7 +138,8 @@ def behaviour(changes: pl.DataFrame) -> pl.DataFrame:
         no_code=(pl.col("paths").list.len() > 0)
         & pl.col("paths").list.eval(pl.element().str.contains(_NO_CODE)).list.all()
     )
-    only_moved = (pl.col("back") >= _BACK) & (pl.col("gone") >= _LEAST_REMOVED) & ~pl.col("constants")
+    same = (pl.col("back") >= _BACK) & (pl.col("novel") <= _NOVEL)
+    only_moved = same & (pl.col("gone") >= _LEAST_REMOVED) & ~pl.col("constants")
     inert = pl.col("no_code") | (pl.col("has_diff") & pl.col("gone").is_null())
     return (
         about.join(moved, on="id", how="left")

@@ -19,7 +19,9 @@ _UNFIT, _FIT = 0.25, 2.2
 # A commit is one of many that a deployment ships: without a fit it is no candidate at all.
 _UNFIT_COMMIT = 0.02
 # Weight of terms in common that may be chance; what is beyond it counts less and less, by this scale.
-_CHANCE, _SCALE = 0.7, 1.2
+_CHANCE, _SCALE = 0.6, 1.0
+# A mechanism in common says more than a word.
+_MECHANISM = 1.5
 _TOO_LATE = 0.05
 _SLACK_S = 30.0
 # A host that calls fail to reach is a suspect of its own, and no word about what was changed.
@@ -35,7 +37,8 @@ def with_fit(members: pl.DataFrame) -> pl.DataFrame:
         return members.with_columns(fit=pl.lit(1.0))
     about = changes.select("id", "words").unique("id")
     said = _said(members)
-    shared = pl.concat([_terms_shared(changes, about, said), _mechanisms_shared(changes, about, said)])
+    named = _names(members)
+    shared = pl.concat([_terms_shared(changes, about, said, named), _mechanisms_shared(changes, about, said)])
     # What all changes that can break something speak of does not tell them apart.
     acts = behaviour(about)
     of = (
@@ -72,6 +75,12 @@ def with_fit(members: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _names(members: pl.DataFrame) -> pl.DataFrame:
+    """(component, term): words of the names of what shows symptoms; being about a service is what the topology says."""
+    names = members.filter(~pl.col("context")).select("component", term=terms(pl.col("entity")))
+    return names.explode("term", empty_as_null=False).drop_nulls().unique()
+
+
 def _said(members: pl.DataFrame) -> pl.DataFrame:
     """(component, text): what symptoms say of the system itself; samples of log lines one by one."""
     symptoms = members.filter(~pl.col("context"))
@@ -88,28 +97,29 @@ def _said(members: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _terms_shared(changes: pl.DataFrame, about: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
-    """(component, id, term, weight): terms of a change that symptoms of its component use."""
+def _terms_shared(changes: pl.DataFrame, about: pl.DataFrame, said: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
+    """(component, id, term, weight): terms of a change that symptoms of its component use, but for names."""
     symptoms = said.select("component", term=terms(pl.col("text"))).explode("term", empty_as_null=False).drop_nulls()
     return (
         changes.select("component", "id")
         .join(change_terms(about), on="id")
         .join(symptoms.unique(), on=["component", "term"], how="semi")
+        .join(named, on=["component", "term"], how="anti")
     )
 
 
 def _mechanisms_shared(changes: pl.DataFrame, about: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
     """(component, id, term, weight): mechanisms that a change touches and symptoms show."""
     table = catalog.table("concepts")
-    touched = (
-        changed_text(about).join(table, how="cross").filter(_matches("text", "change")).select("id", term="concept")
-    )
+    altered = changed_text(about).join(table, how="cross")
+    ruled_out = (pl.col("unless") != "") & _matches("text", "unless")
+    touched = altered.filter(_matches("text", "change"), ~ruled_out).select("id", term="concept")
     shown = said.join(table, how="cross").filter(_matches("text", "symptom")).select("component", term="concept")
     return (
         changes.select("component", "id")
         .join(touched.unique(), on="id")
         .join(shown.unique(), on=["component", "term"], how="semi")
-        .select("component", "id", term=pl.format("mechanism:{}", "term"), weight=pl.lit(1.0))
+        .select("component", "id", term=pl.format("mechanism:{}", "term"), weight=pl.lit(_MECHANISM))
     )
 
 

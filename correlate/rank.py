@@ -77,12 +77,14 @@ def explained_away(candidates: pl.DataFrame, links: pl.DataFrame) -> pl.DataFram
     pairs = closure(links)
     state = candidates.with_columns(residual=pl.col("own"))
     for _ in range(_EXPLAIN_SWEEPS):
-        causes = state.select("component", cause="key", cause_residual="residual")
+        causes = state.select("component", cause="key", cause_residual="residual", fits=pl.col("fit") > 1.0)
         effects = state.select("component", effect="key", own="own")
         taken = (
             pairs.join(causes, on=["component", "cause"])
             .join(effects, on=["component", "effect"])
             .with_columns(ratio=pl.col("cause_residual") / pl.col("own").clip(0.01))
+            # A change does not look bad itself: one that fits by its mechanism explains what is worse than it.
+            .with_columns(ratio=pl.when("fits").then(pl.max_horizontal("ratio", 1.0)).otherwise("ratio"))
             .filter(pl.col("ratio") >= _EXPLAIN_RATIO)
             .with_columns(share=pl.col("weight") * pl.col("ratio").clip(0.0, 1.0))
             .sort("share", "cause", descending=[True, False])
