@@ -85,7 +85,7 @@ def hurt(members: pl.DataFrame, inside: pl.DataFrame, edges: pl.DataFrame, candi
     shipped = named.join(_along(made, steps, ("ships",)), on=["component", "key"], how="semi")
     # A commit reaches many services, and shows first where it does harm.
     shown = shipped.sort("onset", "key").unique("component", keep="first", maintain_order=True)
-    changed_there = pl.concat([_along(made, steps, ("changes",)), shown])
+    changed_there = pl.concat([_along(made, steps, ("changes",)), shown.select("component", "onset", "key")])
     return (
         pl.concat(
             [

@@ -55,9 +55,7 @@ def test_a_mechanism_in_common_is_a_fit_and_what_rules_it_out_is_none() -> None:
 
 
 def test_lines_about_another_system_are_no_words_for_a_change() -> None:
-    blames = signal(
-        "log.burst", "log", "service:gateway", 0, explanation="POST https://api.pay.com/charge returned 503"
-    )
+    blames = signal("log.burst", "log", "service:gateway", 0, explanation="POST https://api.pay.com/x returned 503")
     members = with_facts(signals(blames, deploy("tuned", "tune the charge post of the pay api"))).with_columns(
         component=pl.lit("c")
     )
