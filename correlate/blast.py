@@ -73,8 +73,17 @@ def hurt(members: pl.DataFrame, inside: pl.DataFrame, edges: pl.DataFrame, candi
     )
     # A version whose answers are worse than another's is the cause; the service that gives them is hurt.
     versions = first.filter(pl.col("kind").is_in(_OF_A_VERSION)).select("component", "onset", "key")
+    # Who says that it was failed is hurt, whether or not anything else shows it.
+    said = pl.col("evidence").str.json_path_match("$.callers").fill_null("").str.extract_all(r'[^"\[\],]+')
+    blaming = (
+        keyed.filter(pl.col("kind").str.starts_with("dependency."))
+        .select("component", "onset", caller=said)
+        .explode("caller", empty_as_null=False)
+        .drop_nulls()
+        .select("component", "onset", key=entity_key(pl.lit("service"), pl.col("caller")))
+    )
     named = pl.concat(
-        [part.select("component", "key", "onset") for part in (told, owners, served, node, users, behind)]
+        [part.select("component", "key", "onset") for part in (told, owners, served, node, users, behind, blaming)]
     ).join(versions, on=["component", "key"], how="anti")
     # Pods of a workload that fails as such are lost, and no cause of their own.
     whole = first.filter(pl.col("entity_type") != "pod").select("component")

@@ -42,7 +42,7 @@ LINK = {
 }
 
 
-def entity_key(kind: str, name: str) -> pl.Expr:
+def entity_key(kind: str | pl.Expr, name: str | pl.Expr) -> pl.Expr:
     """One text key for an entity held in two columns."""
     return pl.concat_str(kind, name, separator="\x1f")
 
