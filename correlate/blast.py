@@ -39,11 +39,41 @@ def hurt(members: pl.DataFrame, inside: pl.DataFrame, edges: pl.DataFrame, candi
     """
     first = candidates.filter(pl.col("rank") == 1)
     keyed = members.with_columns(key=entity_key("entity_type", "entity"))
-    causes = keyed.filter(pl.col("role") == "cause").select("component", "key").unique()
-    effects = keyed.filter(pl.col("role") == "effect").join(causes, on=["component", "key"], how="anti")
+    causes = keyed.filter(pl.col("role") == "cause")
     steps = edges.select(
         "kind", "src_type", "dst_type", src=entity_key("src_type", "src"), dst=entity_key("dst_type", "dst")
     )
+    lost = keyed.filter(pl.col("kind").is_in(_LOST), pl.col("role") != "context")
+    # A version whose answers are worse than another's is the cause; the service that gives them is hurt.
+    versions = first.filter(pl.col("kind").is_in(_OF_A_VERSION)).select("component", "onset", "key")
+    parts = [_told(keyed, steps, inside), *_lost_with(lost, steps), *_with_gpus(causes, steps), _blaming(keyed)]
+    named = pl.concat([part.select("component", "key", "onset") for part in parts]).join(
+        versions, on=["component", "key"], how="anti"
+    )
+    # Pods of a workload that fails as such are lost, and no cause of their own.
+    whole = first.filter(pl.col("entity_type") != "pod").select("component")
+    gone = lost.filter(pl.col("entity_type") == "pod").join(whole, on="component", how="semi")
+    others = named.join(causes, on=["component", "key"], how="anti")
+    rest = (
+        pl.concat([others, gone.select("component", "key", "onset")])
+        .join(_changed_there(causes, named, steps), on=["component", "key"], how="anti")
+        .join(_along(causes, steps, ("hosts",)).filter(_is_gpu()), on=["component", "key"], how="anti")
+        .sort("onset", "key")
+        .pipe(_named)
+        .join(first.select("component", "entity"), on=["component", "entity"], how="anti", maintain_order="left")
+    )
+    # A service and its workload bear one name.
+    return pl.concat([_named(versions), rest]).unique(subset=["component", "entity"], keep="first", maintain_order=True)
+
+
+def _is_gpu() -> pl.Expr:
+    return pl.col("key").str.starts_with("gpu\x1f")
+
+
+def _told(keyed: pl.DataFrame, steps: pl.DataFrame, inside: pl.DataFrame) -> pl.DataFrame:
+    """(component, key, onset): effects that chains of links lead to, and services behind an ingress that shows any."""
+    causes = keyed.filter(pl.col("role") == "cause").select("component", "key").unique()
+    effects = keyed.filter(pl.col("role") == "effect").join(causes, on=["component", "key"], how="anti")
     ranks = steps.filter(pl.col("kind") == "part_of", pl.col("dst_type") == "job")["src"].unique()
     changed = pl.col("family").is_in(_STATES) & ~pl.col("kind").is_in(_NO_HARM)
     # A job's pods stop together, and say so in their logs.
@@ -51,66 +81,50 @@ def hurt(members: pl.DataFrame, inside: pl.DataFrame, edges: pl.DataFrame, candi
     told = effects.filter(~pl.col("entity_type").is_in(["pod", "gpu", "ingress"]) | changed | stopped).join(
         _reached(causes, inside), on=["component", "key"], how="semi"
     )
-    lost = keyed.filter(pl.col("kind").is_in(_LOST), pl.col("role") != "context")
-    # A pod is lost with what it is part of, and that with the model it serves.
+    behind = _along(effects.filter(pl.col("entity_type") == "ingress"), steps, ("routes",))
+    return pl.concat([told.select("component", "key", "onset"), behind.select("component", "key", "onset")])
+
+
+def _lost_with(lost: pl.DataFrame, steps: pl.DataFrame) -> list[pl.DataFrame]:
+    """What lost pods are part of, and the models served by that."""
     owners = _along(lost, steps, ("part_of",))
-    served = _along(owners, steps, ("serves",))
+    return [owners, _along(owners, steps, ("serves",))]
+
+
+def _with_gpus(causes: pl.DataFrame, steps: pl.DataFrame) -> list[pl.DataFrame]:
+    """The node of a failed GPU, and whoever uses a GPU that fails or slows down."""
+    devices = causes.filter(pl.col("family") == "gpu")
     hosts = steps.filter(pl.col("kind") == "hosts", pl.col("dst_type") == "gpu").select(key="dst", up="src")
     node = (
-        keyed.filter(pl.col("role") == "cause", pl.col("entity_type") == "gpu", pl.col("kind") != _OF_A_RANK)
-        .filter(pl.col("family") == "gpu")
+        devices.filter(pl.col("entity_type") == "gpu", pl.col("kind") != _OF_A_RANK)
         .join(hosts, on="key")
         .select("component", "onset", key="up")
     )
-    # Whoever uses a GPU that fails or slows down has the fault as well.
-    devices = keyed.filter(pl.col("role") == "cause", pl.col("family") == "gpu")
     below = pl.concat([devices.select("component", "onset", "key"), _along(devices, steps, ("hosts",))])
-    users = _along(_along(below.filter(pl.col("key").str.starts_with("gpu")), steps, ("used_by",)), steps, ("part_of",))
-    measured = effects.filter(pl.col("entity_type") == "ingress")
-    behind = _along(measured, steps, ("routes",))
-    parts = _along(keyed.filter(pl.col("role") == "cause"), steps, ("hosts",)).filter(
-        pl.col("key").str.starts_with("gpu")
-    )
-    # A version whose answers are worse than another's is the cause; the service that gives them is hurt.
-    versions = first.filter(pl.col("kind").is_in(_OF_A_VERSION)).select("component", "onset", "key")
-    # Who says that it was failed is hurt, whether or not anything else shows it.
+    users = _along(_along(below.filter(_is_gpu()), steps, ("used_by",)), steps, ("part_of",))
+    return [node, users]
+
+
+def _blaming(keyed: pl.DataFrame) -> pl.DataFrame:
+    """Who says that it was failed is hurt, whether or not anything else shows it."""
     said = pl.col("evidence").str.json_path_match("$.callers").fill_null("").str.extract_all(r'[^"\[\],]+')
-    blaming = (
+    return (
         keyed.filter(pl.col("kind").str.starts_with("dependency."))
         .select("component", "onset", caller=said)
         .explode("caller", empty_as_null=False)
         .drop_nulls()
         .select("component", "onset", key=entity_key(pl.lit("service"), pl.col("caller")))
     )
-    named = pl.concat(
-        [part.select("component", "key", "onset") for part in (told, owners, served, node, users, behind, blaming)]
-    ).join(versions, on=["component", "key"], how="anti")
-    # Pods of a workload that fails as such are lost, and no cause of their own.
-    whole = first.filter(pl.col("entity_type") != "pod").select("component")
-    gone = lost.filter(pl.col("entity_type") == "pod").join(whole, on="component", how="semi")
-    root_names = first.select("component", "entity")
-    # What a change was made to is where the fault lies, and not what it hurt.
-    made = keyed.filter(pl.col("role") == "cause")
-    shipped = named.join(_along(made, steps, ("ships",)), on=["component", "key"], how="semi")
-    # A commit reaches many services, and shows first where it does harm.
+
+
+def _changed_there(causes: pl.DataFrame, named: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
+    """What a change was made to: where the fault lies, and not what it hurt.
+
+    A commit is shipped to many services, and lies where it does harm first.
+    """
+    shipped = named.join(_along(causes, steps, ("ships",)), on=["component", "key"], how="semi")
     shown = shipped.sort("onset", "key").unique("component", keep="first", maintain_order=True)
-    changed_there = pl.concat([_along(made, steps, ("changes",)), shown.select("component", "onset", "key")])
-    return (
-        pl.concat(
-            [
-                named.join(causes, on=["component", "key"], how="anti"),
-                gone.select("component", "key", "onset"),
-            ]
-        )
-        .join(changed_there, on=["component", "key"], how="anti")
-        .join(parts, on=["component", "key"], how="anti")
-        .sort("onset", "key")
-        .pipe(_named)
-        .join(root_names, on=["component", "entity"], how="anti", maintain_order="left")
-        .pipe(lambda rest: pl.concat([_named(versions), rest]))
-        # A service and its workload bear one name.
-        .unique(subset=["component", "entity"], keep="first", maintain_order=True)
-    )
+    return pl.concat([_along(causes, steps, ("changes",)), shown.select("component", "onset", "key")])
 
 
 def _named(rows: pl.DataFrame) -> pl.DataFrame:

@@ -23,7 +23,8 @@ _SERVER_ERROR = (
     r"|service ?unavailable|internal ?(?:server ?)?error \(|slowdown|bad gateway|gateway time-?out|server error"
 )
 _NO_ANSWER = (
-    r"(?i)connection (?:refused|reset|timed? ?out|closed)|(?:reset|refused|closed) (?:the )?connection|econn\w+|etimedout|unreachable|no route to host|timed? ?out"
+    r"(?i)connection (?:refused|reset|timed? ?out|closed)|(?:reset|refused|closed) (?:the )?connection"
+    r"|econn\w+|etimedout|unreachable|no route to host|timed? ?out"
     r"|deadline|unavailable|did not respond|no response|broken pipe|not responding"
 )
 FAILS = f"{_SERVER_ERROR}|{_NO_ANSWER}"
