@@ -57,7 +57,8 @@ def assemble(
     members = gathered(found, edges, settings).pipe(enough, settings.open_score, settings)
     if members.is_empty():
         return Incidents(pl.DataFrame(), pl.DataFrame())
-    parts = separated(*_merge_same(members, causal, same), settings).filter(~pl.col("context"))
+    alike = rolled_up(members, causal, edges, shared_only=True)
+    parts = separated(*_merge_same(*alike, same), settings).filter(~pl.col("context"))
     members = with_context(parts.select("id", "component"), known, causal).join(known, on="id")
     members = members.join(_names(members, tenant), on="component").sort("component", "onset", "id")
     inside = _inside(causal, members)

@@ -17,8 +17,13 @@ _OF_TEMPLATE = ("pod.image_pull", "pod.config_error")
 _WHEN_SHARED = ("pod.crash_loop", "pod.oom_killed", "pod.start_failed", "pod.restart")
 
 
-def rolled_up(members: pl.DataFrame, links: pl.DataFrame, edges: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Members and links in which such signals are their workload's (or what that is the same as, by its key)."""
+def rolled_up(
+    members: pl.DataFrame, links: pl.DataFrame, edges: pl.DataFrame, *, shared_only: bool = False
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Members and links in which such signals are their workload's.
+
+    With `shared_only` a single pod's are left where they were seen, which is what tells two faults apart.
+    """
     owners = (
         edges.filter(pl.col("kind") == "part_of", pl.col("src_type") == "pod", pl.col("dst_type") == "workload")
         .select(entity="src", owner=entity_key("dst_type", "dst"))
@@ -26,7 +31,8 @@ def rolled_up(members: pl.DataFrame, links: pl.DataFrame, edges: pl.DataFrame) -
     )
     pods = members.filter(pl.col("entity_type") == "pod").join(owners, on="entity")
     shared = pl.col("kind").is_in(_WHEN_SHARED) & (pl.col("entity").n_unique().over("component", "owner", "kind") > 1)
-    moved = pods.filter(pl.col("kind").is_in(_OF_TEMPLATE) | shared).select("component", "id", "owner")
+    of_template = pl.col("kind").is_in(_OF_TEMPLATE) & pl.lit(not shared_only)
+    moved = pods.filter(of_template | shared).select("component", "id", "owner")
     piece = pl.col("owner").str.split("\x1f")
     lifted = (
         members.join(moved, on=["component", "id"], how="left", maintain_order="left")
@@ -35,10 +41,10 @@ def rolled_up(members: pl.DataFrame, links: pl.DataFrame, edges: pl.DataFrame) -
         )
         .drop("owner")
     )
-    ends = moved.select("component", "id", "owner")
+    ends = moved.select("id", "owner").unique("id")
     relinked = (
-        links.join(ends, left_on=["component", "cause_id"], right_on=["component", "id"], how="left")
-        .join(ends, left_on=["component", "effect_id"], right_on=["component", "id"], how="left", suffix="_effect")
+        links.join(ends, left_on="cause_id", right_on="id", how="left")
+        .join(ends, left_on="effect_id", right_on="id", how="left", suffix="_effect")
         .with_columns(cause=pl.coalesce("owner", "cause"), effect=pl.coalesce("owner_effect", "effect"))
         .drop("owner", "owner_effect")
     )
