@@ -18,6 +18,7 @@ from correlate.group import components, with_context
 from correlate.kinds import with_facts
 from correlate.links import LINK, entity_key, links
 from correlate.mentions import stated
+from correlate.pauses import taken_apart
 from correlate.rank import ranked
 from correlate.render import blast_radius_json, graph_json, root_causes_json, titles
 from correlate.rollup import rolled_up
@@ -57,8 +58,8 @@ def assemble(
     members = gathered(found, edges, settings).pipe(enough, settings.open_score, settings)
     if members.is_empty():
         return Incidents(pl.DataFrame(), pl.DataFrame())
-    alike = rolled_up(members, causal, edges, shared_only=True)
-    parts = separated(*_merge_same(*alike, same), settings).filter(~pl.col("context"))
+    alike, alike_links = _merge_same(*rolled_up(members, causal, edges, shared_only=True), same)
+    parts = separated(taken_apart(alike, alike_links, settings), alike_links, settings).filter(~pl.col("context"))
     members = with_context(parts.select("id", "component"), known, causal).join(known, on="id")
     members = members.join(_names(members, tenant), on="component").sort("component", "onset", "id")
     inside = _inside(causal, members)
