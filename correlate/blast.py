@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from correlate.links import entity_key
+from correlate.links import STARVES_NODE, entity_key
 
 # Families whose facts say that a thing itself changed state; the others measure.
 _STATES = ("kubernetes", "gpu", "quality")
@@ -22,11 +22,14 @@ _LOST = (
     "pod.node_lost",
     "pod.image_pull",
 )
-_OF_A_VERSION = ("quality.version",)
+_OF_A_VERSION = ("quality.version", "change.rollout")
+# A workload with one pod on each of most nodes is an agent of the nodes, and comes and goes with them.
+_AGENT_PODS, _AGENT_NODES = 3, 0.6
 # A rank that stops leaves its node as it was, and is the same fact at its GPU and its pod. A pod that found no place or
 # did not start stands in for one that was lost.
 _OF_A_RANK = "train.bad_rank"
 _NO_HARM = ("gpu.hung", _OF_A_RANK, "pod.unschedulable", "pod.start_failed")
+_HELD_S = 300
 # Below this chains of links are guesses.
 _REACHED = 0.15
 _SWEEPS = 3
@@ -41,12 +44,27 @@ def hurt(members: pl.DataFrame, inside: pl.DataFrame, edges: pl.DataFrame, candi
     keyed = members.with_columns(key=entity_key("entity_type", "entity"))
     causes = keyed.filter(pl.col("role") == "cause")
     steps = edges.select(
-        "kind", "src_type", "dst_type", src=entity_key("src_type", "src"), dst=entity_key("dst_type", "dst")
+        "kind",
+        "src_type",
+        "dst_type",
+        "valid_from",
+        "valid_to",
+        src=entity_key("src_type", "src"),
+        dst=entity_key("dst_type", "dst"),
     )
     lost = keyed.filter(pl.col("kind").is_in(_LOST), pl.col("role") != "context")
     # A version whose answers are worse than another's is the cause; the service that gives them is hurt.
     versions = first.filter(pl.col("kind").is_in(_OF_A_VERSION)).select("component", "onset", "key")
-    parts = [_told(keyed, steps, inside), *_lost_with(lost, steps), *_with_gpus(causes, steps), _blaming(keyed)]
+    agents = _agents(steps)
+    lost = lost.join(agents, on="key", how="anti")
+    parts = [
+        _told(keyed, steps, inside),
+        *_lost_with(lost, steps),
+        *_with_gpus(causes, steps),
+        *_crowded(keyed, steps),
+        *_fed(causes, steps),
+        _blaming(keyed),
+    ]
     named = pl.concat([part.select("component", "key", "onset") for part in parts]).join(
         versions, on=["component", "key"], how="anti"
     )
@@ -57,6 +75,7 @@ def hurt(members: pl.DataFrame, inside: pl.DataFrame, edges: pl.DataFrame, candi
     rest = (
         pl.concat([others, gone.select("component", "key", "onset")])
         .join(_changed_there(causes, named, steps), on=["component", "key"], how="anti")
+        .join(agents, on="key", how="anti")
         .join(_along(causes, steps, ("hosts",)).filter(_is_gpu()), on=["component", "key"], how="anti")
         .sort("onset", "key")
         .pipe(_named)
@@ -75,7 +94,8 @@ def _told(keyed: pl.DataFrame, steps: pl.DataFrame, inside: pl.DataFrame) -> pl.
     causes = keyed.filter(pl.col("role") == "cause").select("component", "key").unique()
     effects = keyed.filter(pl.col("role") == "effect").join(causes, on=["component", "key"], how="anti")
     ranks = steps.filter(pl.col("kind") == "part_of", pl.col("dst_type") == "job")["src"].unique()
-    changed = pl.col("family").is_in(_STATES) & ~pl.col("kind").is_in(_NO_HARM)
+    harmless = pl.col("kind").is_in(_NO_HARM) | pl.col("kind").str.starts_with("change.")
+    changed = pl.col("family").is_in(_STATES) & ~harmless
     # A job's pods stop together, and say so in their logs.
     stopped = pl.col("key").is_in(ranks.implode()) & (pl.col("family") == "log")
     told = effects.filter(~pl.col("entity_type").is_in(["pod", "gpu", "ingress"]) | changed | stopped).join(
@@ -101,8 +121,52 @@ def _with_gpus(causes: pl.DataFrame, steps: pl.DataFrame) -> list[pl.DataFrame]:
         .select("component", "onset", key="up")
     )
     below = pl.concat([devices.select("component", "onset", "key"), _along(devices, steps, ("hosts",))])
-    users = _along(_along(below.filter(_is_gpu()), steps, ("used_by",)), steps, ("part_of",))
+    holds = steps.filter(pl.col("kind") == "used_by").select(key="src", to="dst", last="valid_to")
+    # Labels vanish with the fault: who held the GPU until about then is its user, who held it hours ago is not.
+    users = (
+        below.filter(_is_gpu())
+        .join(holds, on="key")
+        .filter(pl.col("last") >= pl.col("onset") - pl.duration(seconds=_HELD_S))
+        .select("component", "onset", key="to")
+        .pipe(_along, steps, ("part_of",))
+    )
     return [node, users]
+
+
+def _crowded(keyed: pl.DataFrame, steps: pl.DataFrame) -> list[pl.DataFrame]:
+    """Pods beside one that starves its node, as far as they show it, and what they are part of."""
+    placed = steps.filter(pl.col("kind") == "hosts", pl.col("dst_type") == "pod").select(node="src", key="dst").unique()
+    hogs = keyed.filter(pl.col("role") == "cause", pl.col("kind").is_in(STARVES_NODE)).select("component", "key")
+    nodes = hogs.join(placed, on="key").select("component", "node").unique()
+    beside = (
+        keyed.filter(pl.col("role") == "effect", pl.col("entity_type") == "pod")
+        .join(placed, on="key")
+        .join(nodes, on=["component", "node"], how="semi")
+    )
+    return [beside, _along(beside, steps, ("part_of",))]
+
+
+def _fed(causes: pl.DataFrame, steps: pl.DataFrame) -> list[pl.DataFrame]:
+    """Models that a drifting feature feeds, and the services whose answers come from them."""
+    models = _along(causes.filter(pl.col("entity_type") == "feature"), steps, ("feeds",))
+    serving = steps.filter(pl.col("kind") == "serves", pl.col("src_type") == "service").select(key="dst", up="src")
+    return [models, models.join(serving.unique(), on="key").select("component", "onset", key="up")]
+
+
+def _agents(steps: pl.DataFrame) -> pl.DataFrame:
+    """(key): workloads that run one pod on each of most nodes, and their pods."""
+    placed = steps.filter(pl.col("kind") == "hosts", pl.col("dst_type") == "pod").select(node="src", pod="dst").unique()
+    owned = steps.filter(pl.col("kind") == "part_of", pl.col("dst_type") == "workload").select(pod="src", owner="dst")
+    pods = placed.join(owned.unique(), on="pod").with_columns(total=placed["node"].n_unique())
+    about = pods.group_by("owner").agg(
+        pods=pl.col("pod").n_unique(), nodes=pl.col("node").n_unique(), total=pl.col("total").first()
+    )
+    agents = about.filter(
+        pl.col("pods") >= _AGENT_PODS,
+        pl.col("pods") == pl.col("nodes"),
+        pl.col("nodes") >= _AGENT_NODES * pl.col("total"),
+    )
+    return pl.concat([agents.select(key="owner"), pods.join(agents, on="owner", how="semi").select(key="pod").unique()])
 
 
 def _blaming(keyed: pl.DataFrame) -> pl.DataFrame:

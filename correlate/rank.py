@@ -16,6 +16,7 @@ from correlate.settings import CorrelateSettings
 
 _FUSE_OTHERS = 0.2
 _LEADING = ("entity_type", "entity", "kind", "explanation", "title", "action", "root_prior", "fit")
+_OF_LOAD = 0.5
 _EXPLAIN_SWEEPS = 4
 _EXPLAIN_SHARE = 0.9
 # A cause looks at least about as bad as what it broke; a faint one explains nothing away.
@@ -37,8 +38,12 @@ _DIGITS = 9
 
 def fused(members: pl.DataFrame) -> pl.DataFrame:
     """Root evidence per (component, entity): `own` in 0..1 and the kind and sentence that lead it."""
-    weighted = with_fit(members).with_columns(
-        weighted=(pl.col("score") / 10.0).clip(0.0, 1.5) * pl.col("root_prior") * pl.col("fit")
+    # How busy a node is, its pods decide: measured there it says that something is wrong, not what.
+    load = (pl.col("entity_type") == "node") & (pl.col("family") == "metric") & ~pl.col("state_change")
+    weighted = (
+        with_fit(members)
+        .with_columns(root_prior=pl.when(load).then(_OF_LOAD * pl.col("root_prior")).otherwise("root_prior"))
+        .with_columns(weighted=(pl.col("score") / 10.0).clip(0.0, 1.5) * pl.col("root_prior") * pl.col("fit"))
     )
     by_family = (
         weighted.sort("weighted", "onset", "id", descending=[True, False, False])
