@@ -88,14 +88,9 @@ def _joined(split: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSetting
         .join(able, on="component", how="left")
         .sort("whole", "component")
     )
-    into: dict[str, str] = {}
-    last: dict[str, tuple[str, str | None]] = {}
-    # A handful of runs an incident: each is compared with the one it would continue.
-    for whole, component, key, can in runs.iter_rows():
-        if whole in last and (not can or key is None or key == last[whole][1]):
-            into[component] = last[whole][0]
-        else:
-            last[whole] = (component, key)
-    return pl.DataFrame(
-        {"component": list(into), "into": list(into.values())}, schema={"component": pl.String, "into": pl.String}
-    )
+    # A run too faint for an incident goes with the one before it, and the first of all with the one after.
+    key = pl.when("able").then("key")
+    continued = runs.with_columns(
+        root=pl.coalesce(key.forward_fill().over("whole"), key.backward_fill().over("whole"))
+    ).with_columns(turn=pl.col("root").ne_missing(pl.col("root").shift(1)).cum_sum().over("whole"))
+    return continued.select("component", into=pl.col("component").first().over("whole", "turn"))
