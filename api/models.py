@@ -66,6 +66,9 @@ class Incident(BaseModel):
     updated_at: str
     score: float = Field(description="Strength of the incident, 0 to 1.")
     root_causes: list[RootCause]
+    unknown: float = Field(
+        default=0.0, description="Chance, 0 to 1, that the cause is none of these and left no evidence."
+    )
     blast_radius: list[Entity]
     signal_count: int
 
@@ -93,9 +96,12 @@ class TimelineEntry(BaseModel):
 
 
 class Node(Entity):
-    """An entity in an incident's graph."""
+    """An entity in an incident's graph; `role` is cause, effect or context."""
 
     role: str = ""
+    part: str = Field(
+        default="", description="root_cause, critical_failure (where the cause first shows), impact or context."
+    )
 
 
 class Edge(BaseModel):

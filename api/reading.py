@@ -211,6 +211,7 @@ def _incident(row: dict[str, Any]) -> dict[str, Any]:
         "updated_at": format_time(row["updated"]),
         "score": row["score"],
         "root_causes": causes,
+        "unknown": round(max(0.0, 1.0 - sum(float(cause["score"]) for cause in causes)), 4),
         "blast_radius": _parsed(row["blast_radius"], []),
         "signal_count": row["signal_count"],
     }
