@@ -29,7 +29,7 @@ _AROUND_S = 300
 _TOGETHER = "60s"
 _MIN_GPUS = 2
 # Below what opens an incident: beside other symptoms of the node it tells where to look.
-_TORN_DOWN_SCORE = 3.5
+_TORN_DOWN_SCORE = 3.0
 
 
 def parse(lines: pl.LazyFrame) -> pl.LazyFrame:

@@ -46,6 +46,7 @@ _KINDS = {
 
 
 def _series(frames: Frames) -> pl.LazyFrame:
+    """Series of model servers with `what` they measure and the unit in which they do."""
     table = catalog.table("serving")
     name = pl.col("metric").str.replace_all(":", "_", literal=True).str.replace(r"_total$", "")
     what, unit = pl.lit(""), pl.lit(1.0)
@@ -53,10 +54,13 @@ def _series(frames: Frames) -> pl.LazyFrame:
         what = pl.when(name.str.contains(pattern)).then(pl.lit(meant)).otherwise(what)
         unit = pl.when(name.str.contains(pattern)).then(float(factor)).otherwise(unit)
     kind, entity = most_specific()
+    # Names are few and series many.
+    metrics = frames["metric_series"].select("metric").unique().with_columns(what=what, unit_s=unit)
     return (
         frames["metric_series"]
-        .with_columns(what=what, unit_s=unit, entity_type=kind, entity=entity)
-        .filter(pl.col("what") != "", pl.col("entity") != "")
+        .join(metrics.filter(pl.col("what") != ""), on="metric")
+        .with_columns(entity_type=kind, entity=entity)
+        .filter(pl.col("entity") != "")
     )
 
 
