@@ -31,7 +31,7 @@ _FULL, _NOT_FULL = 0.95, 0.85
 _PER_S, _RATE_FACTOR = 0.2, 5.0
 _SLOW_FACTOR, _SLOW_S = 2.0, {"ttft": 0.2, "tpot": 0.01, "latency": 0.2}
 # A wave of requests or one replica less in a rollout makes users wait without a fault: by itself it opens no incident.
-FAINT = 3.2
+FAINT = 3.0
 _KINDS = {
     "queue": ("serving.queue", FAINT, "requests wait"),
     "cache": ("serving.cache_full", FAINT, "the KV cache is full"),
