@@ -50,7 +50,7 @@ def _series(frames: Frames) -> pl.LazyFrame:
     table = catalog.table("serving")
     name = pl.col("metric").str.replace_all(":", "_", literal=True).str.replace(r"_total$", "")
     what, unit = pl.lit(""), pl.lit(1.0)
-    for pattern, meant, factor in table.iter_rows():
+    for pattern, meant, factor in zip(table["pattern"], table["what"], table["unit"], strict=True):
         what = pl.when(name.str.contains(pattern)).then(pl.lit(meant)).otherwise(what)
         unit = pl.when(name.str.contains(pattern)).then(float(factor)).otherwise(unit)
     kind, entity = most_specific()
