@@ -66,6 +66,9 @@ class Incident(BaseModel):
     updated_at: str
     score: float = Field(description="Strength of the incident, 0 to 1.")
     root_causes: list[RootCause]
+    unknown: float = Field(
+        default=0.0, description="Chance, 0 to 1, that the cause is none of these and left no evidence."
+    )
     blast_radius: list[Entity]
     signal_count: int
 
@@ -93,9 +96,12 @@ class TimelineEntry(BaseModel):
 
 
 class Node(Entity):
-    """An entity in an incident's graph."""
+    """An entity in an incident's graph; `role` is cause, effect or context."""
 
     role: str = ""
+    part: str = Field(
+        default="", description="root_cause, critical_failure (where the cause first shows), impact or context."
+    )
 
 
 class Edge(BaseModel):
@@ -213,6 +219,51 @@ class Correlation(BaseModel):
     error: str
     created_at: str
     updated_at: str
+
+
+class Correlations(BaseModel):
+    """Back-fill jobs, newest first."""
+
+    correlations: list[Correlation]
+
+
+class QuarantinedWindow(BaseModel):
+    """A window that failed too often: its time is not judged until it is released."""
+
+    correlation_id: str
+    start: str
+    end: str
+    attempts: int
+    error: str
+    updated_at: str
+
+
+class QuarantinedWindows(BaseModel):
+    """What was given up, oldest first."""
+
+    windows: list[QuarantinedWindow]
+
+
+class Released(BaseModel):
+    """How many windows of a job are tried again."""
+
+    released: int
+
+
+class RuleFailure(BaseModel):
+    """A rule that raised on a window: every other rule's result stands, this one's is missing."""
+
+    rule: str
+    window_start: str
+    window_end: str
+    error: str
+    at: str
+
+
+class RuleFailures(BaseModel):
+    """Rules that raised, newest first."""
+
+    failures: list[RuleFailure]
 
 
 class ReadinessReason(BaseModel):

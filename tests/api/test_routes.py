@@ -49,7 +49,7 @@ def test_an_incident_has_the_form_that_tools_rely_on(http: httpx.Client) -> None
     assert newest["root_causes"][0]["entity"]["name"] == "weaviate-0"
     assert set(gpu) >= {
         "id", "title", "state", "severity", "started_at", "ended_at", "updated_at", "score", "root_causes",
-        "blast_radius", "signal_count",
+        "unknown", "blast_radius", "signal_count",
     }  # fmt: skip
     cause = gpu["root_causes"][0]
     assert cause["rank"] == 1
