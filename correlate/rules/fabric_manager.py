@@ -1,9 +1,9 @@
 """Fabric Manager that does not run or does not fit, and what betrays it.
 
-Signal: node.fabric_manager on a node.
+Signal: node.fabric_manager on a node; node.torn_down on it, as context.
 Condition: Fabric Manager's own line that it gives up or lost a GPU; a driver line that NVLinks were not found at start;
 or Xid 45 (channels torn down) alone on two GPUs or more of a node within a minute, with no other Xid or SXid on the
-node around it. The last is weak: a job that is killed tears its channels down, too.
+node around it. The last is context: a job that is killed tears its channels down, too.
 Why it matters: without it every process on a node with NVSwitches fails to start its GPUs, and no device reports an
 error of its own. A lone Xid 45 is never a root; what is left to suspect is the fabric.
 Source: https://docs.nvidia.com/datacenter/tesla/fabric-manager-user-guide/ and, for Xid 45,
@@ -28,8 +28,8 @@ _TORN_DOWN = 45
 _AROUND_S = 300
 _TOGETHER = "60s"
 _MIN_GPUS = 2
-# Below what opens an incident: beside other symptoms of the node it tells where to look.
-_TORN_DOWN_SCORE = 3.5
+# Context, because a job that ends does the same: beside other symptoms of the node it tells where to look.
+_TORN_DOWN_SCORE = 3.0
 
 
 def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
@@ -82,7 +82,9 @@ def detect(frames: Frames) -> pl.LazyFrame:
     facts = rows.select(
         "time",
         "score",
-        kind=pl.lit("node.fabric_manager"),
+        kind=pl.when(pl.col("reason") == "torn_down")
+        .then(pl.lit("node.torn_down"))
+        .otherwise(pl.lit("node.fabric_manager")),
         entity_type=pl.lit("node"),
         entity="node",
         explanation=pl.format("Fabric Manager of {}: {}", "node", pl.col("body").str.slice(0, 160)),

@@ -48,6 +48,8 @@ _THERE = (
 )
 _SUSTAINED = 2
 ANNOUNCED_S = 3600
+CORDONED = "kube_node_spec_unschedulable"
+"""The metric that `planned` reads."""
 
 
 def _conditions(frames: Frames) -> pl.LazyFrame:
@@ -99,14 +101,14 @@ def planned(frames: Frames) -> pl.LazyFrame:
     gauges = (
         frames["metric_points"]
         .join(
-            frames["metric_series"].filter(pl.col("metric") == "kube_node_spec_unschedulable").select("series", "node"),
+            frames["metric_series"].filter(pl.col("metric") == CORDONED).select("series", "node"),
             on="series",
         )
         .filter(pl.col("value") > 0)
     )
-    return pl.concat([notices.select(node="object", announced="time"), gauges.select("node", announced="time")]).sort(
-        "announced"
-    )
+    watched = frames["k8s_objects"].filter(pl.col("what") == "cordon", pl.col("state") == "True")
+    parts = [notices.select(node="object", announced="time"), gauges.select("node", announced="time")]
+    return pl.concat([*parts, watched.select("node", announced="time")]).sort("announced")
 
 
 def _node_facts(frames: Frames) -> pl.LazyFrame:

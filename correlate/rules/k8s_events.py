@@ -25,6 +25,8 @@ ANNOUNCED_S = 3600.0
 
 _COUNTING_S = 300
 _GPU_AGENT = r"(?i)^(?:nvidia|gpu|dcgm|accelerat|syslogs[sx])"
+# NVSentinel: `[CODE, CODE] text - RecommendedAction: ACTION`, with the check's name as the event's type.
+_SENTINEL = r"^\[[A-Z0-9_, ]+\] .*(?:GPU|RecommendedAction: )"
 _XID_REASON = r"(?i)xid(\d+)"
 
 
@@ -76,7 +78,7 @@ def _gpu_agents(events: pl.LazyFrame) -> pl.LazyFrame:
     mine = (
         events.filter(
             pl.col("object_kind") == "Node",
-            pl.col("reason").str.contains(_GPU_AGENT) | pl.col("message").str.contains(r"^\[[A-Z_]+\] .*GPU"),
+            pl.col("reason").str.contains(_GPU_AGENT) | pl.col("message").str.contains(_SENTINEL),
         )
         .join(known, on="reason", how="anti")
         .with_row_index("event")

@@ -60,8 +60,9 @@ def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
 
 def detect(frames: Frames) -> pl.LazyFrame:
     """Kills seen in the window, on the pod whose limit was hit, else on the node."""
-    rows = parse(frames["kernel_logs"])
     own = (pl.col("scope") == LIMIT) & (pl.col("pod_uid") != "")
+    # The kernel tells a kill twice: which cgroup it was, then which process.
+    rows = parse(frames["kernel_logs"]).filter(own | ~own.any().over("node", "pid"))
     facts = rows.select(
         "time",
         kind=pl.when(own)

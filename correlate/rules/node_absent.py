@@ -14,8 +14,8 @@ from __future__ import annotations
 import polars as pl
 
 from correlate.frames import Frames
-from correlate.rule import Rule
-from correlate.rules.k8s_conditions import ANNOUNCED_S, planned
+from correlate.rule import Rule, named
+from correlate.rules.k8s_conditions import ANNOUNCED_S, CORDONED, planned
 from correlate.sessions import evidence_of, sessions
 from correlate.signals import TIME
 
@@ -127,7 +127,5 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames)
 
 
-RULE = Rule(
-    "node_absent", "kubernetes",
-    ("metric_series", "logs", "spans", "k8s_events"), detect,
-)  # fmt: skip
+READS = ("metric_series", "metric_points", "logs", "spans", "k8s_events", "k8s_objects")
+RULE = Rule("node_absent", "kubernetes", READS, detect, named((CORDONED,)))

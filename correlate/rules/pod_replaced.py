@@ -3,7 +3,7 @@
 Signal: pod.replaced on the pod that went away.
 Condition: a pod of a ReplicaSet, which had been there for five minutes, says nothing more, and within two minutes of
 its last word another pod of the same ReplicaSet appears for the first time. New ReplicaSets (rollouts), and sets that
-only grow or shrink, are none.
+only grow or shrink, are none; nor is a pod whose node was cordoned or announced within the hour before.
 Why it matters: a pod that is deleted, evicted or lost comes back under another name with no restart counted; where no
 events are collected, this is all that is left of it.
 Source: https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/
@@ -15,14 +15,15 @@ import polars as pl
 
 from correlate import names
 from correlate.frames import Frames
-from correlate.rule import Rule
+from correlate.rule import Rule, named
+from correlate.rules.k8s_conditions import ANNOUNCED_S, CORDONED, planned
 from correlate.sessions import evidence_of, sessions
 from correlate.signals import TIME
 
 _KNOWN_S = 300
 _TOGETHER_S = 120
-# Drains and reboots that were planned replace pods as well.
-_SCORE = 3.3
+# Somebody who deletes a pod by hand leaves no other trace than a fault does: by itself this opens no incident.
+_SCORE = 3.0
 
 
 def _lives(frames: Frames) -> pl.LazyFrame:
@@ -56,6 +57,28 @@ def _lives(frames: Frames) -> pl.LazyFrame:
     )
 
 
+def _unplanned(pairs: pl.LazyFrame, frames: Frames) -> pl.LazyFrame:
+    """`pairs` without the pods that had to leave a node which was being drained."""
+    nodes = (
+        frames["metric_series"]
+        .filter(pl.col("pod") != "", pl.col("node") != "")
+        .sort("last", "node")
+        .unique("pod", keep="last", maintain_order=True)
+        .select("node", old="pod")
+    )
+    marked = (
+        pairs.join(nodes, on="old", how="left")
+        # A pod's last word may precede the notice by a sample.
+        .with_columns(at=(pl.col("last") + pl.duration(seconds=60)).cast(TIME))
+        .sort("at")
+        .join_asof(
+            planned(frames), left_on="at", right_on="announced", by="node", strategy="backward",
+            tolerance=f"{ANNOUNCED_S}s", check_sortedness=False,
+        )
+    )  # fmt: skip
+    return marked.filter(pl.col("announced").is_null())
+
+
 def detect(frames: Frames) -> pl.LazyFrame:
     """Replaced pods whose successor appeared in the window; onset is the last word of the one that went."""
     known = pl.lit(frames.since).cast(TIME) + pl.duration(seconds=_KNOWN_S)
@@ -78,7 +101,7 @@ def detect(frames: Frames) -> pl.LazyFrame:
         .sort("old", "first", "new")
         .unique("old", keep="first", maintain_order=True)
     )
-    facts = pairs.select(
+    facts = _unplanned(pairs, frames).select(
         time=pl.max_horizontal("first", "last"),
         onset="last",
         kind=pl.lit("pod.replaced"),
@@ -92,4 +115,5 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames)
 
 
-RULE = Rule("pod_replaced", "kubernetes", ("metric_series", "logs", "spans"), detect)
+READS = ("metric_series", "metric_points", "logs", "spans", "k8s_events", "k8s_objects")
+RULE = Rule("pod_replaced", "kubernetes", READS, detect, named((CORDONED,)))

@@ -33,7 +33,7 @@ _FULL, _NOT_FULL = 0.95, 0.85
 _PER_S, _RATE_FACTOR = 0.2, 5.0
 _SLOW_FACTOR, _SLOW_S = 2.0, {"ttft": 0.2, "tpot": 0.01, "latency": 0.2}
 # A wave of requests or one replica less in a rollout makes users wait without a fault: by itself it opens no incident.
-FAINT = 3.2
+FAINT = 3.0
 _KINDS = {
     "queue": ("serving.queue", FAINT, "requests wait"),
     "cache": ("serving.cache_full", FAINT, "the KV cache is full"),
@@ -48,17 +48,21 @@ _KINDS = {
 
 
 def _series(frames: Frames) -> pl.LazyFrame:
+    """Series of model servers with `what` they measure and the unit in which they do."""
     table = catalog.table("serving")
     name = pl.col("metric").str.replace_all(":", "_", literal=True).str.replace(r"_total$", "")
     what, unit = pl.lit(""), pl.lit(1.0)
-    for pattern, meant, factor in table.iter_rows():
+    for pattern, meant, factor in zip(table["pattern"], table["what"], table["unit"], strict=True):
         what = pl.when(name.str.contains(pattern)).then(pl.lit(meant)).otherwise(what)
         unit = pl.when(name.str.contains(pattern)).then(float(factor)).otherwise(unit)
     kind, entity = most_specific()
+    # Names are few and series many.
+    metrics = frames["metric_series"].select("metric").unique().with_columns(what=what, unit_s=unit)
     return (
         frames["metric_series"]
-        .with_columns(what=what, unit_s=unit, entity_type=kind, entity=entity)
-        .filter(pl.col("what") != "", pl.col("entity") != "")
+        .join(metrics.filter(pl.col("what") != ""), on="metric")
+        .with_columns(entity_type=kind, entity=entity)
+        .filter(pl.col("entity") != "")
     )
 
 

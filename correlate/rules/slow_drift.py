@@ -1,7 +1,8 @@
 """Metrics that creep: early warnings from weeks of history.
 
 Signal: drift.retries, drift.queue, drift.memory, drift.headroom, drift.goodput, drift.step_time, drift.output,
-drift.startup, drift.temperature or drift.variance on the entity of the series; drift.quality on a model.
+drift.startup, drift.temperature, drift.telemetry, drift.automation or drift.variance on the entity of the series;
+drift.quality on a model.
 Condition: once an hour; the last days of a metric, by its mean, growth or spread, against the days of the four weeks
 before (`drift_signals` catalogue), on each of the last three days, with a week of baseline at least and beyond three
 of its day-to-day deviations. Scores count by the direction of their evaluator and by a fall of 5 %.

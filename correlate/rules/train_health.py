@@ -51,10 +51,13 @@ def _series(frames: Frames) -> pl.LazyFrame:
         fits = pl.col("metric").str.contains(pattern)
         what = pl.when(fits & (what == "")).then(pl.lit(name)).otherwise(what)
     owner_type, owner = job_or_workload()
+    metrics = frames["metric_series"].select("metric").unique().with_columns(what=what)
+    wanted = metrics.filter(pl.col("what") != "", ~pl.col("metric").str.contains(_VALIDATION))
     return (
         frames["metric_series"]
-        .with_columns(what=what, owner_type=owner_type, owner=owner)
-        .filter(pl.col("what") != "", ~pl.col("metric").str.contains(_VALIDATION), pl.col("owner") != "")
+        .join(wanted, on="metric")
+        .with_columns(owner_type=owner_type, owner=owner)
+        .filter(pl.col("owner") != "")
     )
 
 

@@ -1,7 +1,7 @@
 -- Whole hours of the metrics that are watched for slow drift: retries, restarts, queues, errors, memory and disks,
 -- training and evaluation scores, versions. Read once an hour, by metric name, which is what the tables are sorted by.
 WITH
-    '(?i)retr(y|ies)|resend|restarts?(_total)?$|restart.count|queue|waiting|pending|ecc|remap|replay|nvlink.*(error|crc)|working_set|memory.available|filesystem|volume.available|disk_free|fb_used|temp|goodput|ettr|mfu|step_time|tokens_per_second|eval|quality|score|token.usage|generation_tokens|startup_time|ready_time|pod_created|success|request|^up$|DRIVER_VERSION|kube_node_info' AS watched
+    '(?i)retr(y|ies)|resend|restarts?(_total)?$|restart.count|queue|waiting|pending|ecc|remap|replay|nvlink.*(error|crc)|working_set|memory.available|filesystem|volume.available|disk_free|fb_used|temp|goodput|ettr|mfu|step_time|tokens_per_second|eval|quality|score|token.usage|generation_tokens|startup_time|ready_time|pod_created|success|request|^up$|workflow|DRIVER_VERSION|kube_node_info' AS watched
 SELECT
     SeriesHash AS series,
     any(MetricName) AS metric,

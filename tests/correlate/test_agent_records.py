@@ -66,7 +66,7 @@ def test_a_pod_that_came_back_under_another_name() -> None:
     data = Metrics()
 
     def lived(pod: str, start: float, end: float) -> None:
-        data.add("container.cpu.usage", lambda _: 1.0, start=start, end=end, pod=pod)
+        data.add("container.cpu.usage", lambda _: 1.0, start=start, end=end, pod=pod, node=pod[:3])
 
     lived("web-6c9d7f5b8-x2x4q", -7200, 300)
     lived("web-6c9d7f5b8-zzzzz", 330, 900)
@@ -77,4 +77,9 @@ def test_a_pod_that_came_back_under_another_name() -> None:
     lived("big-6c9d7f5b8-zzzzz", 330, 900)
     lived("low-6c9d7f5b8-x2x4q", -7200, 300)
     lived("low-6c9d7f5b8-zzzzz", -7200, 900)
-    assert facts(found(pod_replaced.RULE, data.frames())) == {("pod.replaced", "pod", "web-6c9d7f5b8-x2x4q")}
+    lived("out-6c9d7f5b8-x2x4q", -7200, 300)
+    lived("out-6c9d7f5b8-zzzzz", 330, 900)
+    drained: Row = {"time": 250.0, "reason": "NodeNotSchedulable", "object_kind": "Node", "object": "out"}
+    assert facts(found(pod_replaced.RULE, data.frames(k8s_events=[drained]))) == {
+        ("pod.replaced", "pod", "web-6c9d7f5b8-x2x4q")
+    }

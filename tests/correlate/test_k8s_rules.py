@@ -51,6 +51,10 @@ def events(*rows: Row) -> pl.DataFrame:
             ("xid.79", "gpu", "n1/0000:df:00"),
         ),
         (event("GPUDegraded", "Node/n1", "GPU 0 thermal slowdown"), ("gpu.thermal", "gpu", "n1/gpu0")),
+        (
+            event("Warning", "Node/n1", "[DCGM_FR_A1, DCGM_FR_B] NVLink down - RecommendedAction: COMPONENT_RESET"),
+            ("gpu.nvlink", "node", "n1"),
+        ),
     ],
 )
 def test_an_event_is_about_its_object(row: Row, fact: tuple[str, str, str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from correlate import names
+from correlate import catalog, names
 from correlate.rules import fabric_manager, kernel_lines, kernel_oom, kernel_sxid, kernel_xid, pcie_aer
 from tests.kit.telemetry import Metrics, Row, facts, found, frames, onset_s
 
@@ -183,8 +183,9 @@ def test_the_fabric_is_suspected_by_its_manager_and_by_teardowns_that_nothing_ex
     explained = [row | {"node": "n3"} for row in torn] + [line("NVRM: Xid (PCI:0000:01:00): 79, x", 9, "n3")]
     one = [line("NVRM: Xid (PCI:0000:01:00): 45, pid=1, name=p, Ch 1", 10, "n4")]
     seen = found(fabric_manager.RULE, frames(kernel_logs=[gives_up, *torn, *explained, *one]))
-    assert facts(seen) == {("node.fabric_manager", "node", "n1"), ("node.fabric_manager", "node", "n2")}
-    assert seen.filter(entity="n2")["score"][0] < 3.7
+    assert facts(seen) == {("node.fabric_manager", "node", "n1"), ("node.torn_down", "node", "n2")}
+    roles = dict(catalog.kinds().select("kind", "role").iter_rows())
+    assert roles["node.torn_down"] == "context"
 
 
 @pytest.mark.parametrize("text", ["0000:9b:00", "00000000:9B:00.0", "PCI:0000:9b:00", "0000:9b:00.0"])

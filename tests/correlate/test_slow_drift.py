@@ -53,6 +53,8 @@ def wobble(days: float) -> float:
         ("vllm:num_requests_waiting", "mean", 3.0, "drift.queue"),
         ("k8s.node.filesystem.available", "mean", 0.5, "drift.headroom"),
         ("train/mfu", "mean", 0.8, "drift.goodput"),
+        ("up", "mean", 0.9, "drift.telemetry"),
+        ("workflow.executions.success", "growth", 0.7, "drift.automation"),
         ("train/step_time", "mean", 1.5, "drift.step_time"),
         ("vllm:num_requests_waiting", "spread", 3.0, "drift.variance"),
     ],
