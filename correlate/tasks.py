@@ -91,7 +91,8 @@ def _plan_new(context: Context) -> int:
     with _claiming:
         for tenant, identifier in jobs.unfinished(context.store):
             job = jobs.load(context.store, tenant, identifier)
-            if job.state == "queued" and not job.steps_total:
+            # One left running by a version without leases has none either.
+            if job.state in jobs.ACTIVE and not leases.counts(context.store, tenant, identifier).total:
                 steps = passes.windows(job.window.start, job.window.end, context.settings.step_s)
                 leases.plan(context.store, tenant, identifier, steps)
                 jobs.save(context.store, jobs.advanced(job, state="running", steps_total=len(steps)))
@@ -146,10 +147,11 @@ def _settle_all(context: Context) -> None:
         with _settling:
             job = jobs.load(context.store, tenant, identifier)
             found = leases.counts(context.store, tenant, identifier)
-            if job.state not in jobs.ACTIVE or found.open or not job.steps_total:
+            steps = passes.windows(job.window.start, job.window.end, context.settings.step_s)
+            # A range without windows is done as it is; one whose windows are not planned yet is not.
+            if job.state not in jobs.ACTIVE or found.open or (steps and not found.total):
                 continue
             try:
-                steps = passes.windows(job.window.start, job.window.end, context.settings.step_s)
                 incidents = passes.settle(context.store, tenant, steps, context.settings) if steps else 0
             except (StoreError, *FAULTS) as error:
                 # The sweeper comes back to it.

@@ -219,3 +219,20 @@ def test_shards_and_workers_change_nothing(store: Store) -> None:
     for other in outcomes[1:]:
         for first, second in zip(outcomes[0], other, strict=True):
             assert first.equals(second)
+
+
+def test_a_job_that_a_version_without_leases_left_running_is_planned(store: Store) -> None:
+    tasks.attach(store, SETTINGS)
+    identifier = jobs.job_id("default", WINDOW)
+    jobs.save(store, jobs.Job("default", identifier, WINDOW, state="running", steps_total=4, steps_done=1))
+    tasks.run_job.apply(args=["default", identifier])
+    ended = jobs.load(store, "default", identifier)
+    assert (ended.state, ended.steps_done) == ("done", ended.steps_total)
+    assert leases.counts(store, "default", identifier).total == ended.steps_total
+
+
+def test_a_job_without_a_window_ends(store: Store) -> None:
+    tasks.attach(store, SETTINGS)
+    identifier = jobs.submit(store, "default", WINDOW.start, WINDOW.start)
+    tasks.run_job.apply(args=["default", identifier])
+    assert jobs.load(store, "default", identifier).state == "done"
