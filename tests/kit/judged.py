@@ -1,4 +1,4 @@
-"""Whole passes over frames, and what they say in a form that two of them can be compared in."""
+"""Whole passes over stored telemetry, and what they say in a form that two of them can be compared in."""
 
 from __future__ import annotations
 
@@ -9,24 +9,33 @@ from typing import Any
 
 import polars as pl
 
-from correlate.engine import Detection, run
+from correlate.engine import Detection, metrics_read, run
+from correlate.frames import load
 from correlate.incident import Incidents, assemble
+from correlate.rules import RULES
 from correlate.settings import CorrelateSettings
-from store import Window
-from tests.kit.recorded import Telemetry
+from store import Store, Window
 
 SETTINGS = CorrelateSettings()
 Picture = list[dict[str, Any]]
 
 
-def judged(telemetry: Telemetry, steps: Sequence[Window]) -> Incidents:
-    """Detect over each window, keep what a store would keep of them, and assemble the incidents."""
-    passes = [run(telemetry.frames(step, SETTINGS.history_s), "default", SETTINGS) for step in steps]
+def judged(store: Store, tenant: str, steps: Sequence[Window]) -> Incidents:
+    """Detect over each window, keep what a store would keep of them, and assemble the incidents.
+
+    Ids are those that the default tenant's would be, whoever's telemetry it is.
+    """
+    passes = [_detected(store, tenant, step) for step in steps]
     assert not [failure for found in passes for failure in found.failures]
     signals = pl.concat([found.signals for found in passes]).drop("seen")
     # The same signal from a later window replaces the one before.
     signals = signals.unique(subset="id", keep="last", maintain_order=True).sort("onset", "id")
     return assemble(signals, _entities(passes), _edges(passes), steps[-1].end, "default", SETTINGS)
+
+
+def _detected(store: Store, tenant: str, step: Window) -> Detection:
+    frames = load(store, tenant, step, SETTINGS.history_s, metrics=metrics_read(RULES), shards=SETTINGS.series_shards)
+    return run(frames, "default", SETTINGS)
 
 
 def _entities(passes: Sequence[Detection]) -> pl.DataFrame:

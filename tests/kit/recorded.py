@@ -1,29 +1,35 @@
-"""The demo's hour as OTLP requests and as frames: telemetry of a whole small platform with one known fault."""
+"""The demo's hour as OTLP requests, and the same hour in another order, at another time and with other names."""
 
 from __future__ import annotations
 
 import gzip
 import http.server
+import random
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-import polars as pl
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from api.demo import story
 from api.demo.play import play
-from correlate.frames import FRAMES, Frames, load
-from correlate.signals import TIME
 from ingest.envelope import Signal
-from store import Store, Window
+from store import Store
 from tests.kit.landing import insert
 
 END = 1_772_445_600 * 10**9
 """When the hour ends, in nanoseconds: on the full hour, and so on every grid that windows and buckets have."""
 
-_SIGNALS = {"/v1/traces": Signal.TRACES, "/v1/logs": Signal.LOGS, "/v1/metrics": Signal.METRICS}
-_START = END - int((story.BEFORE_S + story.AFTER_S + 120) * 1e9)
-
 Request = tuple[Signal, bytes]
+
+_SIGNALS = {"/v1/traces": Signal.TRACES, "/v1/logs": Signal.LOGS, "/v1/metrics": Signal.METRICS}
+_MESSAGES: dict[Signal, Callable[[], Message]] = {
+    Signal.TRACES: ExportTraceServiceRequest,
+    Signal.LOGS: ExportLogsServiceRequest,
+    Signal.METRICS: ExportMetricsServiceRequest,
+}
 
 
 def requests() -> list[Request]:
@@ -51,33 +57,74 @@ def requests() -> list[Request]:
     return taken
 
 
-def land(store: Store, taken: list[Request], batch: int = 1, tenant: str = "default") -> None:
+def land(store: Store, taken: Sequence[Request], batch: int = 1, tenant: str = "default") -> None:
     """Insert the requests, one batch for each signal."""
-    for signal in _SIGNALS.values():
+    for signal in _MESSAGES:
         if bodies := [body for kind, body in taken if kind is signal]:
             insert(store, signal, *bodies, batch=batch, tenant=tenant)
 
 
-@dataclass(frozen=True, slots=True)
-class Telemetry:
-    """All frames of the hour, collected, from `start` to `end` (nanoseconds)."""
+def shuffled(taken: Sequence[Request], seed: int) -> list[Request]:
+    """The same records in another order: requests, resources, scopes, records and points."""
+    chance = random.Random(seed)
 
-    tables: dict[str, pl.DataFrame]
-    start: int = _START
-    end: int = END
+    def shuffle(message: Message) -> None:
+        for field, value in message.ListFields():
+            # The order of attributes and bounds is theirs; that of records nobody's.
+            if field.name in _LISTS and len(value) > 1:
+                items = list(value)
+                chance.shuffle(items)
+                copies = [type(item).FromString(item.SerializeToString()) for item in items]
+                message.ClearField(field.name)
+                getattr(message, field.name).extend(copies)
 
-    @classmethod
-    def stored(cls, store: Store, tenant: str = "default") -> Telemetry:
-        """What `store` has of the hour."""
-        found = load(store, tenant, Window(_START, END), 0.0)
-        return cls({name: found[name].collect() for name in FRAMES})
+    mixed = [_changed(request, shuffle) for request in taken]
+    chance.shuffle(mixed)
+    return mixed
 
-    def frames(self, window: Window, history_s: float) -> Frames:
-        """What a pass over `window` would load: rows of the window and the history before it."""
-        since = window.start - int(history_s * 1e9)
-        inside = pl.col("time").is_between(pl.lit(since).cast(TIME), pl.lit(window.end).cast(TIME), closed="left")
-        tables = {
-            name: (table.filter(inside) if "time" in table.columns else table).lazy()
-            for name, table in self.tables.items()
-        }
-        return Frames(window, since, tables)
+
+_LISTS = {
+    "resource_spans", "resource_logs", "resource_metrics", "scope_spans", "scope_logs", "scope_metrics", "spans",
+    "log_records", "metrics", "data_points",
+}  # fmt: skip
+
+
+def moved(taken: Sequence[Request], by: int) -> list[Request]:
+    """The same records `by` nanoseconds later."""
+
+    def later(message: Message) -> None:
+        for field, value in message.ListFields():
+            if field.name.endswith("time_unix_nano"):
+                setattr(message, field.name, value + by)
+
+    return [_changed(request, later) for request in taken]
+
+
+def renamed(taken: Sequence[Request], other: dict[str, str]) -> list[Request]:
+    """The same records with other names, each as long as its own: lengths inside of the bytes stay right."""
+    assert all(len(name) == len(new) for name, new in other.items())
+    changed = []
+    for signal, body in taken:
+        for name, new in other.items():
+            body = body.replace(name.encode(), new.encode())
+        changed.append((signal, body))
+    return changed
+
+
+def _changed(request: Request, change: Callable[[Message], None]) -> Request:
+    signal, body = request
+    message = _MESSAGES[signal]()
+    message.ParseFromString(body)
+    for part in _parts(message):
+        change(part)
+    return signal, message.SerializeToString(deterministic=True)
+
+
+def _parts(message: Any) -> Iterator[Message]:
+    """The message and every message inside of it that is not an attribute, innermost last."""
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is None or field.name in ("attributes", "body", "resource", "scope"):
+            continue
+        for item in value if isinstance(value, Sequence) or hasattr(value, "add") else (value,):
+            yield from _parts(item)
