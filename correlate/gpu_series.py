@@ -14,7 +14,7 @@ _DEVICE = (
     .otherwise(pl.lit(""))
 )
 
-METRICS = "^DCGM_"
+METRICS = "^(?:DCGM_|accelerator_nvidia_)"
 """Names of the metrics that the points of this module are of."""
 
 XID = ("DCGM_FI_DEV_XID_ERRORS", "DCGM_FI_DEV_XID_ERROR")

@@ -197,5 +197,5 @@ RULE = Rule(
     "kubernetes",
     ("metric_series", "metric_points", "k8s_events", "k8s_objects"),
     detect,
-    r"^(?:k8s\.|kube_)",
+    r"^(?:k8s\.|kube_|problem_gauge$)",
 )

@@ -119,3 +119,15 @@ def test_the_idle_gpu_of_a_waiting_job_is_the_bad_rank() -> None:
 @pytest.mark.parametrize("idle", [0, 16])
 def test_a_job_that_waits_or_ends_as_one_has_no_odd_rank(idle: int) -> None:
     assert found(odd_rank.RULE, training(idle).frames()).is_empty()
+
+
+def test_gpuds_names_say_the_same() -> None:
+    data = Metrics()
+    data.add("accelerator_nvidia_ecc_volatile_total_uncorrected", step(0.0, 1.0), gpu="GPU-1")
+    data.add("accelerator_nvidia_ecc_volatile_total_uncorrected", lambda _: 1.0, gpu="GPU-2")
+    data.add("DCGM_FI_DEV_FABRIC_HEALTH_SUMMARY", step(1.0, 2.0), gpu="GPU-3")
+    data.add("DCGM_FI_DEV_FABRIC_HEALTH_SUMMARY", lambda _: 2.0, gpu="GPU-4")
+    assert facts(found(gpu_metrics.RULE, data.frames())) == {
+        ("gpu.ecc_uncorrected", "gpu", "GPU-1"),
+        ("gpu.nvlink", "gpu", "GPU-3"),
+    }

@@ -98,9 +98,18 @@ class Metrics:
         return with_levels(made)
 
 
+def _asked_for(rule: Any, given: Frames) -> Frames:
+    """`given` with points of those metrics only that the rule says it reads, as a pass loads them."""
+    if not rule.metrics:
+        return given
+    named = given["metric_series"].filter(pl.col("metric").str.contains(rule.metrics)).select("series")
+    points = {name: given[name].join(named, on="series", how="semi") for name in ("metric_points", "histogram_points")}
+    return replace(given, tables=given.tables | points)
+
+
 def found(rule: Any, given: Frames, least: float = 3.0) -> pl.DataFrame:
     """What the engine would keep of a rule's signals, checked against the contract."""
-    result: pl.DataFrame = rule.detect(given).collect()
+    result: pl.DataFrame = rule.detect(_asked_for(rule, given)).collect()
     assert dict(result.schema) == SIGNAL
     kept = result.filter(pl.col("score") >= least, pl.col("entity") != "")
     inside = kept.filter(
