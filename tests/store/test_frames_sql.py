@@ -8,7 +8,7 @@ from typing import Any
 from store import Store
 from tests.kit.causal import nanos
 
-PARAMS = {"tenant": "default", "start": nanos(0), "end": nanos(900)}
+PARAMS = {"tenant": "default", "start": nanos(0), "end": nanos(900), "metrics": ""}
 
 
 def insert(store: Store, table: str, **columns: Any) -> None:
@@ -150,6 +150,7 @@ def test_series_know_whose_they_are(store: Store) -> None:
         {"k8s.pod.name": "ksm-0", "k8s.node.name": "n9"},
     )
     series(store, "node_load1", {}, {"service.instance.id": "n3:9100", "server.address": "n3"})
+    store.execute("learn_series", PARAMS)
     rows = store.frame("metric_series", PARAMS).collect()
     whose = {metric: (node, pod) for metric, node, pod in rows.select("metric", "node", "pod").rows()}
     assert whose == {
