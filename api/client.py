@@ -24,7 +24,7 @@ class ApiClient:
 
     def __init__(self, base_url: str) -> None:
         self._base = base_url.rstrip("/")
-        self._http = httpx.Client(timeout=60.0, trust_env=False)
+        self._http = httpx.Client(timeout=60.0, trust_env=False, follow_redirects=True)
 
     def __enter__(self) -> ApiClient:
         return self

@@ -66,6 +66,9 @@ class Incident(BaseModel):
     updated_at: str
     score: float = Field(description="Strength of the incident, 0 to 1.")
     root_causes: list[RootCause]
+    unknown: float = Field(
+        default=0.0, description="Chance, 0 to 1, that the cause is none of these and left no evidence."
+    )
     blast_radius: list[Entity]
     signal_count: int
 
@@ -93,9 +96,12 @@ class TimelineEntry(BaseModel):
 
 
 class Node(Entity):
-    """An entity in an incident's graph."""
+    """An entity in an incident's graph; `role` is cause, effect or context."""
 
     role: str = ""
+    part: str = Field(
+        default="", description="root_cause, critical_failure (where the cause first shows), impact or context."
+    )
 
 
 class Edge(BaseModel):
@@ -129,12 +135,39 @@ class Evidence(BaseModel):
     detail: Any
 
 
+class HistoryEntry(BaseModel):
+    """Something that became of an incident, as a pass found it."""
+
+    time: str
+    kind: str = Field(
+        description="opened, split, root_changed, severity_changed, resolved, reopened, absorbed, merged or withdrawn",
+        examples=["root_changed"],
+    )
+    other: str = Field(description="The incident it was split from, merged into, or that it absorbed.")
+    before: str = Field(examples=["pod serving/llm-0 k8s.restart"])
+    after: str = Field(examples=["gpu GPU-4c1f2a90-7a55-4a4e-9a0e-0d5f6b1c2d3e xid.79"])
+
+
+class SimilarIncident(BaseModel):
+    """An earlier incident with like evidence; `similarity` is the cosine between the kinds of their signals."""
+
+    id: str
+    title: str
+    state: State
+    severity: Severity
+    started_at: str
+    ended_at: str | None
+    similarity: float = Field(ge=0, le=1, examples=[0.87])
+
+
 class IncidentDetail(Incident):
-    """One incident with its timeline, graph and evidence."""
+    """One incident with its timeline, graph, evidence, history, and earlier ones that were like it."""
 
     timeline: list[TimelineEntry]
     graph: Graph
     evidence: list[Evidence]
+    history: list[HistoryEntry] = Field(default_factory=list)
+    similar: list[SimilarIncident] = Field(default_factory=list)
 
 
 class Signal(BaseModel):

@@ -15,6 +15,10 @@ from store import Store
 
 # A signal this much older or younger than its incident cannot belong to it.
 _MARGIN_NS = 7 * 86_400 * 10**9
+_MS = 1_000_000
+# Less alike than this is worth nobody's time.
+_LIKE = 0.3
+_SIMILAR_SHOWN = 5
 
 
 def stored_items(store: Store) -> dict[str, int]:
@@ -83,7 +87,29 @@ class Reader:
             timeline=[_timeline_entry(signal) for signal in signals],
             graph=models.Graph.model_validate(_parsed(row["graph"], {})),
             evidence=[_evidence(signal) for signal in signals],
+            history=self._history(incident_id),
+            similar=self._similar(incident_id, row["started"]),
         )
+
+    def merged_into(self, incident_id: str) -> str | None:
+        """The incident that one which is no more was merged into; None when it was not."""
+        found = self.store.rows("incident_merged", {"tenant": self.tenant, "id": incident_id})
+        return str(found[0]["id"]) if found else None
+
+    def _history(self, incident_id: str) -> list[models.HistoryEntry]:
+        rows = self.store.rows("incident_history", {"tenant": self.tenant, "id": incident_id})
+        return [models.HistoryEntry(time=format_time(row.pop("at") * _MS), **row) for row in rows]
+
+    def _similar(self, incident_id: str, started: int) -> list[models.SimilarIncident]:
+        params = {"tenant": self.tenant, "id": incident_id, "before": started, "least": _LIKE, "limit": _SIMILAR_SHOWN}
+        return [
+            models.SimilarIncident(
+                started_at=format_time(row["started"]),
+                ended_at=None if row["ended"] is None else format_time(row["ended"]),
+                **{name: row[name] for name in ("id", "title", "state", "severity", "similarity")},
+            )
+            for row in self.store.rows("incident_similar", params)
+        ]
 
     def signal(self, signal_id: str) -> models.Signal:
         """One signal with its evidence. Raises NotFound."""
@@ -185,6 +211,7 @@ def _incident(row: dict[str, Any]) -> dict[str, Any]:
         "updated_at": format_time(row["updated"]),
         "score": row["score"],
         "root_causes": causes,
+        "unknown": round(max(0.0, 1.0 - sum(float(cause["score"]) for cause in causes)), 4),
         "blast_radius": _parsed(row["blast_radius"], []),
         "signal_count": row["signal_count"],
     }

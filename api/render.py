@@ -132,6 +132,8 @@ def _why(terms: Json, names: _Names) -> str:
     parts = []
     if terms.get("own") is not None:
         parts.append(f"own evidence {terms['own']:.2f} ({', '.join(terms.get('families') or ())})")
+    if terms.get("fit") not in (None, 1, 1.0):
+        parts.append(f"fits the symptoms {terms['fit']:.2f}-fold")
     if terms.get("coverage") is not None:
         parts.append(f"would explain {terms['coverage']:.0%} of the rest")
     if terms.get("late_s"):

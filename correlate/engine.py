@@ -98,7 +98,8 @@ def run(
     A `complaint` about the policy's files is a failure that an operator sees beside those of rules.
     """
     # Some twenty parts of the topology read the sightings: once is enough, and a plan that holds them all is slow.
-    seen = _collected([sightings(frames)])[0].lazy()
+    # In one piece: formatting text that lies in several is what polars 2.1 panics at when it streams.
+    seen = _collected([sightings(frames)])[0].rechunk().lazy()
     entities, edges = _collected([topology.entities(frames, seen), topology.edges(frames, seen)])
     filled = {name for name in frames.tables if _has_rows(frames[name])}
     found: list[pl.DataFrame] = []

@@ -1,79 +1,71 @@
 """Which change fits the symptoms: by what it touched and when, never by which came last.
 
-A change brings words (its title, the files and lines it touched); so do symptoms (log lines, metric names, failing
-operations). At least two in common, beside the names of services, are a fit. A change made after the first symptom
-did not cause it.
+A change brings terms (what it changed and what it says); so do symptoms (log lines, metric names, failing
+operations). Terms in common, the rarer among changes the better, and a common mechanism are a fit; being about the same
+service is none, the topology says that already. A line that reports how another system failed is no word about own
+code. A change made after the first symptom did not cause it, and one that changes no behaviour hardly did.
 """
 
 from __future__ import annotations
 
 import polars as pl
 
+from correlate import catalog
+from correlate.diffs import behaviour, change_terms, changed_text, terms
+from correlate.peers import tells_of_another
+
 # A change that shares nothing with the symptoms keeps this share of its evidence; one that fits well has it doubled.
 _UNFIT, _FIT = 0.25, 2.2
-# Words in common that may be chance, and that make a good fit.
-_CHANCE, _ENOUGH = 1.0, 3.0
+# A commit is one of many that a deployment ships: without a fit it is no candidate at all.
+_UNFIT_COMMIT = 0.02
+# Weight of terms in common that may be chance; what is beyond it counts less and less, by this scale.
+_CHANCE, _SCALE = 0.6, 1.0
+# A mechanism in common says more than a word.
+_MECHANISM = 1.5
 _TOO_LATE = 0.05
 _SLACK_S = 30.0
-# What is in every diff, log and metric of every system.
-_COMMON = (
-    "above", "after", "before", "call", "calls", "cases", "changed", "context", "deployed", "duration", "error",
-    "errors", "failed", "feature", "flag", "follows", "from", "func", "host", "http", "https", "lines", "logged",
-    "metric", "metrics", "never", "nothing", "post", "rate", "ratio", "request", "requests", "return", "returned",
-    "samples", "seconds", "server", "service", "shifted", "status", "string", "text", "that", "this", "times",
-    "traces", "upstream", "usually", "warn", "with", "write",
-)  # fmt: skip
 # A host that calls fail to reach is a suspect of its own, and no word about what was changed.
 _HOSTS = r"https?://\S+|[\w-]+(?:\.[\w-]+)*\.(?:com|net|org|io|local|internal|svc)\b\S*"
-
-
-def _words(text: pl.Expr) -> pl.Expr:
-    """Words of a text, camelCase and snake_case taken apart, endings cut so that expire, expiry and expired meet."""
-    apart = text.str.replace_all(_HOSTS, " ").str.replace_all(r"([a-z])([A-Z])", "${1} ${2}").str.to_lowercase()
-    return (
-        apart.str.extract_all(r"[a-z]{4,}")
-        .list.eval(pl.element().filter(~pl.element().is_in(list(_COMMON))).str.slice(0, 5))
-        .list.unique()
-    )
 
 
 def with_fit(members: pl.DataFrame) -> pl.DataFrame:
     """`members` with `fit`: the factor on a change's evidence; 1 for all that is not a change with words."""
     words = pl.col("evidence").str.json_path_match("$.words")
     is_change = (pl.col("family") == "change") & words.is_not_null()
-    changes = members.filter(is_change).select("component", "id", "onset", word=_words(words))
+    changes = members.filter(is_change).select("component", "id", "kind", "onset", words=words)
     if changes.is_empty():
         return members.with_columns(fit=pl.lit(1.0))
-    said = (
-        members.filter(pl.col("family") != "change")
-        .select("component", word=_words(pl.concat_str("explanation", pl.lit(" "), "evidence")))
-        .explode("word", empty_as_null=False)
-        .drop_nulls()
-        .unique()
+    about = changes.select("id", "words").unique("id")
+    said = _said(members)
+    named = _names(members)
+    shared = pl.concat([_terms_shared(changes, about, said, named), _mechanisms_shared(changes, about, said)])
+    # What all changes that can break something speak of does not tell them apart.
+    acts = behaviour(about)
+    of = (
+        changes.select("component", "id")
+        .join(acts, on="id")
+        .with_columns(among=pl.col("behaves").sum().over("component").clip(1.0))
     )
-    # Being about the same service is what the topology says already.
-    names = members.filter(pl.col("family") != "change").select("component", word=_words(pl.col("entity")))
-    own = names.explode("word", empty_as_null=False).drop_nulls().unique()
-    shared = (
-        changes.explode("word", empty_as_null=False)
-        .drop_nulls()
-        .unique(["component", "id", "word"])
-        .join(said, on=["component", "word"], how="semi")
-        .join(own, on=["component", "word"], how="anti")
+    rarity = (1.0 + pl.col("among") / pl.col("having")).log() / (1.0 + pl.col("among")).log()
+    hits = (
+        shared.join(of, on=["component", "id"])
+        .with_columns(having=pl.col("behaves").sum().over("component", "term").clip(1.0))
         .group_by("component", "id")
-        .agg(hits=pl.len())
+        .agg(hits=(pl.col("weight") * rarity).sum().round(9))
     )
     first = members.filter(~pl.col("context")).group_by("component").agg(first=pl.col("onset").min())
     late = (pl.col("onset") - pl.col("first")).dt.total_milliseconds() / 1e3 > _SLACK_S
-    part = ((pl.col("hits").fill_null(0).cast(pl.Float64) - _CHANCE) / (_ENOUGH - _CHANCE)).clip(0.0, 1.0)
+    beyond = (pl.col("hits").fill_null(0.0) * pl.col("behaves") - _CHANCE).clip(lower_bound=0.0)
+    part = 1.0 - (-beyond / _SCALE).exp()
+    least = pl.when(pl.col("kind") == "change.commit").then(_UNFIT_COMMIT).otherwise(_UNFIT)
     judged = (
-        changes.select("component", "id", "onset")
-        .join(shared, on=["component", "id"], how="left")
+        changes.join(hits, on=["component", "id"], how="left")
+        .join(acts, on="id")
         .join(first, on="component")
         .select(
             "component",
             "id",
-            judged=pl.when(late).then(_TOO_LATE).otherwise(_UNFIT + (_FIT - _UNFIT) * part).round(6),
+            judged=pl.when(late).then(_TOO_LATE * least / _UNFIT).otherwise(least + (_FIT - least) * part).round(6),
         )
     )
     return (
@@ -81,3 +73,55 @@ def with_fit(members: pl.DataFrame) -> pl.DataFrame:
         .with_columns(fit=pl.col("judged").fill_null(1.0))
         .drop("judged")
     )
+
+
+def _names(members: pl.DataFrame) -> pl.DataFrame:
+    """(component, term): words of the names of what shows symptoms; being about a service is what the topology says."""
+    names = members.filter(~pl.col("context")).select("component", term=terms(pl.col("entity")))
+    return names.explode("term", empty_as_null=False).drop_nulls().unique()
+
+
+def _said(members: pl.DataFrame) -> pl.DataFrame:
+    """(component, text): what symptoms say of the system itself; samples of log lines one by one."""
+    symptoms = members.filter(~pl.col("context"))
+    samples = pl.col("evidence").str.json_path_match("$.samples[0]")
+    told = pl.coalesce(samples, pl.concat_str("explanation", pl.lit(" "), "evidence"))
+    more = [pl.col("evidence").str.json_path_match(f"$.samples[{at}]") for at in (1, 2)]
+    return (
+        symptoms.select("component", text=pl.concat_list(told, *more))
+        .explode("text", empty_as_null=False)
+        .drop_nulls()
+        .filter(~tells_of_another(pl.col("text")))
+        .with_columns(pl.col("text").str.replace_all(_HOSTS, " "))
+        .unique()
+    )
+
+
+def _terms_shared(changes: pl.DataFrame, about: pl.DataFrame, said: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
+    """(component, id, term, weight): terms of a change that symptoms of its component use, but for names."""
+    symptoms = said.select("component", term=terms(pl.col("text"))).explode("term", empty_as_null=False).drop_nulls()
+    return (
+        changes.select("component", "id")
+        .join(change_terms(about), on="id")
+        .join(symptoms.unique(), on=["component", "term"], how="semi")
+        .join(named, on=["component", "term"], how="anti")
+    )
+
+
+def _mechanisms_shared(changes: pl.DataFrame, about: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
+    """(component, id, term, weight): mechanisms that a change touches and symptoms show."""
+    table = catalog.table("concepts")
+    altered = changed_text(about).join(table, how="cross")
+    ruled_out = (pl.col("unless") != "") & _matches("text", "unless")
+    touched = altered.filter(_matches("text", "change"), ~ruled_out).select("id", term="concept")
+    shown = said.join(table, how="cross").filter(_matches("text", "symptom")).select("component", term="concept")
+    return (
+        changes.select("component", "id")
+        .join(touched.unique(), on="id")
+        .join(shown.unique(), on=["component", "term"], how="semi")
+        .select("component", "id", term=pl.format("mechanism:{}", "term"), weight=pl.lit(_MECHANISM))
+    )
+
+
+def _matches(text: str, pattern: str) -> pl.Expr:
+    return pl.col(text).str.contains(pl.format("(?i){}", pattern))

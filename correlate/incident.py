@@ -17,8 +17,11 @@ from correlate.gather import gathered
 from correlate.group import components, with_context
 from correlate.kinds import with_facts
 from correlate.links import LINK, entity_key, links
+from correlate.mentions import stated
+from correlate.pauses import taken_apart
 from correlate.rank import ranked
 from correlate.render import blast_radius_json, graph_json, root_causes_json, titles
+from correlate.rollup import rolled_up
 from correlate.sameness import other_names, representatives
 from correlate.separate import enough, separated
 from correlate.settings import CorrelateSettings
@@ -48,21 +51,32 @@ def assemble(
     if signals.is_empty():
         return Incidents(pl.DataFrame(), pl.DataFrame())
     same = representatives(edges)
-    known = with_facts(signals).unique(subset="id").sort("onset", "id")
+    edges = pl.concat([edges, stated(signals, entities, edges)])
+    known = with_facts(_told_once(signals)).unique(subset="id").sort("onset", "id")
     causal = links(known, edges, catalog.mechanisms(), settings)
     found = components(known, causal).join(known, on="id")
     members = gathered(found, edges, settings).pipe(enough, settings.open_score, settings)
     if members.is_empty():
         return Incidents(pl.DataFrame(), pl.DataFrame())
-    parts = separated(*_merge_same(members, causal, same), settings).filter(~pl.col("context"))
+    alike, alike_links = _merge_same(*rolled_up(members, causal, edges, shared_only=True), same)
+    parts = separated(taken_apart(alike, alike_links, settings), alike_links, settings).filter(~pl.col("context"))
     members = with_context(parts.select("id", "component"), known, causal).join(known, on="id")
     members = members.join(_names(members, tenant), on="component").sort("component", "onset", "id")
     inside = _inside(causal, members)
-    merged, merged_links = _merge_same(members, inside, same)
+    merged, merged_links = _merge_same(*rolled_up(members, inside, edges), same)
     candidates = ranked(merged, merged_links, settings)
     top = candidates.filter(pl.col("rank") == 1).select("component", root="key", root_ids="signal_ids")
     members = _with_roles(members, inside, top)
-    return Incidents(_rows(members, inside, candidates, entities, same, edges, now_ns, settings), members)
+    rows = _rows(members, inside, candidates, entities, same, edges, now_ns, settings)
+    return Incidents(rows, members)
+
+
+def _told_once(signals: pl.DataFrame) -> pl.DataFrame:
+    """`signals` without commits that turned out to be a deployment's own: that deployment tells of them."""
+    revision = pl.col("evidence").str.json_path_match("$.revision")
+    deployed = signals.filter(pl.col("kind") == "change.deploy").select(entity=revision).drop_nulls().unique()
+    commits = pl.col("kind") == "change.commit"
+    return pl.concat([signals.filter(~commits), signals.filter(commits).join(deployed, on="entity", how="anti")])
 
 
 def _names(members: pl.DataFrame, tenant: str) -> pl.DataFrame:
@@ -132,13 +146,17 @@ def _rows(
     lagging = (pl.col("family") == "quality") & (pl.col("role") == "effect")
     # Faint symptoms trail on, and may be another fault's by then.
     beyond = pl.when(pl.col("context") | lagging).then(0.0).otherwise(pl.col("score") - settings.min_score)
+    # As long as the root itself looks wrong, however faintly, nothing is over; a change is made once.
+    ailing = (pl.col("role") == "cause") & (pl.col("family") != "change")
     now = pl.lit(now_ns).cast(members.schema["until"])
     names = other_names(same)
     return (
         members.group_by("component", "incident_id")
         .agg(
             started_at=pl.col("onset").filter(~pl.col("context")).min(),
-            last=pl.col("until").filter(~pl.col("context") & ~lagging & (beyond >= _ENDS_WITH * beyond.max())).max(),
+            last=pl.col("until")
+            .filter(~pl.col("context") & ~lagging & ((beyond >= _ENDS_WITH * beyond.max()) | ailing))
+            .max(),
             longest=pl.col("until").filter(~pl.col("context")).max(),
             entities=pl.col("entity").unique().sort(),
             signal_count=pl.len().cast(pl.UInt32),
@@ -148,7 +166,7 @@ def _rows(
         .join(severities(members), on="component")
         .join(titles(candidates), on="component")
         .join(root_causes_json(candidates, entities, names), on="component")
-        .join(blast_radius_json(hurt(members, inside, edges)), on="component", how="left")
+        .join(blast_radius_json(hurt(members, inside, edges, candidates)), on="component", how="left")
         .join(graph_json(members, inside), on="component", how="left")
         .with_columns(over=pl.col("last") + pl.duration(seconds=settings.quiet_s) < now)
         .with_columns(

@@ -16,7 +16,7 @@ MIN_WEIGHT = 0.05
 # A caller can overload its callee, but far less often than a callee breaks its caller.
 _LOAD_WEIGHT = 0.25
 # Kinds of signals on a pod whose harm is to its neighbours on the node.
-_STARVES_NODE = ("pod.cpu_hog",)
+STARVES_NODE = ("pod.cpu_hog",)
 # Slack for clock skew between nodes and for scrape intervals, on top of each source's own delay.
 _SKEW_S = 30.0
 # An order of events that contradicts a link makes it less likely, it does not forbid it.
@@ -42,7 +42,7 @@ LINK = {
 }
 
 
-def entity_key(kind: str, name: str) -> pl.Expr:
+def entity_key(kind: str | pl.Expr, name: str | pl.Expr) -> pl.Expr:
     """One text key for an entity held in two columns."""
     return pl.concat_str(kind, name, separator="\x1f")
 
@@ -65,7 +65,7 @@ def with_load(edges: pl.DataFrame) -> pl.DataFrame:
 
 def with_crowding(edges: pl.DataFrame, signals: pl.DataFrame) -> pl.DataFrame:
     """Edges plus one from each pod that starves its node to every other pod on that node."""
-    hogs = signals.filter(pl.col("kind").is_in(_STARVES_NODE)).select("entity_type", "entity").unique()
+    hogs = signals.filter(pl.col("kind").is_in(STARVES_NODE)).select("entity_type", "entity").unique()
     placed = edges.filter(pl.col("kind") == "hosts", pl.col("dst_type") == "pod")
     beside = placed.join(hogs, left_on=["dst_type", "dst"], right_on=["entity_type", "entity"]).join(
         placed, on=["src_type", "src"], suffix="_other"

@@ -10,6 +10,7 @@ import polars as pl
 
 from correlate.engine import Detection
 from correlate.incident import Incidents
+from correlate.journal import changes
 from correlate.signals import TIME
 from store import Store, Window
 
@@ -159,7 +160,18 @@ def save_incidents(store: Store, tenant: str, found: Incidents, judged: Window, 
     store.insert_frame("incident_signals", _versioned(held, tenant, version))
     store.insert_frame("incidents", _versioned(gone, tenant, version, deleted=True))
     store.insert_frame("incidents", _versioned(rows, tenant, version))
+    known = existing.select(IncidentId="incident_id", SignalId="id")
+    _save_events(store, tenant, changes(old_rows, rows, known, held), version)
     return rows.height
+
+
+def _save_events(store: Store, tenant: str, events: pl.DataFrame, version: int) -> None:
+    """Append to the incidents' history. `version` is the time of the pass in nanoseconds."""
+    at = pl.lit(version // 1_000_000).cast(pl.Datetime("ms", "UTC"))
+    store.insert_frame(
+        "incident_events",
+        events.with_columns(Tenant=pl.lit(tenant), At=at, Version=pl.lit(version, pl.UInt64)),
+    )
 
 
 def _touching(found: Incidents, judged: Window) -> tuple[pl.DataFrame, pl.DataFrame]:

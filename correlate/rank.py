@@ -15,6 +15,8 @@ from correlate.links import entity_key
 from correlate.settings import CorrelateSettings
 
 _FUSE_OTHERS = 0.2
+_LEADING = ("entity_type", "entity", "kind", "explanation", "title", "action", "root_prior", "fit")
+_OF_LOAD = 0.5
 _EXPLAIN_SWEEPS = 4
 _EXPLAIN_SHARE = 0.9
 # A cause looks at least about as bad as what it broke; a faint one explains nothing away.
@@ -27,19 +29,29 @@ _LATE_SLACK_S = 60.0
 # Log-weight of "something that left no evidence did it".
 _UNKNOWN_LOGIT = -2.3
 
+PARTS = ("evidence", "explained", "unexplained", "lateness")
+"""What a candidate's `logit` is the sum of: its own evidence, and what speaks against it."""
+
 # Sums depend on the order of their terms in the last digits; what is compared is rounded, so that rows may come in any.
 _DIGITS = 9
 
 
 def fused(members: pl.DataFrame) -> pl.DataFrame:
     """Root evidence per (component, entity): `own` in 0..1 and the kind and sentence that lead it."""
-    weighted = with_fit(members).with_columns(
-        weighted=(pl.col("score") / 10.0).clip(0.0, 1.5) * pl.col("root_prior") * pl.col("fit")
+    # How busy a node is, its pods decide: measured there it says that something is wrong, not what.
+    load = (pl.col("entity_type") == "node") & (pl.col("family") == "metric") & ~pl.col("state_change")
+    weighted = (
+        with_fit(members)
+        .with_columns(root_prior=pl.when(load).then(_OF_LOAD * pl.col("root_prior")).otherwise("root_prior"))
+        .with_columns(weighted=(pl.col("score") / 10.0).clip(0.0, 1.5) * pl.col("root_prior") * pl.col("fit"))
     )
     by_family = (
         weighted.sort("weighted", "onset", "id", descending=[True, False, False])
         .group_by("component", "key", "family", maintain_order=True)
-        .agg(pl.first("entity_type", "entity", "kind", "explanation", "weighted", "title", "action"), pl.min("onset"))
+        .agg(
+            pl.first(*_LEADING, "weighted"),
+            pl.min("onset"),
+        )
     )
     ids = members.sort("onset", "id").group_by("component", "key").agg(signal_ids=pl.col("id"))
     best = pl.col("weighted").max()
@@ -47,7 +59,7 @@ def fused(members: pl.DataFrame) -> pl.DataFrame:
         by_family.sort("weighted", "family", descending=[True, False])
         .group_by("component", "key", maintain_order=True)
         .agg(
-            pl.first("entity_type", "entity", "kind", "explanation", "title", "action"),
+            pl.first(*_LEADING),
             pl.min("onset"),
             own=(best + _FUSE_OTHERS * (pl.col("weighted").sum() - best)).round(_DIGITS),
             families=pl.col("family").sort(),
@@ -70,12 +82,14 @@ def explained_away(candidates: pl.DataFrame, links: pl.DataFrame) -> pl.DataFram
     pairs = closure(links)
     state = candidates.with_columns(residual=pl.col("own"))
     for _ in range(_EXPLAIN_SWEEPS):
-        causes = state.select("component", cause="key", cause_residual="residual")
+        causes = state.select("component", cause="key", cause_residual="residual", fits=pl.col("fit") > 1.0)
         effects = state.select("component", effect="key", own="own")
         taken = (
             pairs.join(causes, on=["component", "cause"])
             .join(effects, on=["component", "effect"])
             .with_columns(ratio=pl.col("cause_residual") / pl.col("own").clip(0.01))
+            # A change does not look bad itself: one that fits by its mechanism explains what is worse than it.
+            .with_columns(ratio=pl.when("fits").then(pl.max_horizontal("ratio", 1.0)).otherwise("ratio"))
             .filter(pl.col("ratio") >= _EXPLAIN_RATIO)
             .with_columns(share=pl.col("weight") * pl.col("ratio").clip(0.0, 1.0))
             .sort("share", "cause", descending=[True, False])
@@ -149,12 +163,12 @@ def ranked(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettin
         .join(first, on="component", how="left")
         .with_columns(late_s=late.fill_null(0.0))
         .with_columns(
-            logit=(
-                pl.col("residual").clip(0.001).log()
-                + (_COVERAGE_FLOOR + (1 - _COVERAGE_FLOOR) * pl.col("coverage")).log()
-                - (_LATE_PER_MINUTE * pl.col("late_s") / 60.0).clip(0.0, _LATE_MAX)
-            ).round(_DIGITS)
+            evidence=pl.col("own").clip(0.001).log(),
+            explained=pl.col("residual").clip(0.001).log() - pl.col("own").clip(0.001).log(),
+            unexplained=(_COVERAGE_FLOOR + (1 - _COVERAGE_FLOOR) * pl.col("coverage")).log(),
+            lateness=-(_LATE_PER_MINUTE * pl.col("late_s") / 60.0).clip(0.0, _LATE_MAX),
         )
+        .with_columns(logit=pl.sum_horizontal(*PARTS).round(_DIGITS))
         .drop("first_effect")
     )
     # Sharper than plain odds: near-ties stay near-ties, clear winners read as clear.

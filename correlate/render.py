@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from correlate.confidence import with_shown
+from correlate.links import entity_key
+from correlate.rank import PARTS
+
 
 def _array(column: str) -> pl.Expr:
     """A list column of JSON texts as the text of one JSON array."""
@@ -24,7 +28,8 @@ def root_causes_json(candidates: pl.DataFrame, entities: pl.DataFrame, same: pl.
     )
     no_names = pl.lit([], pl.List(pl.String))
     shown = (
-        candidates.join(aliases, on=["entity_type", "entity"], how="left")
+        with_shown(candidates)
+        .join(aliases, on=["entity_type", "entity"], how="left")
         .join(same, on="key", how="left")
         .with_columns(
             aliases=pl.concat_list(pl.col("aliases").fill_null(no_names), pl.col("names").fill_null(no_names))
@@ -33,16 +38,22 @@ def root_causes_json(candidates: pl.DataFrame, entities: pl.DataFrame, same: pl.
             .list.sort()
         )
     )
-    rounded = pl.col("own", "residual", "coverage", "late_s", "logit").round(4)
+    rounded = pl.col("own", "root_prior", "fit", "residual", "coverage", "late_s", "logit").round(4)
     text = pl.struct(
         "rank",
-        score=pl.col("confidence").round(4),
+        score=pl.col("shown").round(4),
         entity=pl.struct(type="entity_type", name="entity", aliases="aliases"),
         kind="kind",
         explanation="explanation",
         action="action",
         signal_ids="signal_ids",
-        terms=pl.struct(rounded, explained_by=pl.col("explained_by").str.replace("\x1f", ":"), families="families"),
+        terms=pl.struct(
+            rounded,
+            raw_confidence=pl.col("confidence").round(4),
+            explained_by=pl.col("explained_by").str.replace("\x1f", ":"),
+            families="families",
+            sum=pl.struct(pl.col(*PARTS).round(4)),
+        ),
     ).struct.json_encode()
     return (
         shown.sort("component", "rank")
@@ -61,6 +72,31 @@ def blast_radius_json(hurt: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def parts_played(members: pl.DataFrame, inside: pl.DataFrame) -> pl.DataFrame:
+    """(component, key, part): root_cause, critical_failure, impact or context of each entity.
+
+    The critical failure is the effect that links from the root lead to most strongly: where the cause first shows.
+    """
+    order = pl.col("role").replace_strict(["cause", "effect", "context"], [0, 1, 2], return_dtype=pl.Int64)
+    keyed = members.with_columns(key=entity_key("entity_type", "entity"))
+    played = keyed.group_by("component", "key").agg(order=order.min())
+    causes, effects = (played.filter(pl.col("order") == which).select("component", "key") for which in (0, 1))
+    strength = keyed.group_by("component", "id").agg(pl.max("score"))
+    critical = (
+        inside.join(causes, left_on=["component", "cause"], right_on=["component", "key"], how="semi")
+        .join(effects, left_on=["component", "effect"], right_on=["component", "key"], how="semi")
+        .join(strength, left_on=["component", "effect_id"], right_on=["component", "id"])
+        .with_columns(felt=(pl.col("weight") * pl.col("score")).round(9))
+        .sort("felt", "lag_s", "effect", descending=[True, False, False])
+        .unique("component", keep="first", maintain_order=True)
+        .select("component", key="effect", critical=pl.lit(value=True))
+    )
+    names = pl.col("order").replace_strict([0, 1, 2], ["root_cause", "impact", "context"], return_dtype=pl.String)
+    return played.join(critical, on=["component", "key"], how="left").select(
+        "component", "key", part=pl.when(pl.col("critical")).then(pl.lit("critical_failure")).otherwise(names)
+    )
+
+
 def graph_json(members: pl.DataFrame, inside: pl.DataFrame) -> pl.DataFrame:
     """(component, graph): entities as nodes; between two of them the likeliest causal link."""
     order = pl.col("role").replace_strict(["cause", "effect", "context"], [0, 1, 2], return_dtype=pl.Int64)
@@ -68,8 +104,10 @@ def graph_json(members: pl.DataFrame, inside: pl.DataFrame) -> pl.DataFrame:
         members.with_columns(order=order)
         .sort("order", "onset", "id")
         .unique(subset=["component", "entity_type", "entity"], keep="first", maintain_order=True)
+        .with_columns(key=entity_key("entity_type", "entity"))
+        .join(parts_played(members, inside), on=["component", "key"], how="left", maintain_order="left")
         .group_by("component", maintain_order=True)
-        .agg(nodes=pl.struct(type="entity_type", name="entity", role="role").struct.json_encode())
+        .agg(nodes=pl.struct(type="entity_type", name="entity", role="role", part="part").struct.json_encode())
     )
 
     def end(column: str) -> pl.Expr:

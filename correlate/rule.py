@@ -7,6 +7,8 @@ operator can see.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,3 +46,8 @@ class Rule:
     reads: tuple[str, ...]
     detect: Detect
     metrics: str = ""
+
+
+def named(metrics: Iterable[str]) -> str:
+    """A regular expression that fits just these metrics, for `Rule.metrics`."""
+    return f"^(?:{'|'.join(map(re.escape, metrics))})$"

@@ -59,7 +59,7 @@ def _roots(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettin
     return best.select("component", id="signal_ids").explode("id", empty_as_null=False)
 
 
-def _inside(links: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
+def inside_parts(links: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
     """`links` between members of one component, with that component."""
     where = members.select("component", "id")
     return (
@@ -72,7 +72,7 @@ def _inside(links: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
 def separated(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
     """`members` with a component for each independent root; `links` are theirs, entities already merged."""
     for _ in range(_ROUNDS):
-        parts = _one_round(members, _inside(links, members), settings)
+        parts = _one_round(members, inside_parts(links, members), settings)
         if parts.is_empty():
             break
         moved = members.join(parts, on=["component", "id"], how="left")
@@ -106,7 +106,7 @@ def _better_explained(
     opening: pl.DataFrame, members: pl.DataFrame, links: pl.DataFrame, own: pl.DataFrame, settings: CorrelateSettings
 ) -> pl.DataFrame:
     """(component, id, part): signals of the old root's that a new part's root accounts for more strongly."""
-    part_links = _inside(links, opening)
+    part_links = inside_parts(links, opening)
     roots = _roots(opening, part_links, settings)
     whole = opening.select("whole", "component").unique()
     start = roots.join(whole, on="component").select(component="whole", id="id", part="component")

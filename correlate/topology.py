@@ -37,6 +37,7 @@ def entities(frames: Frames, seen: pl.LazyFrame | None = None) -> pl.LazyFrame:
         _models(seen),
         *_labelled(frames),
         _changes(frames),
+        _commits(frames),
         peers(frames, seen)
         .filter(pl.col("src_type") == "dependency")
         .select(type="src_type", name="src", alias=pl.lit("")),
@@ -153,6 +154,47 @@ def _changes(frames: Frames) -> pl.LazyFrame:
     ).explode("alias", empty_as_null=False)
 
 
+def _commits(frames: Frames) -> pl.LazyFrame:
+    """Commits by revision, in full and as people shorten it."""
+    rows = frames["changes"].filter(pl.col("what") == "commit", pl.col("revision") != "")
+    short = [pl.col("revision").str.slice(0, length) for length in (12, 8, 7)]
+    return rows.select(type=pl.lit("commit"), name="revision", alias=pl.concat_list(*short)).explode(
+        "alias", empty_as_null=False
+    )
+
+
+def _shipped(frames: Frames) -> pl.LazyFrame:
+    """Commit -> services whose first deployment since then ships it, valid from that deployment on.
+
+    A deployment ships what was committed before its own revision and after the service's deployment before.
+    """
+    rows = frames["changes"]
+    commits = rows.filter(pl.col("what") == "commit", pl.col("revision") != "").select("revision", committed="time")
+    heads = commits.select("revision", head="committed").unique(subset="revision", keep="any")
+    deployments = (
+        rows.filter(pl.col("what") == "deployment", pl.col("service") != "")
+        .join(heads, on="revision", how="left")
+        .with_columns(head=pl.coalesce("head", "time"))
+        .sort("service", "time")
+        .with_columns(before=pl.col("head").shift(1).over("service"))
+        .select("service", "head", "before", deployed="time")
+    )
+    shipped = commits.join(deployments, how="cross").filter(
+        pl.col("committed") <= pl.col("head"),
+        pl.col("before").is_null() | (pl.col("committed") > pl.col("before")),
+    )
+    return shipped.select(
+        kind=pl.lit("ships"),
+        src_type=pl.lit("commit"),
+        src="revision",
+        dst_type=pl.lit("service"),
+        dst="service",
+        valid_from="deployed",
+        valid_to=pl.col("deployed") + pl.duration(hours=2),
+        weight=pl.lit(1.0),
+    )
+
+
 def _changed(frames: Frames) -> pl.LazyFrame:
     """Change -> the service it was made to."""
     rows = frames["changes"].filter(pl.col("what") != "commit")
@@ -215,6 +257,7 @@ def edges(frames: Frames, seen: pl.LazyFrame | None = None) -> pl.LazyFrame:
         _pairs(workloads, "serves", "owner", "model", src_type="workload"),
         _pairs(_own_service(workloads), "serves", "service", "model"),
         _changed(frames),
+        _shipped(frames),
         calls(frames),
         graphed(frames, seen),
         uses_model(frames),

@@ -68,6 +68,7 @@ class Committer:
         careful: Careful,
         telemetry: Telemetry,
         max_memory_bytes: int,
+        waiting: Callable[[], bool],
     ) -> None:
         self.stats = Stats()
         self.careful = careful
@@ -77,6 +78,8 @@ class Committer:
         self._store = store
         self._ledger = ledger
         self._closing = closing
+        # Whether another batch will follow at once.
+        self._waiting = waiting
         self._lock = threading.Lock()
 
     def write(self, requests: list[Request]) -> None:
@@ -136,7 +139,7 @@ class Committer:
             # It would fail again, and what could be stored is stored.
             _log.error("what was refused of batch %d stays untold: %s", batch, error)
             rejections, became, redacted = [], {}, {}
-        self._ledger.commit(batch, [request.key for request in requests], became)
+        self._ledger.commit(batch, [request.key for request in requests], became, more=self._waiting())
         seconds = time.perf_counter() - started
         signal = landing.signal
         self._telemetry.committed(signal, requests, seconds)

@@ -19,6 +19,8 @@ from store.rejections import DeadLetters
 from store.settings import Home
 
 _HOUR = 3600.0
+# How long a batch begun ahead may wait for its rows: its number tells when they came.
+_AHEAD_S = 2.0
 
 
 class BatchNumbers:
@@ -52,6 +54,8 @@ class Ledger:
         # other receivers write to the ledger too.
         self._complete = False
         self._forget_at = 0.0
+        # Batches begun with the commit of another, and until when they may be used.
+        self._ahead: dict[int, float] = {}
         self.dead_letters = DeadLetters(store)
 
     def recover(self) -> int:
@@ -73,17 +77,37 @@ class Ledger:
 
     def begin(self) -> int:
         """The number of a new batch, written down before anything of it is stored. Raises StoreError."""
-        number = self._numbers.next()
-        batches.record(self._store, State.BEGUN, [number], self._settings.receiver)
+        with self._lock:
+            ahead, self._ahead = self._ahead, {}
+        fresh = [number for number, until in ahead.items() if until > time.monotonic()]
+        stale = dict.fromkeys((number for number in ahead if number not in fresh), State.DISCARDED)
+        number = fresh.pop() if fresh else self._numbers.next()
+        with self._lock:
+            self._ahead.update((other, ahead[other]) for other in fresh)
+        if number not in ahead or stale:
+            self._record({**stale, number: State.BEGUN})
         return number
 
-    def commit(self, batch: int, keys: Sequence[bytes], became: Mapping[bytes, Outcome] | None = None) -> None:
+    def commit(
+        self,
+        batch: int,
+        keys: Sequence[bytes],
+        became: Mapping[bytes, Outcome] | None = None,
+        *,
+        more: bool = False,
+    ) -> None:
         """Write down that `batch` is stored and holds the requests `keys`; `became` has what is known of some.
 
-        Raises StoreError.
+        With `more` to come, the next batch is begun by the same write. Raises StoreError.
         """
-        batches.record(self._store, State.COMMITTED, [batch], self._settings.receiver, keys)
+        states = {batch: State.COMMITTED}
+        following = self._numbers.next() if more else None
+        if following is not None:
+            states[following] = State.BEGUN
+        self._record(states, keys)
         with self._lock:
+            if following is not None:
+                self._ahead[following] = time.monotonic() + _AHEAD_S
             self._recent.update(dict.fromkeys(keys, STORED))
             self._recent.update(became or {})
             while len(self._recent) > self._settings.remember_in_memory:
@@ -94,7 +118,17 @@ class Ledger:
         """Delete the rows of batches that will not be committed. Raises StoreError."""
         if numbers:
             batches.discard(self._store, numbers)
-            batches.record(self._store, State.DISCARDED, numbers, self._settings.receiver)
+            self._record(dict.fromkeys(numbers, State.DISCARDED))
+
+    def close(self) -> None:
+        """Say of batches begun ahead that there will be none. Raises StoreError."""
+        with self._lock:
+            ahead, self._ahead = self._ahead, {}
+        if ahead:
+            self._record(dict.fromkeys(ahead, State.DISCARDED))
+
+    def _record(self, states: Mapping[int, State], keys: Sequence[bytes] = ()) -> None:
+        batches.record(self._store, states, self._settings.receiver, keys)
 
     def outcome(self, key: bytes) -> Outcome | None:
         """What became of the request when it was stored; None when memory does not know it as stored."""

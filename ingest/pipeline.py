@@ -57,6 +57,7 @@ class Pipeline:
         self._ledger = Ledger(store, settings)
         self._stopping = threading.Event()
         self._careful = Careful()
+        self._groups = Groups(settings.max_batch_bytes, _WAIT * settings.commit_timeout_s)
         self._committer = Committer(
             store,
             self._ledger,
@@ -64,8 +65,8 @@ class Pipeline:
             self._careful,
             self.telemetry,
             settings.max_batch_memory_bytes,
+            lambda: len(self._groups) > 0,
         )
-        self._groups = Groups(settings.max_batch_bytes, _WAIT * settings.commit_timeout_s)
         self.telemetry.watch(lambda: len(self._groups), lambda: self.budget.used)
         self._under_way: dict[bytes, Request] = {}
         self._lock = threading.Lock()
@@ -128,7 +129,11 @@ class Pipeline:
                 hold.release()
                 raise Overloaded("the receiver is stopping")
             landing = admitted.landing
-            if self._careful.with_(self.tenant, landing.signal):
+            metrics = landing.signal is Signal.METRICS
+            # Only where items can be refused at once does a tenant lose just the series that it has too many.
+            if self._careful.with_(self.tenant, landing.signal) or (
+                metrics and self.tenant in self._watch.series.capped
+            ):
                 landing = landing.careful()
             request = Request(key, self.tenant, landing, body, received_ns, hold, admitted.fields, admitted.suspect)
             try:
@@ -139,6 +144,10 @@ class Pipeline:
             self._quota.charge(self.tenant, len(body))
             self._under_way[key] = request
             request.done.add_done_callback(lambda _: self._under_way.pop(key, None))
+            if metrics:
+                # Once it is stored, because only then can its series be counted.
+                size = len(body)
+                request.done.add_done_callback(lambda _: self._watch.series.charge(self.tenant, size))
             return request
 
     def _work(self) -> None:
@@ -178,3 +187,7 @@ class Pipeline:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
+        try:
+            self._ledger.close()
+        except StoreError as error:
+            _log.debug("the next start will find a batch begun: %s", error)

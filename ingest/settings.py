@@ -98,6 +98,12 @@ class IngestSettings(BaseModel):
     max_log_body_bytes: int = Field(
         default=MIB, ge=1, description="Longest body of a log record; records with a longer one are rejected."
     )
+    max_series: int = Field(
+        default=1_000_000,
+        ge=0,
+        description="Metric series that a tenant may have within an hour; beyond that, points of further series "
+        "are rejected until it has fewer again. Counted every ten looks at the store; 0 is no such limit.",
+    )
     min_free_bytes: int = Field(
         default=1024 * MIB,
         ge=0,

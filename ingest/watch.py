@@ -11,6 +11,7 @@ import threading
 
 from ingest.errors import Overloaded
 from ingest.reason import Reason
+from ingest.series_cap import SeriesCap
 from ingest.settings import IngestSettings
 from store import Store, condition
 from store.errors import StoreError
@@ -18,6 +19,7 @@ from store.errors import StoreError
 _log = logging.getLogger(__name__)
 # Counting parts asks the engine; a disk fills faster than parts pile up.
 _PARTS_EVERY = 5
+_SERIES_EVERY = 10
 
 
 class Watch:
@@ -26,6 +28,7 @@ class Watch:
     def __init__(self, store: Store, settings: IngestSettings) -> None:
         self._store = store
         self._settings = settings
+        self.series = SeriesCap(store, settings)
         self._full: dict[str, str] = {}
         self._detached: dict[str, int] = {}
         self._stopping = threading.Event()
@@ -41,7 +44,7 @@ class Watch:
                 parts,
                 table,
             )
-        self._look(parts=True)
+        self._look(parts=True, series=True)
         self._thread.start()
 
     def refuse_when_full(self) -> None:
@@ -56,15 +59,21 @@ class Watch:
             Reason("broken_parts", f"{parts} broken parts of {table} were set aside", blocks=False)
             for table, parts in self._detached.items()
         ]
-        return [*full, *broken]
+        capped = len(self.series.capped)
+        many = (
+            [Reason("series_capped", f"new metric series of {capped} tenants are refused", blocks=False)]
+            if capped
+            else []
+        )
+        return [*full, *broken, *many]
 
     def _look_on(self) -> None:
         looks = 0
         while not self._stopping.wait(self._settings.watch_interval_s):
             looks += 1
-            self._look(parts=looks % _PARTS_EVERY == 0)
+            self._look(parts=looks % _PARTS_EVERY == 0, series=looks % _SERIES_EVERY == 0)
 
-    def _look(self, *, parts: bool) -> None:
+    def _look(self, *, parts: bool, series: bool) -> None:
         settings = self._settings
         try:
             room = condition.room(self._store)
@@ -73,6 +82,8 @@ class Watch:
             if parts:
                 share = condition.crowding(self._store)
                 self._judge("parts", share > settings.max_parts_ratio, "too many parts wait to be merged")
+            if series:
+                self.series.look()
         except (StoreError, OSError) as error:
             _log.debug("the state of the store is unknown: %s", error)
 

@@ -271,6 +271,9 @@ class Landing:
         innermost = self.judged(Level(points, columns, self.texts(message, "s")), branches, "Reason", "ScopeReason")
         query = flatten(self.named(between), "", given, {"s": innermost}, self.spent)
         hashed = f"SELECT * EXCEPT ResourceHash, {SERIES_HASH} AS SeriesHash\nFROM (\n{indent(query, '  ')}\n)"
+        if self.values.nested:
+            capped = f"toUInt8({rejections.TOO_MANY_SERIES}) AS Reason"
+            hashed = f"SELECT * REPLACE ({capped})\nFROM (\n{indent(hashed, '  ')}\n)"
         return [
             stage(self.named(between), {**self.passed(), **shared, points: self.array(points, "data_points")}),
             self.view(between, some),

@@ -274,7 +274,7 @@ def labelled() -> str:
         f"SELECT s.*,\n{listed(TYPED[0])}\nFROM (\n{indent(named, '  ')}\n) AS s\n"
         f"LEFT ANY JOIN (\n{indent(known, '  ')}\n) AS d ON {on}"
     )
-    columns = {**same(GIVEN, _SHARED, _NUMBERS, _COUNTED, _HISTOGRAM_SERIES), "Histograms": "AsHistograms"}
+    columns = {**same(GIVEN, _SHARED, _NUMBERS, _COUNTED, _HISTOGRAM_SERIES), "Histograms": "KeptHistograms"}
     return step(steps(joined, TYPED[1:]), columns)
 
 

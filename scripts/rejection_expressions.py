@@ -20,6 +20,13 @@ TIME_IN_FUTURE, TIME_TOO_OLD, TRACE_ID, SPAN_ID, ATTRIBUTES, VALUE_SIZE, BODY_SI
 )  # fmt: skip
 STORED = f"(0, {TIME_MISSING})"
 
+# Whether the tenant has too many series (migrations/0009_series_cap.sql) and this is none of those it goes on with.
+UNKNOWN_SERIES = (
+    "Tenant IN (SELECT Tenant FROM series_capped)"
+    " AND cityHash64(Tenant, SeriesHash) NOT IN (SELECT Id FROM series_known)"
+)
+TOO_MANY_SERIES = f"if(Reason IN {STORED} AND {UNKNOWN_SERIES}, {SERIES}, Reason)"
+
 # The year 1, which a Go program sends for "no time": -6795364578871345152 as an unsigned number.
 _NO_TIMES = "(0, 11651379494838206464)"
 # Arrays and maps are measured in memory, all of an item together: an element takes some 60 bytes more than in text,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from scripts.landing_columns import METRIC, SERIES_HASH, Columns
 from scripts.otlp_expressions import LAST_TIME, MAP, literal, time
+from scripts.rejection_expressions import UNKNOWN_SERIES
 
 # https://github.com/prometheus/prometheus/blob/main/model/value/value.go
 STALE_NAN = 0x7FF0000000000002
@@ -65,6 +66,7 @@ def within(milliseconds: str) -> str:
 UNSTORABLE = "a time that cannot be stored"
 IN_FUTURE = "a time too far in the future"
 TOO_OLD = "a time older than what is kept"
+TOO_MANY = "too many new series"
 
 
 def known(milliseconds: str) -> str:
@@ -234,20 +236,31 @@ TYPED: tuple[Columns, ...] = (
     },
     {
         "ServiceName": "ResourceAttributes['service.name']",
-        "PointTimes": f"if(ExemplarsAlone, [if({within('arrayMax(ExemplarTimes)')}, arrayMax(ExemplarTimes), "
+        "AllTimes": f"if(ExemplarsAlone, [if({within('arrayMax(ExemplarTimes)')}, arrayMax(ExemplarTimes), "
         "toInt64(intDiv(Received, 1000000)))], SeriesTimes)",
         "PointStarts": "if(ExemplarsAlone, [toInt64(0)], SeriesStarts)",
         "PointValues": "if(ExemplarsAlone, [toFloat64(0)], SeriesValues)",
-        "Samples": "length(SeriesTimes)",
+        "AllSamples": "length(SeriesTimes)",
         # Those beside histograms count with the histogram that carries them.
-        "Exemplars": "if(WithExemplars AND empty(AsHistograms), length(ExemplarTimes), 0)",
-        "Rejected": "SamplesRejected + HistogramsRejected + ExemplarsRejected",
-        "Reason": "multiIf(Fault != '', Fault, SamplesRejected = 0, '', "
+        "AllExemplars": "if(WithExemplars AND empty(AsHistograms), length(ExemplarTimes), 0)",
+        "AllRejected": "SamplesRejected + HistogramsRejected + ExemplarsRejected",
+        "AllReason": "multiIf(Fault != '', Fault, SamplesRejected = 0, '', "
         f"arrayExists(t -> NOT {storable('t')}, SampleTimes), {UNSTORABLE!r}, "
         f"arrayExists(t -> t > LatestMs, SampleTimes), {IN_FUTURE!r}, {TOO_OLD!r})",
     },
     {"ResourceHash": METRIC["ResourceHash"]},
     {"SeriesHash": SERIES_HASH.replace("Attributes", "Labels")},
+    {"IsUnknown": UNKNOWN_SERIES},
+    # A series too many keeps nothing, and all of it counts as refused.
+    {
+        "PointTimes": "if(IsUnknown, [], AllTimes)",
+        "KeptHistograms": "if(IsUnknown, [], AsHistograms)",
+        "Samples": "if(IsUnknown, 0, AllSamples)",
+        "Exemplars": "if(IsUnknown, 0, AllExemplars)",
+        "Rejected": "AllRejected + if(IsUnknown, AllSamples + length(AsHistograms)"
+        " + if(WithExemplars, length(ExemplarTimes), 0), 0)",
+        "Reason": f"if(AllReason = '' AND IsUnknown, {TOO_MANY!r}, AllReason)",
+    },
 )
 
 # Of the points of all kinds: exemplars, on the last point of a series in a request.

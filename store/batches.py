@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from enum import IntEnum
 
@@ -42,16 +42,20 @@ class State(IntEnum):
     DISCARDED = 3
 
 
-def record(store: Store, state: State, batches: Iterable[int], receiver: str, keys: Iterable[bytes] = ()) -> None:
-    """Write a state of batches to the ledger, with the requests that one committed batch holds.
+def record(store: Store, states: Mapping[int, State], receiver: str, keys: Iterable[bytes] = ()) -> None:
+    """Write states of batches to the ledger, with the requests that the one committed batch among them holds.
 
     All or nothing, and on disk when it returns. Raises StoreError.
     """
     name = receiver.encode()
     # RowBinary: FixedString(16), UInt64, Enum8, String, DateTime64(3).
     # https://clickhouse.com/docs/interfaces/formats/RowBinary
-    tail = struct.pack("<bB", state, len(name)) + name + struct.pack("<q", time.time_ns() // 1_000_000)
-    rows = [part for batch in batches for key in (_NO_REQUEST, *keys) for part in (key, struct.pack("<Q", batch), tail)]
+    now = name + struct.pack("<q", time.time_ns() // 1_000_000)
+    rows: list[bytes] = []
+    for batch, state in states.items():
+        tail = struct.pack("<QbB", batch, state, len(name)) + now
+        for key in (_NO_REQUEST, *(keys if state is State.COMMITTED else ())):
+            rows += (key, tail)
     store.insert_bytes("ingest_ledger", rows, "RowBinary", {"async_insert": 0})
 
 

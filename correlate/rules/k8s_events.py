@@ -120,6 +120,7 @@ def _with_entity(rows: pl.LazyFrame) -> pl.LazyFrame:
         .when(kind == "Ingress").then(pl.lit("ingress"))
         .when((kind == "Pod") & ~reload).then(pl.lit("pod"))
         .when(kind == "Job").then(pl.lit("job"))
+        .when(kind == "Service").then(pl.lit("service"))
         .otherwise(pl.lit("workload")),
         entity=pl.when(gpu & address.is_not_null()).then(pl.format("{}/{}", name, address.fill_null("")))
         .when(gpu).then(pl.format("{}/gpu{}", name, index.fill_null("")))

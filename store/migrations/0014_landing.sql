@@ -1843,51 +1843,54 @@ FROM landing_points_nested
 WHERE notEmpty(Gauge);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_gauge_mv_nested${on_cluster} TO arriving_metrics_gauge AS
-SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
+SELECT * REPLACE (toUInt8(if(Reason IN (0, 100) AND Tenant IN (SELECT Tenant FROM series_capped) AND cityHash64(Tenant, SeriesHash) NOT IN (SELECT Id FROM series_known), 8, Reason)) AS Reason)
 FROM (
-  SELECT
-      Tenant,
-      Batch,
-      Received,
-      Request,
-      Suspect,
-      HashInner,
-      HashOuter,
-      ResourceAttributes,
-      ResourceAttributeTypes,
-      ResourceDroppedAttrCount,
-      ResourceSchemaUrl,
-      ServiceName,
-      ScopeName,
-      ScopeVersion,
-      ScopeAttributes,
-      ScopeDroppedAttrCount,
-      ScopeSchemaUrl,
-      ResourceHash,
-      MetricName,
-      MetricDescription,
-      MetricUnit,
-      MetricMetadata,
-      mapFromArrays(CAST(s_attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), s_attributes.v)) AS Attributes,
-      fromUnixTimestamp64Nano(toInt64(if(s_start_time_unix_nano > 5662224000000000000, 0, s_start_time_unix_nano)), 'UTC') AS StartTimeUnix,
-      fromUnixTimestamp64Nano(toInt64(if(if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano) > 0, if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano), Received)), 'UTC') AS TimeUnix,
-      s_flags AS Flags,
-      CAST(s_attributes.v.t, 'Array(Int8)') AS AttributeTypes,
-      if(s_value = 'as_int', toFloat64(s_as_int), s_as_double) AS Value,
-      s_value AS ValueType,
-      if(s_as_int > 9007199254740992 OR s_as_int < -9007199254740992, s_as_int, 0) AS ValueInt,
-      arrayMap(a -> mapFromArrays(CAST(a.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), a.v.t, a.v.s, a.v.b, a.v.i, a.v.d, a.v.x, a.v.A, a.v.M)), s_exemplars.filtered_attributes) AS `Exemplars.FilteredAttributes`,
-      arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t), 'UTC'), s_exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
-      arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), s_exemplars.value, s_exemplars.as_double, s_exemplars.as_int) AS `Exemplars.Value`,
-      arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
-      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`,
-      toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
+  SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
   FROM (
-    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge.attributes AS s_attributes, Gauge.start_time_unix_nano AS s_start_time_unix_nano, Gauge.time_unix_nano AS s_time_unix_nano, Gauge.flags AS s_flags, Gauge.value AS s_value, Gauge.as_int AS s_as_int, Gauge.as_double AS s_as_double, Gauge.exemplars AS s_exemplars
-    FROM landing_gauge_nested
+    SELECT
+        Tenant,
+        Batch,
+        Received,
+        Request,
+        Suspect,
+        HashInner,
+        HashOuter,
+        ResourceAttributes,
+        ResourceAttributeTypes,
+        ResourceDroppedAttrCount,
+        ResourceSchemaUrl,
+        ServiceName,
+        ScopeName,
+        ScopeVersion,
+        ScopeAttributes,
+        ScopeDroppedAttrCount,
+        ScopeSchemaUrl,
+        ResourceHash,
+        MetricName,
+        MetricDescription,
+        MetricUnit,
+        MetricMetadata,
+        mapFromArrays(CAST(s_attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), s_attributes.v)) AS Attributes,
+        fromUnixTimestamp64Nano(toInt64(if(s_start_time_unix_nano > 5662224000000000000, 0, s_start_time_unix_nano)), 'UTC') AS StartTimeUnix,
+        fromUnixTimestamp64Nano(toInt64(if(if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano) > 0, if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano), Received)), 'UTC') AS TimeUnix,
+        s_flags AS Flags,
+        CAST(s_attributes.v.t, 'Array(Int8)') AS AttributeTypes,
+        if(s_value = 'as_int', toFloat64(s_as_int), s_as_double) AS Value,
+        s_value AS ValueType,
+        if(s_as_int > 9007199254740992 OR s_as_int < -9007199254740992, s_as_int, 0) AS ValueInt,
+        arrayMap(a -> mapFromArrays(CAST(a.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), a.v.t, a.v.s, a.v.b, a.v.i, a.v.d, a.v.x, a.v.A, a.v.M)), s_exemplars.filtered_attributes) AS `Exemplars.FilteredAttributes`,
+        arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t), 'UTC'), s_exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
+        arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), s_exemplars.value, s_exemplars.as_double, s_exemplars.as_int) AS `Exemplars.Value`,
+        arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
+        arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`,
+        toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
+    FROM (
+      SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Gauge.attributes AS s_attributes, Gauge.start_time_unix_nano AS s_start_time_unix_nano, Gauge.time_unix_nano AS s_time_unix_nano, Gauge.flags AS s_flags, Gauge.value AS s_value, Gauge.as_int AS s_as_int, Gauge.as_double AS s_as_double, Gauge.exemplars AS s_exemplars
+      FROM landing_gauge_nested
+    )
+    ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars
+    WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8')
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars
-  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8')
 );
 
 CREATE TABLE IF NOT EXISTS landing_sum_nested${on_cluster}
@@ -1932,53 +1935,56 @@ FROM landing_points_nested
 WHERE notEmpty(Sum);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_sum_mv_nested${on_cluster} TO arriving_metrics_sum AS
-SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
+SELECT * REPLACE (toUInt8(if(Reason IN (0, 100) AND Tenant IN (SELECT Tenant FROM series_capped) AND cityHash64(Tenant, SeriesHash) NOT IN (SELECT Id FROM series_known), 8, Reason)) AS Reason)
 FROM (
-  SELECT
-      Tenant,
-      Batch,
-      Received,
-      Request,
-      Suspect,
-      HashInner,
-      HashOuter,
-      ResourceAttributes,
-      ResourceAttributeTypes,
-      ResourceDroppedAttrCount,
-      ResourceSchemaUrl,
-      ServiceName,
-      ScopeName,
-      ScopeVersion,
-      ScopeAttributes,
-      ScopeDroppedAttrCount,
-      ScopeSchemaUrl,
-      ResourceHash,
-      MetricName,
-      MetricDescription,
-      MetricUnit,
-      MetricMetadata,
-      AggregationTemporality,
-      IsMonotonic,
-      mapFromArrays(CAST(s_attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), s_attributes.v)) AS Attributes,
-      fromUnixTimestamp64Nano(toInt64(if(s_start_time_unix_nano > 5662224000000000000, 0, s_start_time_unix_nano)), 'UTC') AS StartTimeUnix,
-      fromUnixTimestamp64Nano(toInt64(if(if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano) > 0, if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano), Received)), 'UTC') AS TimeUnix,
-      s_flags AS Flags,
-      CAST(s_attributes.v.t, 'Array(Int8)') AS AttributeTypes,
-      if(s_value = 'as_int', toFloat64(s_as_int), s_as_double) AS Value,
-      s_value AS ValueType,
-      if(s_as_int > 9007199254740992 OR s_as_int < -9007199254740992, s_as_int, 0) AS ValueInt,
-      arrayMap(a -> mapFromArrays(CAST(a.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), a.v.t, a.v.s, a.v.b, a.v.i, a.v.d, a.v.x, a.v.A, a.v.M)), s_exemplars.filtered_attributes) AS `Exemplars.FilteredAttributes`,
-      arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t), 'UTC'), s_exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
-      arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), s_exemplars.value, s_exemplars.as_double, s_exemplars.as_int) AS `Exemplars.Value`,
-      arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
-      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`,
-      toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
+  SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
   FROM (
-    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum.attributes AS s_attributes, Sum.start_time_unix_nano AS s_start_time_unix_nano, Sum.time_unix_nano AS s_time_unix_nano, Sum.flags AS s_flags, Sum.value AS s_value, Sum.as_int AS s_as_int, Sum.as_double AS s_as_double, Sum.exemplars AS s_exemplars
-    FROM landing_sum_nested
+    SELECT
+        Tenant,
+        Batch,
+        Received,
+        Request,
+        Suspect,
+        HashInner,
+        HashOuter,
+        ResourceAttributes,
+        ResourceAttributeTypes,
+        ResourceDroppedAttrCount,
+        ResourceSchemaUrl,
+        ServiceName,
+        ScopeName,
+        ScopeVersion,
+        ScopeAttributes,
+        ScopeDroppedAttrCount,
+        ScopeSchemaUrl,
+        ResourceHash,
+        MetricName,
+        MetricDescription,
+        MetricUnit,
+        MetricMetadata,
+        AggregationTemporality,
+        IsMonotonic,
+        mapFromArrays(CAST(s_attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), s_attributes.v)) AS Attributes,
+        fromUnixTimestamp64Nano(toInt64(if(s_start_time_unix_nano > 5662224000000000000, 0, s_start_time_unix_nano)), 'UTC') AS StartTimeUnix,
+        fromUnixTimestamp64Nano(toInt64(if(if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano) > 0, if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano), Received)), 'UTC') AS TimeUnix,
+        s_flags AS Flags,
+        CAST(s_attributes.v.t, 'Array(Int8)') AS AttributeTypes,
+        if(s_value = 'as_int', toFloat64(s_as_int), s_as_double) AS Value,
+        s_value AS ValueType,
+        if(s_as_int > 9007199254740992 OR s_as_int < -9007199254740992, s_as_int, 0) AS ValueInt,
+        arrayMap(a -> mapFromArrays(CAST(a.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), a.v.t, a.v.s, a.v.b, a.v.i, a.v.d, a.v.x, a.v.A, a.v.M)), s_exemplars.filtered_attributes) AS `Exemplars.FilteredAttributes`,
+        arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t), 'UTC'), s_exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
+        arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), s_exemplars.value, s_exemplars.as_double, s_exemplars.as_int) AS `Exemplars.Value`,
+        arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
+        arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`,
+        toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
+    FROM (
+      SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, IsMonotonic, Sum.attributes AS s_attributes, Sum.start_time_unix_nano AS s_start_time_unix_nano, Sum.time_unix_nano AS s_time_unix_nano, Sum.flags AS s_flags, Sum.value AS s_value, Sum.as_int AS s_as_int, Sum.as_double AS s_as_double, Sum.exemplars AS s_exemplars
+      FROM landing_sum_nested
+    )
+    ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars
+    WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8')
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_value, s_as_int, s_as_double, s_exemplars
-  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8')
 );
 
 CREATE TABLE IF NOT EXISTS landing_histogram_nested${on_cluster}
@@ -2022,58 +2028,61 @@ FROM landing_points_nested
 WHERE notEmpty(Histogram);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_histogram_mv_nested${on_cluster} TO arriving_metrics_histogram AS
-SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
+SELECT * REPLACE (toUInt8(if(Reason IN (0, 100) AND Tenant IN (SELECT Tenant FROM series_capped) AND cityHash64(Tenant, SeriesHash) NOT IN (SELECT Id FROM series_known), 8, Reason)) AS Reason)
 FROM (
-  SELECT
-      Tenant,
-      Batch,
-      Received,
-      Request,
-      Suspect,
-      HashInner,
-      HashOuter,
-      ResourceAttributes,
-      ResourceAttributeTypes,
-      ResourceDroppedAttrCount,
-      ResourceSchemaUrl,
-      ServiceName,
-      ScopeName,
-      ScopeVersion,
-      ScopeAttributes,
-      ScopeDroppedAttrCount,
-      ScopeSchemaUrl,
-      ResourceHash,
-      MetricName,
-      MetricDescription,
-      MetricUnit,
-      MetricMetadata,
-      AggregationTemporality,
-      mapFromArrays(CAST(s_attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), s_attributes.v)) AS Attributes,
-      fromUnixTimestamp64Nano(toInt64(if(s_start_time_unix_nano > 5662224000000000000, 0, s_start_time_unix_nano)), 'UTC') AS StartTimeUnix,
-      fromUnixTimestamp64Nano(toInt64(if(if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano) > 0, if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano), Received)), 'UTC') AS TimeUnix,
-      s_flags AS Flags,
-      CAST(s_attributes.v.t, 'Array(Int8)') AS AttributeTypes,
-      s_count AS Count,
-      s_bucket_counts AS BucketCounts,
-      s_explicit_bounds AS ExplicitBounds,
-      ifNull(s_sum, 0) AS Sum,
-      isNotNull(s_sum) AS HasSum,
-      ifNull(s_min, 0) AS Min,
-      isNotNull(s_min) AS HasMin,
-      ifNull(s_max, 0) AS Max,
-      isNotNull(s_max) AS HasMax,
-      arrayMap(a -> mapFromArrays(CAST(a.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), a.v.t, a.v.s, a.v.b, a.v.i, a.v.d, a.v.x, a.v.A, a.v.M)), s_exemplars.filtered_attributes) AS `Exemplars.FilteredAttributes`,
-      arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t), 'UTC'), s_exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
-      arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), s_exemplars.value, s_exemplars.as_double, s_exemplars.as_int) AS `Exemplars.Value`,
-      arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
-      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`,
-      toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
+  SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
   FROM (
-    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram.attributes AS s_attributes, Histogram.start_time_unix_nano AS s_start_time_unix_nano, Histogram.time_unix_nano AS s_time_unix_nano, Histogram.flags AS s_flags, Histogram.count AS s_count, Histogram.bucket_counts AS s_bucket_counts, Histogram.explicit_bounds AS s_explicit_bounds, Histogram.sum AS s_sum, Histogram.min AS s_min, Histogram.max AS s_max, Histogram.exemplars AS s_exemplars
-    FROM landing_histogram_nested
+    SELECT
+        Tenant,
+        Batch,
+        Received,
+        Request,
+        Suspect,
+        HashInner,
+        HashOuter,
+        ResourceAttributes,
+        ResourceAttributeTypes,
+        ResourceDroppedAttrCount,
+        ResourceSchemaUrl,
+        ServiceName,
+        ScopeName,
+        ScopeVersion,
+        ScopeAttributes,
+        ScopeDroppedAttrCount,
+        ScopeSchemaUrl,
+        ResourceHash,
+        MetricName,
+        MetricDescription,
+        MetricUnit,
+        MetricMetadata,
+        AggregationTemporality,
+        mapFromArrays(CAST(s_attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), s_attributes.v)) AS Attributes,
+        fromUnixTimestamp64Nano(toInt64(if(s_start_time_unix_nano > 5662224000000000000, 0, s_start_time_unix_nano)), 'UTC') AS StartTimeUnix,
+        fromUnixTimestamp64Nano(toInt64(if(if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano) > 0, if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano), Received)), 'UTC') AS TimeUnix,
+        s_flags AS Flags,
+        CAST(s_attributes.v.t, 'Array(Int8)') AS AttributeTypes,
+        s_count AS Count,
+        s_bucket_counts AS BucketCounts,
+        s_explicit_bounds AS ExplicitBounds,
+        ifNull(s_sum, 0) AS Sum,
+        isNotNull(s_sum) AS HasSum,
+        ifNull(s_min, 0) AS Min,
+        isNotNull(s_min) AS HasMin,
+        ifNull(s_max, 0) AS Max,
+        isNotNull(s_max) AS HasMax,
+        arrayMap(a -> mapFromArrays(CAST(a.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), a.v.t, a.v.s, a.v.b, a.v.i, a.v.d, a.v.x, a.v.A, a.v.M)), s_exemplars.filtered_attributes) AS `Exemplars.FilteredAttributes`,
+        arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t), 'UTC'), s_exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
+        arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), s_exemplars.value, s_exemplars.as_double, s_exemplars.as_int) AS `Exemplars.Value`,
+        arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
+        arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`,
+        toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
+    FROM (
+      SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, Histogram.attributes AS s_attributes, Histogram.start_time_unix_nano AS s_start_time_unix_nano, Histogram.time_unix_nano AS s_time_unix_nano, Histogram.flags AS s_flags, Histogram.count AS s_count, Histogram.bucket_counts AS s_bucket_counts, Histogram.explicit_bounds AS s_explicit_bounds, Histogram.sum AS s_sum, Histogram.min AS s_min, Histogram.max AS s_max, Histogram.exemplars AS s_exemplars
+      FROM landing_histogram_nested
+    )
+    ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_bucket_counts, s_explicit_bounds, s_sum, s_min, s_max, s_exemplars
+    WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8')
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_bucket_counts, s_explicit_bounds, s_sum, s_min, s_max, s_exemplars
-  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8')
 );
 
 CREATE TABLE IF NOT EXISTS landing_exponential_histogram_nested${on_cluster}
@@ -2117,63 +2126,66 @@ FROM landing_points_nested
 WHERE notEmpty(ExponentialHistogram);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_exponential_histogram_mv_nested${on_cluster} TO arriving_metrics_exponential_histogram AS
-SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
+SELECT * REPLACE (toUInt8(if(Reason IN (0, 100) AND Tenant IN (SELECT Tenant FROM series_capped) AND cityHash64(Tenant, SeriesHash) NOT IN (SELECT Id FROM series_known), 8, Reason)) AS Reason)
 FROM (
-  SELECT
-      Tenant,
-      Batch,
-      Received,
-      Request,
-      Suspect,
-      HashInner,
-      HashOuter,
-      ResourceAttributes,
-      ResourceAttributeTypes,
-      ResourceDroppedAttrCount,
-      ResourceSchemaUrl,
-      ServiceName,
-      ScopeName,
-      ScopeVersion,
-      ScopeAttributes,
-      ScopeDroppedAttrCount,
-      ScopeSchemaUrl,
-      ResourceHash,
-      MetricName,
-      MetricDescription,
-      MetricUnit,
-      MetricMetadata,
-      AggregationTemporality,
-      mapFromArrays(CAST(s_attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), s_attributes.v)) AS Attributes,
-      fromUnixTimestamp64Nano(toInt64(if(s_start_time_unix_nano > 5662224000000000000, 0, s_start_time_unix_nano)), 'UTC') AS StartTimeUnix,
-      fromUnixTimestamp64Nano(toInt64(if(if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano) > 0, if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano), Received)), 'UTC') AS TimeUnix,
-      s_flags AS Flags,
-      CAST(s_attributes.v.t, 'Array(Int8)') AS AttributeTypes,
-      s_count AS Count,
-      s_scale AS Scale,
-      s_zero_count AS ZeroCount,
-      s_positive.offset AS PositiveOffset,
-      s_positive.bucket_counts AS PositiveBucketCounts,
-      s_negative.offset AS NegativeOffset,
-      s_negative.bucket_counts AS NegativeBucketCounts,
-      s_zero_threshold AS ZeroThreshold,
-      ifNull(s_sum, 0) AS Sum,
-      isNotNull(s_sum) AS HasSum,
-      ifNull(s_min, 0) AS Min,
-      isNotNull(s_min) AS HasMin,
-      ifNull(s_max, 0) AS Max,
-      isNotNull(s_max) AS HasMax,
-      arrayMap(a -> mapFromArrays(CAST(a.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), a.v.t, a.v.s, a.v.b, a.v.i, a.v.d, a.v.x, a.v.A, a.v.M)), s_exemplars.filtered_attributes) AS `Exemplars.FilteredAttributes`,
-      arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t), 'UTC'), s_exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
-      arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), s_exemplars.value, s_exemplars.as_double, s_exemplars.as_int) AS `Exemplars.Value`,
-      arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
-      arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`,
-      toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
+  SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
   FROM (
-    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram.attributes AS s_attributes, ExponentialHistogram.start_time_unix_nano AS s_start_time_unix_nano, ExponentialHistogram.time_unix_nano AS s_time_unix_nano, ExponentialHistogram.flags AS s_flags, ExponentialHistogram.count AS s_count, ExponentialHistogram.scale AS s_scale, ExponentialHistogram.zero_count AS s_zero_count, ExponentialHistogram.positive AS s_positive, ExponentialHistogram.negative AS s_negative, ExponentialHistogram.zero_threshold AS s_zero_threshold, ExponentialHistogram.sum AS s_sum, ExponentialHistogram.min AS s_min, ExponentialHistogram.max AS s_max, ExponentialHistogram.exemplars AS s_exemplars
-    FROM landing_exponential_histogram_nested
+    SELECT
+        Tenant,
+        Batch,
+        Received,
+        Request,
+        Suspect,
+        HashInner,
+        HashOuter,
+        ResourceAttributes,
+        ResourceAttributeTypes,
+        ResourceDroppedAttrCount,
+        ResourceSchemaUrl,
+        ServiceName,
+        ScopeName,
+        ScopeVersion,
+        ScopeAttributes,
+        ScopeDroppedAttrCount,
+        ScopeSchemaUrl,
+        ResourceHash,
+        MetricName,
+        MetricDescription,
+        MetricUnit,
+        MetricMetadata,
+        AggregationTemporality,
+        mapFromArrays(CAST(s_attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), s_attributes.v)) AS Attributes,
+        fromUnixTimestamp64Nano(toInt64(if(s_start_time_unix_nano > 5662224000000000000, 0, s_start_time_unix_nano)), 'UTC') AS StartTimeUnix,
+        fromUnixTimestamp64Nano(toInt64(if(if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano) > 0, if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano), Received)), 'UTC') AS TimeUnix,
+        s_flags AS Flags,
+        CAST(s_attributes.v.t, 'Array(Int8)') AS AttributeTypes,
+        s_count AS Count,
+        s_scale AS Scale,
+        s_zero_count AS ZeroCount,
+        s_positive.offset AS PositiveOffset,
+        s_positive.bucket_counts AS PositiveBucketCounts,
+        s_negative.offset AS NegativeOffset,
+        s_negative.bucket_counts AS NegativeBucketCounts,
+        s_zero_threshold AS ZeroThreshold,
+        ifNull(s_sum, 0) AS Sum,
+        isNotNull(s_sum) AS HasSum,
+        ifNull(s_min, 0) AS Min,
+        isNotNull(s_min) AS HasMin,
+        ifNull(s_max, 0) AS Max,
+        isNotNull(s_max) AS HasMax,
+        arrayMap(a -> mapFromArrays(CAST(a.k, 'Array(LowCardinality(String))'), arrayMap((t, s, b, i, d, x, A, M) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'b', toString(b), t = 'd', toString(d), t = 'A' AND A = '', '[]', t = 'M' AND M = '', '{}', t IN ('A', 'M'), concat(if(t = 'A', '{"otlp_array_value":"', '{"otlp_kvlist_value":"'), base64Encode(concat(A, M)), '"}'), base64Encode(x)), a.v.t, a.v.s, a.v.b, a.v.i, a.v.d, a.v.x, a.v.A, a.v.M)), s_exemplars.filtered_attributes) AS `Exemplars.FilteredAttributes`,
+        arrayMap(t -> fromUnixTimestamp64Nano(toInt64(t), 'UTC'), s_exemplars.time_unix_nano) AS `Exemplars.TimeUnix`,
+        arrayMap((t, d, i) -> if(t = 'as_int', toFloat64(i), d), s_exemplars.value, s_exemplars.as_double, s_exemplars.as_int) AS `Exemplars.Value`,
+        arrayMap(i -> if(i IN ('', unhex('0000000000000000')), '', lower(hex(i))), s_exemplars.span_id) AS `Exemplars.SpanId`,
+        arrayMap(i -> if(i IN ('', unhex('00000000000000000000000000000000')), '', lower(hex(i))), s_exemplars.trace_id) AS `Exemplars.TraceId`,
+        toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, arrayExists(k -> length(k) > MostAttributes, s_exemplars.filtered_attributes.k), 5, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
+    FROM (
+      SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, AggregationTemporality, ExponentialHistogram.attributes AS s_attributes, ExponentialHistogram.start_time_unix_nano AS s_start_time_unix_nano, ExponentialHistogram.time_unix_nano AS s_time_unix_nano, ExponentialHistogram.flags AS s_flags, ExponentialHistogram.count AS s_count, ExponentialHistogram.scale AS s_scale, ExponentialHistogram.zero_count AS s_zero_count, ExponentialHistogram.positive AS s_positive, ExponentialHistogram.negative AS s_negative, ExponentialHistogram.zero_threshold AS s_zero_threshold, ExponentialHistogram.sum AS s_sum, ExponentialHistogram.min AS s_min, ExponentialHistogram.max AS s_max, ExponentialHistogram.exemplars AS s_exemplars
+      FROM landing_exponential_histogram_nested
+    )
+    ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_scale, s_zero_count, s_positive, s_negative, s_zero_threshold, s_sum, s_min, s_max, s_exemplars
+    WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8')
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_scale, s_zero_count, s_positive, s_negative, s_zero_threshold, s_sum, s_min, s_max, s_exemplars
-  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s) OR arrayExists(x -> NOT isValidUTF8(x), arrayConcat(arrayFlatten(s_exemplars.filtered_attributes.k), arrayFlatten(s_exemplars.filtered_attributes.v.s))), 'text is not UTF-8')
 );
 
 CREATE TABLE IF NOT EXISTS landing_summary_nested${on_cluster}
@@ -2216,45 +2228,48 @@ FROM landing_points_nested
 WHERE notEmpty(Summary);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_metrics_summary_mv_nested${on_cluster} TO arriving_metrics_summary AS
-SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
+SELECT * REPLACE (toUInt8(if(Reason IN (0, 100) AND Tenant IN (SELECT Tenant FROM series_capped) AND cityHash64(Tenant, SeriesHash) NOT IN (SELECT Id FROM series_known), 8, Reason)) AS Reason)
 FROM (
-  SELECT
-      Tenant,
-      Batch,
-      Received,
-      Request,
-      Suspect,
-      HashInner,
-      HashOuter,
-      ResourceAttributes,
-      ResourceAttributeTypes,
-      ResourceDroppedAttrCount,
-      ResourceSchemaUrl,
-      ServiceName,
-      ScopeName,
-      ScopeVersion,
-      ScopeAttributes,
-      ScopeDroppedAttrCount,
-      ScopeSchemaUrl,
-      ResourceHash,
-      MetricName,
-      MetricDescription,
-      MetricUnit,
-      MetricMetadata,
-      mapFromArrays(CAST(s_attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), s_attributes.v)) AS Attributes,
-      fromUnixTimestamp64Nano(toInt64(if(s_start_time_unix_nano > 5662224000000000000, 0, s_start_time_unix_nano)), 'UTC') AS StartTimeUnix,
-      fromUnixTimestamp64Nano(toInt64(if(if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano) > 0, if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano), Received)), 'UTC') AS TimeUnix,
-      s_flags AS Flags,
-      CAST(s_attributes.v.t, 'Array(Int8)') AS AttributeTypes,
-      s_count AS Count,
-      s_sum AS Sum,
-      s_quantile_values.quantile AS `ValueAtQuantiles.Quantile`,
-      s_quantile_values.value AS `ValueAtQuantiles.Value`,
-      toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
+  SELECT * EXCEPT ResourceHash, cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Attributes), mapValues(Attributes)))) AS SeriesHash
   FROM (
-    SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary.attributes AS s_attributes, Summary.start_time_unix_nano AS s_start_time_unix_nano, Summary.time_unix_nano AS s_time_unix_nano, Summary.flags AS s_flags, Summary.count AS s_count, Summary.sum AS s_sum, Summary.quantile_values AS s_quantile_values
-    FROM landing_summary_nested
+    SELECT
+        Tenant,
+        Batch,
+        Received,
+        Request,
+        Suspect,
+        HashInner,
+        HashOuter,
+        ResourceAttributes,
+        ResourceAttributeTypes,
+        ResourceDroppedAttrCount,
+        ResourceSchemaUrl,
+        ServiceName,
+        ScopeName,
+        ScopeVersion,
+        ScopeAttributes,
+        ScopeDroppedAttrCount,
+        ScopeSchemaUrl,
+        ResourceHash,
+        MetricName,
+        MetricDescription,
+        MetricUnit,
+        MetricMetadata,
+        mapFromArrays(CAST(s_attributes.k, 'Array(LowCardinality(String))'), arrayMap(v -> multiIf(v.t = 's', v.s, v.t = 'i', toString(v.i), v.t = 'b', toString(v.b), v.t = 'd', toString(v.d), v.t IN ('a', 'm'), replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(arrayMap(j -> if(throwIf(NOT isValidUTF8(j), 'text is not UTF-8'), '', j), [arrayStringConcat(arrayMap(q -> arrayMap((p, n, c) -> if(p != '' AND c = ':' AND n IN ('x', 'A', 'M'), base64Encode(decodeURLComponent(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(p, '%', '%25'), '\\b', '%08'), '\\f', '%0C'), '\\n', '%0A'), '\\r', '%0D'), '\\t', '%09'), '\\u2028', '%E2%80%A8'), '\\u2029', '%E2%80%A9'), '\\u00', '%'))), p), q, arrayShiftRight(q, 2, ''), arrayShiftRight(q, 1, '')), [splitByChar('"', replaceAll(replaceAll(toJSONString(v), '\\\\', '\\u005C'), '\\"', '\\u0022'))])[1], '"')])[1], '("x":"[^"]*"\\})\\}', '\\1'), '"d":"-nan"', '"d":"nan"'), ',"a":{"v":[]},"m":{"v":[]},"x":""}', '}'), ',"A":"","M":"","x":""}', '}'), '{"t":"none","s":"","b":false,"i":0,"d":0}', 'null'), '{"t":"x","s":"","b":false,"i":0,"d":0}', '""'), '{"t":"a","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"A","s":"","b":false,"i":0,"d":0}', '[]'), '{"t":"m","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"M","s":"","b":false,"i":0,"d":0}', '{}'), '{"t":"A","s":"","b":false,"i":0,"d":0,"A":"', '{"otlp_array_value":"'), '","M":"","x":""}', '"}'), '{"t":"M","s":"","b":false,"i":0,"d":0,"A":"","M":"', '{"otlp_kvlist_value":"'), '","x":""}', '"}'), '{"t":"a","s":"","b":false,"i":0,"d":0,"a":{"v":[', '['), ']},"m":{"v":[]},"x":""}', ']'), '{"t":"m","s":"","b":false,"i":0,"d":0,"a":{"v":[]},"m":{"v":[', '{'), ']},"x":""}', '}'), '\\{"k":("[^"]*"),"v":', '\\1:'), '\\{"t":"(?:s","s":("[^"]*"),"b":false,"i":0,"d":0|i","s":"","b":false,"i":(-?\\d+),"d":0|b","s":"","b":(true|false),"i":0,"d":0|d","s":"","b":false,"i":0,"d":([^,}]+)|x","s":"","b":false,"i":0,"d":0,"[aA]":[^,]+,"[mM]":[^,]+,"x":("[^"]*"))\\}', '\\1\\2\\3\\4\\5'), '\\u0022', '\\"'), '\\u005C', '\\\\'), base64Encode(v.x)), s_attributes.v)) AS Attributes,
+        fromUnixTimestamp64Nano(toInt64(if(s_start_time_unix_nano > 5662224000000000000, 0, s_start_time_unix_nano)), 'UTC') AS StartTimeUnix,
+        fromUnixTimestamp64Nano(toInt64(if(if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano) > 0, if(s_time_unix_nano > 5662224000000000000, 0, s_time_unix_nano), Received)), 'UTC') AS TimeUnix,
+        s_flags AS Flags,
+        CAST(s_attributes.v.t, 'Array(Int8)') AS AttributeTypes,
+        s_count AS Count,
+        s_sum AS Sum,
+        s_quantile_values.quantile AS `ValueAtQuantiles.Quantile`,
+        s_quantile_values.value AS `ValueAtQuantiles.Value`,
+        toUInt8(multiIf(Latest = 0, 0, ScopeReason != 0, ScopeReason, (s_time_unix_nano > Latest AND s_time_unix_nano NOT IN (0, 11651379494838206464)), 1, s_time_unix_nano < Earliest AND s_time_unix_nano NOT IN (0, 11651379494838206464), 2, length(s_attributes.k) > MostAttributes, 5, arrayMax(arrayMap((v, w) -> length(v) + length(w), s_attributes.v.s, s_attributes.v.x)) > ValueSize OR byteSize(s_attributes.v) > 8 * ValueSize, 6, s_time_unix_nano IN (0, 11651379494838206464), 100, 0)) AS Reason
+    FROM (
+      SELECT Tenant, Batch, Received, Request, Suspect, HashInner, HashOuter, Earliest, Latest, MostAttributes, ValueSize, BodySize, ScopeReason, ResourceAttributes, ResourceAttributeTypes, ResourceDroppedAttrCount, ResourceSchemaUrl, ServiceName, ScopeName, ScopeVersion, ScopeAttributes, ScopeDroppedAttrCount, ScopeSchemaUrl, ResourceHash, MetricName, MetricDescription, MetricUnit, MetricMetadata, Summary.attributes AS s_attributes, Summary.start_time_unix_nano AS s_start_time_unix_nano, Summary.time_unix_nano AS s_time_unix_nano, Summary.flags AS s_flags, Summary.count AS s_count, Summary.sum AS s_sum, Summary.quantile_values AS s_quantile_values
+      FROM landing_summary_nested
+    )
+    ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_sum, s_quantile_values
+    WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s), 'text is not UTF-8')
   )
-  ARRAY JOIN s_attributes, s_start_time_unix_nano, s_time_unix_nano, s_flags, s_count, s_sum, s_quantile_values
-  WHERE NOT throwIf(arrayExists(x -> NOT isValidUTF8(x), s_attributes.k) OR arrayExists(x -> NOT isValidUTF8(x), s_attributes.v.s), 'text is not UTF-8')
 );

@@ -778,74 +778,89 @@ SELECT
     Reason,
     IsGaugeHistogram,
     Created,
-    AsHistograms AS Histograms
+    KeptHistograms AS Histograms
 FROM (
   SELECT
       *,
-      cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Labels), mapValues(Labels)))) AS SeriesHash
+      if(IsUnknown, [], AllTimes) AS PointTimes,
+      if(IsUnknown, [], AsHistograms) AS KeptHistograms,
+      if(IsUnknown, 0, AllSamples) AS Samples,
+      if(IsUnknown, 0, AllExemplars) AS Exemplars,
+      AllRejected + if(IsUnknown, AllSamples + length(AsHistograms) + if(WithExemplars, length(ExemplarTimes), 0), 0) AS Rejected,
+      if(AllReason = '' AND IsUnknown, 'too many new series', AllReason) AS Reason
   FROM (
     SELECT
         *,
-        cityHash64(ServiceName, ScopeName, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(ResourceAttributes), mapValues(ResourceAttributes)))) AS ResourceHash
+        Tenant IN (SELECT Tenant FROM series_capped) AND cityHash64(Tenant, SeriesHash) NOT IN (SELECT Id FROM series_known) AS IsUnknown
     FROM (
       SELECT
           *,
-          ResourceAttributes['service.name'] AS ServiceName,
-          if(ExemplarsAlone, [if((arrayMax(ExemplarTimes) > 0 AND arrayMax(ExemplarTimes) >= EarliestMs AND arrayMax(ExemplarTimes) <= LatestMs), arrayMax(ExemplarTimes), toInt64(intDiv(Received, 1000000)))], SeriesTimes) AS PointTimes,
-          if(ExemplarsAlone, [toInt64(0)], SeriesStarts) AS PointStarts,
-          if(ExemplarsAlone, [toFloat64(0)], SeriesValues) AS PointValues,
-          length(SeriesTimes) AS Samples,
-          if(WithExemplars AND empty(AsHistograms), length(ExemplarTimes), 0) AS Exemplars,
-          SamplesRejected + HistogramsRejected + ExemplarsRejected AS Rejected,
-          multiIf(Fault != '', Fault, SamplesRejected = 0, '', arrayExists(t -> NOT (t > 0 AND t <= 5662224000000), SampleTimes), 'a time that cannot be stored', arrayExists(t -> t > LatestMs, SampleTimes), 'a time too far in the future', 'a time older than what is kept') AS Reason
+          cityHash64(MetricName, ResourceHash, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(Labels), mapValues(Labels)))) AS SeriesHash
       FROM (
         SELECT
             *,
-            if(length(splitByString('_per_', SentUnit)) = 2, concat(transform(splitByString('_per_', SentUnit)[1], ['seconds', 'milliseconds', 'microseconds', 'nanoseconds', 'minutes', 'hours', 'days', 'bytes', 'kibibytes', 'mebibytes', 'gibibytes', 'tebibytes', 'kilobytes', 'megabytes', 'gigabytes', 'terabytes', 'meters', 'volts', 'amperes', 'joules', 'watts', 'grams', 'celsius', 'hertz', 'percent', 'ratio'], ['s', 'ms', 'us', 'ns', 'min', 'h', 'd', 'By', 'KiBy', 'MiBy', 'GiBy', 'TiBy', 'KBy', 'MBy', 'GBy', 'TBy', 'm', 'V', 'A', 'J', 'W', 'g', 'Cel', 'Hz', '%', '1'], splitByString('_per_', SentUnit)[1]), '/', transform(splitByString('_per_', SentUnit)[2], ['second', 'minute', 'hour', 'day', 'week', 'month', 'year'], ['s', 'min', 'h', 'd', 'wk', 'mo', 'a'], splitByString('_per_', SentUnit)[2])), transform(SentUnit, ['seconds', 'milliseconds', 'microseconds', 'nanoseconds', 'minutes', 'hours', 'days', 'bytes', 'kibibytes', 'mebibytes', 'gibibytes', 'tebibytes', 'kilobytes', 'megabytes', 'gigabytes', 'terabytes', 'meters', 'volts', 'amperes', 'joules', 'watts', 'grams', 'celsius', 'hertz', 'percent', 'ratio'], ['s', 'ms', 'us', 'ns', 'min', 'h', 'd', 'By', 'KiBy', 'MiBy', 'GiBy', 'TiBy', 'KBy', 'MBy', 'GBy', 'TBy', 'm', 'V', 'A', 'J', 'W', 'g', 'Cel', 'Hz', '%', '1'], SentUnit)) AS MetricUnit,
-            CAST(if(SentType BETWEEN 1 AND 7, map('prometheus.type', ['', 'counter', 'gauge', 'histogram', 'gaugehistogram', 'summary', 'info', 'stateset'][SentType + 1]), map()), 'Map(LowCardinality(String), String)') AS MetricMetadata,
-            multiIf(SentType = 1, 1, SentType IN (3, 5), match(MetricName, '_(bucket|sum|count)$'), SentType = 0, match(MetricName, '(?i)_(total|counter|bucket|sum|count)$'), 0) AS IsSum,
-            SentType = 4 AS IsGaugeHistogram,
-            CAST(arrayFilter(p -> p.2 != '', [('service.namespace', if(length(Job) = 2 AND Job[1] != '' AND Job[2] != '', Job[1], '')), ('service.name', if(length(Job) = 2 AND Job[1] != '' AND Job[2] != '', Job[2], arrayStringConcat(Job, '/'))), ('service.instance.id', Instance)]), 'Map(LowCardinality(String), String)') AS ResourceAttributes,
-            if(Values[indexOf(Names, 'otel_scope_name')] = '', 'causeline.remote_write', Values[indexOf(Names, 'otel_scope_name')]) AS ScopeName,
-            Values[indexOf(Names, 'otel_scope_version')] AS ScopeVersion,
-            Values[indexOf(Names, 'otel_scope_schema_url')] AS ScopeSchemaUrl,
-            mapApply((k, v) -> (substring(k, 12), v), CAST(mapFromArrays(arrayFilter(n -> startsWith(n, 'otel_scope_') AND n NOT IN ('otel_scope_name', 'otel_scope_version', 'otel_scope_schema_url'), Names), arrayFilter((v, n) -> startsWith(n, 'otel_scope_') AND n NOT IN ('otel_scope_name', 'otel_scope_version', 'otel_scope_schema_url'), Values, Names)), 'Map(LowCardinality(String), String)')) AS ScopeAttributes,
-            arrayFilter((t, o) -> o, SampleTimes, Sampled) AS SeriesTimes,
-            arrayFilter((t, o) -> o, arrayMap(s -> if(s != 0, s, Created), SampleStarts), Sampled) AS SeriesStarts,
-            arrayFilter((t, o) -> o, SampleValues, Sampled) AS SeriesValues,
-            WithExemplars AND empty(AsHistograms) AND NOT has(Sampled, 1) AS ExemplarsAlone,
-            if(Fault = '', countEqual(Sampled, 0), length(SampleTimes)) AS SamplesRejected,
-            if(Fault = '', 0, length(Histograms)) AS HistogramsRejected,
-            if(Fault = '', 0, length(ExemplarTimes)) AS ExemplarsRejected
+            cityHash64(ServiceName, ScopeName, arraySum(arrayMap((k, v) -> cityHash64(k, v), mapKeys(ResourceAttributes), mapValues(ResourceAttributes)))) AS ResourceHash
         FROM (
-          SELECT s.*,
-              if(Type != 0, Type, d.KnownType) AS SentType,
-              toValidUTF8(if(Help != '', Help, d.KnownHelp)) AS MetricDescription,
-              toValidUTF8(if(Unit != '', Unit, d.KnownUnit)) AS SentUnit,
-              if(Fault = '', arrayMap(t -> (t > 0 AND t >= EarliestMs AND t <= LatestMs), SampleTimes), arrayWithConstant(length(SampleTimes), 0)) AS Sampled,
-              Fault = '' AND notEmpty(ExemplarTimes) AS WithExemplars,
-              if(Fault = '', Histograms, []) AS AsHistograms
+          SELECT
+              *,
+              ResourceAttributes['service.name'] AS ServiceName,
+              if(ExemplarsAlone, [if((arrayMax(ExemplarTimes) > 0 AND arrayMax(ExemplarTimes) >= EarliestMs AND arrayMax(ExemplarTimes) <= LatestMs), arrayMax(ExemplarTimes), toInt64(intDiv(Received, 1000000)))], SeriesTimes) AS AllTimes,
+              if(ExemplarsAlone, [toInt64(0)], SeriesStarts) AS PointStarts,
+              if(ExemplarsAlone, [toFloat64(0)], SeriesValues) AS PointValues,
+              length(SeriesTimes) AS AllSamples,
+              if(WithExemplars AND empty(AsHistograms), length(ExemplarTimes), 0) AS AllExemplars,
+              SamplesRejected + HistogramsRejected + ExemplarsRejected AS AllRejected,
+              multiIf(Fault != '', Fault, SamplesRejected = 0, '', arrayExists(t -> NOT (t > 0 AND t <= 5662224000000), SampleTimes), 'a time that cannot be stored', arrayExists(t -> t > LatestMs, SampleTimes), 'a time too far in the future', 'a time older than what is kept') AS AllReason
           FROM (
             SELECT
                 *,
-                Values[indexOf(Names, '__name__')] AS MetricName,
-                splitByChar('/', Values[indexOf(Names, 'job')]) AS Job,
-                Values[indexOf(Names, 'instance')] AS Instance,
-                CAST(mapFromArrays(arrayFilter(n -> n NOT IN ('__name__', 'job', 'instance') AND NOT startsWith(n, 'otel_scope_'), Names), arrayFilter((v, n) -> n NOT IN ('__name__', 'job', 'instance') AND NOT startsWith(n, 'otel_scope_'), Values, Names)), 'Map(LowCardinality(String), String)') AS Labels,
-                multiIf(Problem != '', Problem, Values[indexOf(Names, '__name__')] = '', 'a series without a name', has(Names, ''), 'a label without a name', length(arrayDistinct(Names)) < length(Names), 'a label twice', arrayMax(arrayMap(n -> length(n), arrayPushBack(ExemplarNames, LabelNames))) > MostLabels, 'too many labels', arrayMax(arrayMap(v -> arrayMax(arrayMap(t -> length(t), v)), arrayPushBack(ExemplarTextValues, LabelValues))) > ValueSize, 'a label value that is too long', '') AS Fault
+                if(length(splitByString('_per_', SentUnit)) = 2, concat(transform(splitByString('_per_', SentUnit)[1], ['seconds', 'milliseconds', 'microseconds', 'nanoseconds', 'minutes', 'hours', 'days', 'bytes', 'kibibytes', 'mebibytes', 'gibibytes', 'tebibytes', 'kilobytes', 'megabytes', 'gigabytes', 'terabytes', 'meters', 'volts', 'amperes', 'joules', 'watts', 'grams', 'celsius', 'hertz', 'percent', 'ratio'], ['s', 'ms', 'us', 'ns', 'min', 'h', 'd', 'By', 'KiBy', 'MiBy', 'GiBy', 'TiBy', 'KBy', 'MBy', 'GBy', 'TBy', 'm', 'V', 'A', 'J', 'W', 'g', 'Cel', 'Hz', '%', '1'], splitByString('_per_', SentUnit)[1]), '/', transform(splitByString('_per_', SentUnit)[2], ['second', 'minute', 'hour', 'day', 'week', 'month', 'year'], ['s', 'min', 'h', 'd', 'wk', 'mo', 'a'], splitByString('_per_', SentUnit)[2])), transform(SentUnit, ['seconds', 'milliseconds', 'microseconds', 'nanoseconds', 'minutes', 'hours', 'days', 'bytes', 'kibibytes', 'mebibytes', 'gibibytes', 'tebibytes', 'kilobytes', 'megabytes', 'gigabytes', 'terabytes', 'meters', 'volts', 'amperes', 'joules', 'watts', 'grams', 'celsius', 'hertz', 'percent', 'ratio'], ['s', 'ms', 'us', 'ns', 'min', 'h', 'd', 'By', 'KiBy', 'MiBy', 'GiBy', 'TiBy', 'KBy', 'MBy', 'GBy', 'TBy', 'm', 'V', 'A', 'J', 'W', 'g', 'Cel', 'Hz', '%', '1'], SentUnit)) AS MetricUnit,
+                CAST(if(SentType BETWEEN 1 AND 7, map('prometheus.type', ['', 'counter', 'gauge', 'histogram', 'gaugehistogram', 'summary', 'info', 'stateset'][SentType + 1]), map()), 'Map(LowCardinality(String), String)') AS MetricMetadata,
+                multiIf(SentType = 1, 1, SentType IN (3, 5), match(MetricName, '_(bucket|sum|count)$'), SentType = 0, match(MetricName, '(?i)_(total|counter|bucket|sum|count)$'), 0) AS IsSum,
+                SentType = 4 AS IsGaugeHistogram,
+                CAST(arrayFilter(p -> p.2 != '', [('service.namespace', if(length(Job) = 2 AND Job[1] != '' AND Job[2] != '', Job[1], '')), ('service.name', if(length(Job) = 2 AND Job[1] != '' AND Job[2] != '', Job[2], arrayStringConcat(Job, '/'))), ('service.instance.id', Instance)]), 'Map(LowCardinality(String), String)') AS ResourceAttributes,
+                if(Values[indexOf(Names, 'otel_scope_name')] = '', 'causeline.remote_write', Values[indexOf(Names, 'otel_scope_name')]) AS ScopeName,
+                Values[indexOf(Names, 'otel_scope_version')] AS ScopeVersion,
+                Values[indexOf(Names, 'otel_scope_schema_url')] AS ScopeSchemaUrl,
+                mapApply((k, v) -> (substring(k, 12), v), CAST(mapFromArrays(arrayFilter(n -> startsWith(n, 'otel_scope_') AND n NOT IN ('otel_scope_name', 'otel_scope_version', 'otel_scope_schema_url'), Names), arrayFilter((v, n) -> startsWith(n, 'otel_scope_') AND n NOT IN ('otel_scope_name', 'otel_scope_version', 'otel_scope_schema_url'), Values, Names)), 'Map(LowCardinality(String), String)')) AS ScopeAttributes,
+                arrayFilter((t, o) -> o, SampleTimes, Sampled) AS SeriesTimes,
+                arrayFilter((t, o) -> o, arrayMap(s -> if(s != 0, s, Created), SampleStarts), Sampled) AS SeriesStarts,
+                arrayFilter((t, o) -> o, SampleValues, Sampled) AS SeriesValues,
+                WithExemplars AND empty(AsHistograms) AND NOT has(Sampled, 1) AS ExemplarsAlone,
+                if(Fault = '', countEqual(Sampled, 0), length(SampleTimes)) AS SamplesRejected,
+                if(Fault = '', 0, length(Histograms)) AS HistogramsRejected,
+                if(Fault = '', 0, length(ExemplarTimes)) AS ExemplarsRejected
             FROM (
-              SELECT
-                  *,
-                  arrayMap(n -> toValidUTF8(n), arrayFilter((n, v) -> v != '', LabelNames, LabelValues)) AS Names,
-                  arrayMap(v -> toValidUTF8(v), arrayFilter(v -> v != '', LabelValues)) AS Values
-              FROM landing_remote_write_series
+              SELECT s.*,
+                  if(Type != 0, Type, d.KnownType) AS SentType,
+                  toValidUTF8(if(Help != '', Help, d.KnownHelp)) AS MetricDescription,
+                  toValidUTF8(if(Unit != '', Unit, d.KnownUnit)) AS SentUnit,
+                  if(Fault = '', arrayMap(t -> (t > 0 AND t >= EarliestMs AND t <= LatestMs), SampleTimes), arrayWithConstant(length(SampleTimes), 0)) AS Sampled,
+                  Fault = '' AND notEmpty(ExemplarTimes) AS WithExemplars,
+                  if(Fault = '', Histograms, []) AS AsHistograms
+              FROM (
+                SELECT
+                    *,
+                    Values[indexOf(Names, '__name__')] AS MetricName,
+                    splitByChar('/', Values[indexOf(Names, 'job')]) AS Job,
+                    Values[indexOf(Names, 'instance')] AS Instance,
+                    CAST(mapFromArrays(arrayFilter(n -> n NOT IN ('__name__', 'job', 'instance') AND NOT startsWith(n, 'otel_scope_'), Names), arrayFilter((v, n) -> n NOT IN ('__name__', 'job', 'instance') AND NOT startsWith(n, 'otel_scope_'), Values, Names)), 'Map(LowCardinality(String), String)') AS Labels,
+                    multiIf(Problem != '', Problem, Values[indexOf(Names, '__name__')] = '', 'a series without a name', has(Names, ''), 'a label without a name', length(arrayDistinct(Names)) < length(Names), 'a label twice', arrayMax(arrayMap(n -> length(n), arrayPushBack(ExemplarNames, LabelNames))) > MostLabels, 'too many labels', arrayMax(arrayMap(v -> arrayMax(arrayMap(t -> length(t), v)), arrayPushBack(ExemplarTextValues, LabelValues))) > ValueSize, 'a label value that is too long', '') AS Fault
+                FROM (
+                  SELECT
+                      *,
+                      arrayMap(n -> toValidUTF8(n), arrayFilter((n, v) -> v != '', LabelNames, LabelValues)) AS Names,
+                      arrayMap(v -> toValidUTF8(v), arrayFilter(v -> v != '', LabelValues)) AS Values
+                  FROM landing_remote_write_series
+                )
+              ) AS s
+              LEFT ANY JOIN (
+                SELECT Tenant AS KnownTenant, MetricName AS KnownName, argMax(Type, (Exact, At)) AS KnownType, argMax(Help, (Exact, At)) AS KnownHelp, argMax(Unit, (Exact, At)) AS KnownUnit
+                FROM prometheus_metadata
+                GROUP BY KnownTenant, KnownName
+              ) AS d ON s.Tenant = d.KnownTenant AND s.MetricName = d.KnownName
             )
-          ) AS s
-          LEFT ANY JOIN (
-            SELECT Tenant AS KnownTenant, MetricName AS KnownName, argMax(Type, (Exact, At)) AS KnownType, argMax(Help, (Exact, At)) AS KnownHelp, argMax(Unit, (Exact, At)) AS KnownUnit
-            FROM prometheus_metadata
-            GROUP BY KnownTenant, KnownName
-          ) AS d ON s.Tenant = d.KnownTenant AND s.MetricName = d.KnownName
+          )
         )
       )
     )

@@ -8,8 +8,10 @@ WITH flat AS
         Timestamp AS time,
         LogAttributes['k8s.event.reason'] AS reason,
         multiIf(SeverityText IN ('Warning', 'Normal'), SeverityText, SeverityNumber >= 13, 'Warning', 'Normal') AS type,
-        ResourceAttributes['k8s.object.kind'] AS object_kind,
-        ResourceAttributes['k8s.object.name'] AS object,
+        -- An event without an object that a service sends is about that service.
+        ResourceAttributes['k8s.object.name'] = '' AND ServiceName != '' AND NOT startsWith(ServiceName, 'unknown_service') AS own,
+        if(own, 'Service', ResourceAttributes['k8s.object.kind']) AS object_kind,
+        if(own, ServiceName, ResourceAttributes['k8s.object.name']) AS object,
         ResourceAttributes['k8s.object.uid'] AS object_uid,
         coalesce(nullIf(LogAttributes['k8s.namespace.name'], ''), ResourceAttributes['k8s.namespace.name']) AS namespace,
         ResourceAttributes['k8s.node.name'] AS node,

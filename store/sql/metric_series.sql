@@ -3,38 +3,38 @@
 -- attributes while their resource names the exporter, so attributes win and the exporter's own pod is never used.
 WITH times AS
 (
-    SELECT SeriesHash, min(since) AS first, max(until) AS last
+    SELECT SeriesHash, min(since) AS first, max(until) AS last, sum(n) AS samples
     FROM
     (
-        SELECT SeriesHash, min(TimeUnix) AS since, max(TimeUnix) AS until
+        SELECT SeriesHash, min(TimeUnix) AS since, max(TimeUnix) AS until, count() AS n
         FROM otel_metrics_gauge
         WHERE Tenant = {tenant:String}
             AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
             AND bitAnd(Flags, 1) = 0 AND isFinite(Value)
         GROUP BY SeriesHash
         UNION ALL
-        SELECT SeriesHash, min(TimeUnix) AS since, max(TimeUnix) AS until
+        SELECT SeriesHash, min(TimeUnix) AS since, max(TimeUnix) AS until, count() AS n
         FROM otel_metrics_sum
         WHERE Tenant = {tenant:String}
             AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
             AND bitAnd(Flags, 1) = 0 AND isFinite(Value)
         GROUP BY SeriesHash
         UNION ALL
-        SELECT SeriesHash, min(TimeUnix) AS since, max(TimeUnix) AS until
+        SELECT SeriesHash, min(TimeUnix) AS since, max(TimeUnix) AS until, count() AS n
         FROM otel_metrics_histogram
         WHERE Tenant = {tenant:String}
             AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
             AND bitAnd(Flags, 1) = 0 AND isFinite(Sum)
         GROUP BY SeriesHash
         UNION ALL
-        SELECT SeriesHash, min(TimeUnix) AS since, max(TimeUnix) AS until
+        SELECT SeriesHash, min(TimeUnix) AS since, max(TimeUnix) AS until, count() AS n
         FROM otel_metrics_exponential_histogram
         WHERE Tenant = {tenant:String}
             AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
             AND bitAnd(Flags, 1) = 0 AND isFinite(Sum)
         GROUP BY SeriesHash
         UNION ALL
-        SELECT SeriesHash, min(TimeUnix) AS since, max(TimeUnix) AS until
+        SELECT SeriesHash, min(TimeUnix) AS since, max(TimeUnix) AS until, count() AS n
         FROM otel_metrics_summary
         WHERE Tenant = {tenant:String}
             AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
@@ -66,7 +66,7 @@ address AS
 ),
 described AS
 (
-    SELECT seen.*, times.first AS first, times.last AS last,
+    SELECT seen.*, times.first AS first, times.last AS last, times.samples AS samples,
         match(MetricName, '^(kube_|container_|DCGM_|node_)') AS exported,
         startsWith(MetricName, 'DCGM_') AS dcgm,
         coalesce(nullIf(ra['server.address'], ''), splitByChar(':', ra['service.instance.id'])[1]) AS target,
@@ -135,6 +135,7 @@ SELECT
     ) AS image,
     toJSONString(mapConcat(mapFilter((k, v) -> k = 'k8s.container.status.last_terminated_reason', ra), a)) AS labels,
     first,
-    last
+    last,
+    samples
 FROM described
 LEFT JOIN address ON described.target = address.ip AND address.ip != ''

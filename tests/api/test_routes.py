@@ -49,7 +49,7 @@ def test_an_incident_has_the_form_that_tools_rely_on(http: httpx.Client) -> None
     assert newest["root_causes"][0]["entity"]["name"] == "weaviate-0"
     assert set(gpu) >= {
         "id", "title", "state", "severity", "started_at", "ended_at", "updated_at", "score", "root_causes",
-        "blast_radius", "signal_count",
+        "unknown", "blast_radius", "signal_count",
     }  # fmt: skip
     cause = gpu["root_causes"][0]
     assert cause["rank"] == 1
@@ -159,3 +159,48 @@ def test_the_openapi_document_describes_every_parameter(http: httpx.Client) -> N
     described = document["paths"]["/api/v1/incidents"]["get"]["parameters"]
     assert {p["name"] for p in described} == {"start", "end", "limit", "cursor", "state", "severity", "entity", "q"}
     assert all(p["description"] for p in described)
+
+
+AGAIN = [
+    # The same story on other hardware two hours later.
+    signal("xid.79", "gpu", "gpu:GPU-2", 7200 + 0, score=9.0),
+    signal("pod.crash_loop", "kubernetes", "pod:weaviate-0", 7200 + 40, lasts=60, score=8.0),
+]
+
+
+def assembled(store: Store, version: int, *rows: dict[str, Any]) -> None:
+    found = signals(*rows)
+    window = Window(nanos(-60), nanos(14400))
+    names, topology = entities(), edges(*SERVING)
+    save_detection(store, "default", Detection(window, found, names, topology, ()), version)
+    incidents = assemble(found, names, topology, nanos(14400), "default", CorrelateSettings())
+    save_incidents(store, "default", incidents, window, window, version)
+
+
+def test_an_incident_tells_its_history_and_what_was_like_it(http: httpx.Client, store: Store) -> None:
+    assembled(store, 2_000_000, *GPU_STORY, OTHER, *AGAIN)
+    newest = listed(http)[0]
+    detail = http.get(f"/api/v1/incidents/{newest['id']}").json()
+    assert [entry["kind"] for entry in detail["history"]] == ["opened"]
+    assert detail["history"][0]["time"].startswith("1970-01-01T00:00:00.002")
+    similar = detail["similar"]
+    assert [other["similarity"] for other in similar] == sorted((o["similarity"] for o in similar), reverse=True)
+    assert similar
+    assert all(0 < other["similarity"] <= 1 for other in similar)
+    assert all(other["started_at"] < newest["started_at"] for other in similar)
+    assert newest["id"] not in {other["id"] for other in similar}
+
+
+def test_an_incident_that_was_merged_leads_to_the_other(http: httpx.Client, store: Store) -> None:
+    gone, stays = listed(http)
+    store.command(
+        "INSERT INTO incident_events (Tenant, IncidentId, At, Kind, Other, Version)"
+        " VALUES ('default', {gone:String}, now64(3), 'merged', {stays:String}, 1)",
+        {"gone": gone["id"], "stays": stays["id"]},
+    )
+    # It is still there: what was merged once may have come apart again.
+    assert http.get(f"/api/v1/incidents/{gone['id']}").status_code == 200
+    store.command("TRUNCATE TABLE incidents")
+    answer = http.get(f"/api/v1/incidents/{gone['id']}")
+    assert (answer.status_code, answer.headers["location"]) == (308, f"/api/v1/incidents/{stays['id']}")
+    assert http.get(answer.headers["location"]).status_code == 404

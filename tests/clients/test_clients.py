@@ -92,7 +92,9 @@ def _rotel(protocol: str) -> Client:
         with rotel.forwarding(folder, protocol, endpoint) as at:
             python_sdk.send(protocol, at.grpc if protocol == "grpc" else at.http, instance)
             body = serialized(metrics(SUMMARY, **{"service.instance.id": instance}))
-            httpx.post(f"{at.http}/v1/metrics", content=body, headers={"content-type": PROTOBUF}).raise_for_status()
+            httpx.post(
+                f"{at.http}/v1/metrics", content=body, headers={"content-type": PROTOBUF}, timeout=60
+            ).raise_for_status()
 
     return Client(PYTHON, send)
 

@@ -41,3 +41,28 @@ def test_the_name_of_the_service_is_no_fit() -> None:
 
 def test_what_came_after_the_first_symptom_did_not_cause_it() -> None:
     assert fits(deploy("late", "validation of the expired token", 120))["late"] < 0.1
+
+
+def test_a_mechanism_in_common_is_a_fit_and_what_rules_it_out_is_none() -> None:
+    grows = "record scores src/history.go\n+\tscoreLog = append(scoreLog, record)"
+    bounded = "prefetch items src/prefetch.go\n+\tvar recent = lru.New(256)\n+\trecent.Add(item)"
+    oom = signal("pod.oom_killed", "kubernetes", "service:gateway", 0, explanation="OOMKilled: exceeded memory limit")
+    members = with_facts(signals(oom, deploy("grows", grows), deploy("bounded", bounded))).with_columns(
+        component=pl.lit("c")
+    )
+    got = dict(with_fit(members).select("entity", "fit").rows())
+    assert got["grows"] > 1 > got["bounded"]
+
+
+def test_lines_about_another_system_are_no_words_for_a_change() -> None:
+    blames = signal("log.burst", "log", "service:gateway", 0, explanation="POST https://api.pay.com/x returned 503")
+    members = with_facts(signals(blames, deploy("tuned", "tune the charge post of the pay api"))).with_columns(
+        component=pl.lit("c")
+    )
+    assert dict(with_fit(members).select("entity", "fit").rows())["tuned"] < 1
+
+
+def test_a_commit_that_fits_nothing_is_next_to_no_candidate() -> None:
+    evidence = json.dumps({"words": "golden files for invoice rendering"})
+    commit = signal("change.commit", "change", "commit:abc", -60, score=5.0, evidence=evidence)
+    assert fits(commit)["abc"] < 0.05

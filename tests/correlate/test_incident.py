@@ -38,6 +38,32 @@ def test_the_failed_gpu_is_the_root_of_all_that_followed() -> None:
     assert json.loads(row["root_causes"])[1]["terms"]["explained_by"].startswith("gpu:")
 
 
+def test_each_entity_plays_one_part_and_the_critical_failure_is_where_the_cause_shows() -> None:
+    graph = json.loads(incidents(*GPU_STORY).row(0, named=True)["graph"])
+    parts = {node["name"]: node["part"] for node in graph["nodes"]}
+    assert parts["GPU-1"] == "root_cause"
+    assert parts["phi-0"] == "critical_failure"
+    assert {parts["gateway"], parts["phi-4"]} == {"impact"}
+
+
+def test_a_score_is_the_sum_of_what_speaks_for_and_against_it() -> None:
+    for cause in json.loads(incidents(*GPU_STORY).row(0, named=True)["root_causes"]):
+        terms = cause["terms"]
+        assert sum(terms["sum"].values()) == pytest.approx(terms["logit"], abs=1e-3)
+        assert terms["fit"] == 1.0
+
+
+def test_a_commit_that_a_deployment_ships_as_its_own_is_no_second_candidate() -> None:
+    words = json.dumps({"revision": "7dacc6c8", "words": "simplify phi sampling temperature"})
+    deploy = signal("change.deploy", "change", "deployment_change:phi-v2", -60, score=5.0, evidence=words)
+    commit = signal("change.commit", "change", "commit:7dacc6c8", -120, score=5.0, evidence=words)
+    ships = edge("commit:7dacc6c8", "service:phi", "ships")
+    changes = edge("deployment_change:phi-v2", "service:phi", "changes")
+    found = incidents(*GPU_STORY[2:], deploy, commit, topology=(*SERVING, ships, changes))
+    assert "phi-v2" in roots(found.row(0, named=True))
+    assert "7dacc6c8" not in roots(found.row(0, named=True))
+
+
 def test_confidences_leave_room_for_unknown() -> None:
     causes = json.loads(incidents(*GPU_STORY).row(0, named=True)["root_causes"])
     assert 0.5 < causes[0]["score"] < 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,7 @@ from ingest.ledger import Ledger
 from ingest.outcome import STORED
 from ingest.settings import IngestSettings
 from store import Store, batches
-from tests.kit.landing import insert
+from tests.kit.landing import count, insert
 from tests.kit.otlp import busy_request
 
 SETTINGS = IngestSettings()
@@ -120,3 +121,35 @@ def test_rows_merged_with_others_are_deleted_alone(backend_store: Store) -> None
     store.command("OPTIMIZE TABLE otel_traces FINAL")
     ledger.discard([lost])
     assert spans(store) == {kept: 3}
+
+
+def test_a_batch_begun_with_the_commit_of_another_is_used_and_written_down_once(store: Store) -> None:
+    ledger = opened(store)
+    first = ledger.begin()
+    ledger.commit(first, [b"k" * 16], more=True)
+    begun = batches.begun(store, SETTINGS.receiver, 0)
+    assert len(begun) == 1
+    rows = count(store, "ingest_ledger")
+    assert [ledger.begin()] == begun
+    assert count(store, "ingest_ledger") == rows
+    insert(store, Signal.TRACES, busy_request(random.Random(1), 2), batch=begun[0])
+    # Killed now, its rows are deleted like those of any other.
+    assert Ledger(store, SETTINGS).recover() == 1
+    assert spans(store) == {}
+
+
+def test_a_batch_begun_ahead_is_given_up_when_it_is_old_and_at_the_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = opened(store)
+    ledger.commit(ledger.begin(), [b"k" * 16], more=True)
+    (old,) = batches.begun(store, SETTINGS.receiver, 0)
+    later = time.monotonic() + 60
+    monkeypatch.setattr("ingest.ledger.time.monotonic", lambda: later)
+    fresh = ledger.begin()
+    assert fresh != old
+    assert batches.begun(store, SETTINGS.receiver, 0) == [fresh]
+    ledger.commit(fresh, [b"l" * 16], more=True)
+    ledger.close()
+    ledger.close()
+    assert batches.begun(store, SETTINGS.receiver, 0) == []

@@ -118,7 +118,7 @@ def test_the_same_body_twice_is_stored_once(store: Store, url: str) -> None:
     body = serialized(busy_request(random.Random(1), 4))
     packed = {**PROTOBUF, "Content-Encoding": "gzip"}
     for content, headers in ((body, PROTOBUF), (gzip.compress(body), packed), (body, PROTOBUF)):
-        answer = httpx.post(f"{url}/v1/traces", content=content, headers=headers)
+        answer = httpx.post(f"{url}/v1/traces", content=content, headers=headers, timeout=60)
         assert (answer.status_code, answer.content) == (200, b"")
         assert answer.headers["content-type"] == "application/x-protobuf"
     assert one(store, "SELECT count() AS n FROM otel_traces") == {"n": 4}
@@ -126,14 +126,14 @@ def test_the_same_body_twice_is_stored_once(store: Store, url: str) -> None:
 
 def test_a_body_beyond_the_limit_is_too_large_declared_or_not(url: str) -> None:
     for content in (bytes(100_001), iter([bytes(60_000), bytes(60_000)])):
-        answer = httpx.post(f"{url}/v1/logs", content=content, headers=PROTOBUF)
+        answer = httpx.post(f"{url}/v1/logs", content=content, headers=PROTOBUF, timeout=60)
         assert answer.status_code == 413
         assert Status.FromString(answer.content).code == 8
 
 
 def test_no_room_is_503_with_a_short_pause(url: str, pipeline: Pipeline) -> None:
     with filled(pipeline):
-        answer = httpx.post(f"{url}/v1/logs", content=bytes(5_000), headers=PROTOBUF)
+        answer = httpx.post(f"{url}/v1/logs", content=bytes(5_000), headers=PROTOBUF, timeout=60)
     assert answer.status_code == 503
     assert 1 <= int(answer.headers["retry-after"]) <= 3
     assert Status.FromString(answer.content).code == 14

@@ -127,7 +127,7 @@ def test_stored_whole_is_204_with_counts_and_the_same_again_is_stored_once(
     # One literal, nothing copied: packed differently it is the same request.
     literal = bytes((len(body) & 0x7F | 0x80, len(body) >> 7, 61 << 2)) + (len(body) - 1).to_bytes(2, "little") + body
     for content in (snappy(body), snappy(body), literal):
-        answer = httpx.post(url, content=content, headers=headers)
+        answer = httpx.post(url, content=content, headers=headers, timeout=60)
         assert (answer.status_code, answer.content, counts(answer)) == (204, b"", (5, 0, 0))
     assert count(store, "otel_metrics_gauge") == 5
 
@@ -139,7 +139,7 @@ def test_a_request_is_remembered_with_its_counts_after_a_restart(store: Store) -
         running.start()
         with serving(create_app(running)) as base:
             for _ in range(2):
-                answer = httpx.post(f"{base}{PATH}", content=body, headers=V2)
+                answer = httpx.post(f"{base}{PATH}", content=body, headers=V2, timeout=60)
                 assert (answer.status_code, counts(answer)) == (204, (4, 0, 0))
         running.stop()
     assert count(store, "otel_metrics_gauge") == 4
@@ -155,7 +155,7 @@ def test_what_is_invalid_is_400_and_counted_and_the_rest_is_stored(
     out.add({"__name__": "good"}, samples=[(T, 1), (T + 1, 2)], exemplars=[({"trace_id": "ab" * 16}, 1, T)])
     out.add({"job": "no name"}, samples=[(T, 1)])
     for _ in range(2):
-        answer = httpx.post(url, content=snappy(out.message), headers=headers)
+        answer = httpx.post(url, content=snappy(out.message), headers=headers, timeout=60)
         assert (answer.status_code, counts(answer)) == (400, (2, 0, 1))
         assert answer.text == "1 samples, histograms or exemplars were not stored: a series without a name\n"
         assert answer.headers["content-type"] == "text/plain; charset=utf-8"
@@ -175,22 +175,24 @@ def test_an_offender_is_refused_and_its_neighbours_are_stored(store: Store, url:
 
 def test_nothing_is_success_and_costs_no_batch(store: Store, url: str) -> None:
     for headers in (V1, V2):
-        answer = httpx.post(url, content=snappy(b""), headers=headers)
+        answer = httpx.post(url, content=snappy(b""), headers=headers, timeout=60)
         assert (answer.status_code, counts(answer)) == (204, (0, 0, 0))
     assert count(store, "ingest_ledger") == 0
-    assert httpx.post(url, content=b"", headers=V1).status_code == 400
+    assert httpx.post(url, content=b"", headers=V1, timeout=60).status_code == 400
 
 
 def test_what_cannot_be_taken_is_said_in_words(url: str, pipeline: Pipeline) -> None:
-    too_large = httpx.post(url, content=snappy(bytes(LIMIT + 1)), headers=V1)
+    too_large = httpx.post(url, content=snappy(bytes(LIMIT + 1)), headers=V1, timeout=60)
     assert (too_large.status_code, too_large.text) == (
         413,
         "the body is larger than 100000 bytes after decompression\n",
     )
-    assert httpx.post(url, content=random.Random(1).randbytes(LIMIT + 1), headers=V1).status_code == 413
-    assert httpx.post(url, content=snappy(b""), headers={**V1, "Content-Encoding": "zstd"}).status_code == 415
-    assert httpx.post(url, content=b"", headers={"Content-Encoding": "snappy"}).status_code == 415
-    got = httpx.get(url)
+    assert httpx.post(url, content=random.Random(1).randbytes(LIMIT + 1), headers=V1, timeout=60).status_code == 413
+    assert (
+        httpx.post(url, content=snappy(b""), headers={**V1, "Content-Encoding": "zstd"}, timeout=60).status_code == 415
+    )
+    assert httpx.post(url, content=b"", headers={"Content-Encoding": "snappy"}, timeout=60).status_code == 415
+    got = httpx.get(url, timeout=60)
     assert (got.status_code, got.headers["allow"]) == (405, "POST")
     assert pipeline.stats()["inflight_bytes"] == 0
 
@@ -198,7 +200,7 @@ def test_what_cannot_be_taken_is_said_in_words(url: str, pipeline: Pipeline) -> 
 def test_overload_and_a_slow_body_are_503_and_to_be_sent_again(url: str, pipeline: Pipeline) -> None:
     taken = pipeline.budget.hold()
     taken.resize(149_999)
-    answer = httpx.post(url, content=snappy(request(1)), headers=V1)
+    answer = httpx.post(url, content=snappy(request(1)), headers=V1, timeout=60)
     assert answer.status_code == 503
     assert 1 <= int(answer.headers["retry-after"]) <= 3
     taken.release()

@@ -44,8 +44,12 @@ def _table(name: str, rows: Iterable[Row]) -> pl.LazyFrame:
 def with_levels(given: Frames) -> Frames:
     """The frames with what the store derives from points: levels, and each series' first and last moment."""
     times = pl.concat([given[name].select("series", "time") for name in ("metric_points", "histogram_points")])
-    span = times.group_by("series").agg(first=pl.col("time").min(), last=pl.col("time").max())
-    series = given["metric_series"].drop("first", "last").join(span, on="series").select(*FRAMES["metric_series"])
+    span = times.group_by("series").agg(
+        first=pl.col("time").min(), last=pl.col("time").max(), samples=pl.len().cast(pl.Int64)
+    )
+    series = (
+        given["metric_series"].drop("first", "last", "samples").join(span, on="series").select(*FRAMES["metric_series"])
+    )
     derived = {
         "metric_series": series,
         "metric_levels": values(given, given["metric_series"], "60s").with_columns(judged=pl.lit(value=True)),

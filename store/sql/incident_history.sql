@@ -1,0 +1,6 @@
+-- What became of an incident, oldest first.
+SELECT toUnixTimestamp64Milli(At) AS at, Kind AS kind, Other AS other, Before AS before, After AS after
+FROM incident_events
+WHERE Tenant = {tenant:String} AND IncidentId = {id:String}
+ORDER BY Version, Kind, Other
+LIMIT 1000

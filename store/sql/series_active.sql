@@ -1,0 +1,13 @@
+-- How many metric series a tenant has sent since a batch.
+SELECT uniqCombined64(SeriesHash) AS Series
+FROM (
+    SELECT Tenant, SeriesHash, Batch FROM otel_metrics_gauge WHERE Batch >= {since:UInt64} AND Tenant = {tenant:String}
+    UNION ALL
+    SELECT Tenant, SeriesHash, Batch FROM otel_metrics_sum WHERE Batch >= {since:UInt64} AND Tenant = {tenant:String}
+    UNION ALL
+    SELECT Tenant, SeriesHash, Batch FROM otel_metrics_histogram WHERE Batch >= {since:UInt64} AND Tenant = {tenant:String}
+    UNION ALL
+    SELECT Tenant, SeriesHash, Batch FROM otel_metrics_exponential_histogram WHERE Batch >= {since:UInt64} AND Tenant = {tenant:String}
+    UNION ALL
+    SELECT Tenant, SeriesHash, Batch FROM otel_metrics_summary WHERE Batch >= {since:UInt64} AND Tenant = {tenant:String}
+)
