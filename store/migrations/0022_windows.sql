@@ -20,7 +20,7 @@ ORDER BY (Tenant, JobId, WindowStart)
 TTL toDateTime(UpdatedAt) + INTERVAL 90 DAY
 SETTINGS ${durable};
 
--- When which stretch of time was judged, by which policy, and of how many traces one was looked at: telemetry that came later is judged again.
+-- When which stretch of time was judged, and by which policy: telemetry that came later is judged again.
 CREATE TABLE IF NOT EXISTS correlation_passes${on_cluster}
 (
     Tenant LowCardinality(String),
@@ -29,8 +29,7 @@ CREATE TABLE IF NOT EXISTS correlation_passes${on_cluster}
     JudgedAt DateTime64(3, 'UTC'),
     Signals UInt64,
     Failures UInt16,
-    Policy String,
-    TracesOneIn UInt32
+    Policy String
 )
 ENGINE = ${MergeTree}
 ORDER BY (Tenant, WindowEnd)
