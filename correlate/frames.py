@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from correlate import levels
+from correlate import hours, levels
+from correlate.hours import HOUR_NS
 from correlate.signals import TIME
 from store import Store, Window
 
@@ -85,7 +86,6 @@ FRAMES: dict[str, dict[str, pl.DataType]] = {
 """Frame name -> columns and types. The .sql file of that name must return exactly these."""
 
 
-HOUR_NS = 3600 * 10**9
 SLOW = {"hourly_metrics": 28 * 24 * HOUR_NS}
 """Frames that reach back this many nanoseconds, and that only passes with a full hour in them read."""
 
@@ -157,6 +157,7 @@ def load(
             if hour is None:
                 continue
             own = params | {"start": hour - SLOW[name], "end": hour}
+            hours.learn(store, tenant, hour - SLOW[name], hour)
         tables[name] = _table(store, name, own, shards if name == "metric_levels" else 1)
     return Frames(window=window, since=since, tables=tables, traces_one_in=one_in)
 
