@@ -83,8 +83,8 @@ def test_where_windows_are_cut_does_not_matter(telemetry: Telemetry, base: Incid
 
 def moved(telemetry: Telemetry, by: int) -> Telemetry:
     """The same hour `by` nanoseconds later."""
-    later = pl.col("time") + pl.duration(nanoseconds=by)
-    tables = {n: t.with_columns(later) if "time" in t.columns else t for n, t in telemetry.tables.items()}
+    later = pl.selectors.datetime() + pl.duration(nanoseconds=by)
+    tables = {name: table.with_columns(later) for name, table in telemetry.tables.items()}
     return Telemetry(tables, telemetry.start + by, telemetry.end + by)
 
 

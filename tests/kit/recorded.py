@@ -75,9 +75,14 @@ class Telemetry:
     def frames(self, window: Window, history_s: float) -> Frames:
         """What a pass over `window` would load: rows of the window and the history before it."""
         since = window.start - int(history_s * 1e9)
-        inside = pl.col("time").is_between(pl.lit(since).cast(TIME), pl.lit(window.end).cast(TIME), closed="left")
+        start, end = pl.lit(since).cast(TIME), pl.lit(window.end).cast(TIME)
+        inside = pl.col("time").is_between(start, end, closed="left")
         tables = {
             name: (table.filter(inside) if "time" in table.columns else table).lazy()
             for name, table in self.tables.items()
         }
+        # No series is known before its first point, and none is known to go on after the window's end.
+        known = tables["metric_series"].filter(pl.col("first") < end, pl.col("last") >= start)
+        last = pl.min_horizontal("last", end - pl.duration(nanoseconds=1))
+        tables["metric_series"] = known.with_columns(first=pl.max_horizontal("first", start), last=last)
         return Frames(window, since, tables)
