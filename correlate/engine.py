@@ -45,7 +45,7 @@ class Detection:
 
     `signals` has the SIGNAL columns plus `id`, `rule` and `family`; `entities` and `edges` are
     the topology seen in the frames; `failures` names the rules that raised,
-    `policy` is the version of the policy in force.
+    `policy` is the version of the policy in force; of many traces one in `traces_one_in` was looked at.
     """
 
     window: Window
@@ -54,6 +54,7 @@ class Detection:
     edges: pl.DataFrame
     failures: tuple[RuleError, ...]
     policy: str = ""
+    traces_one_in: int = 1
 
 
 def detect(
@@ -64,7 +65,14 @@ def detect(
     rules = rules_in_force(policy, rules)
     needed = [name for name in FRAMES if name in topology.READS or any(name in rule.reads for rule in rules)]
     frames = load(
-        store, tenant, window, settings.history_s, needed, metrics=metrics_read(rules), shards=settings.series_shards
+        store,
+        tenant,
+        window,
+        settings.history_s,
+        needed,
+        metrics=metrics_read(rules),
+        shards=settings.series_shards,
+        max_spans=settings.max_spans,
     )
     return run(frames, tenant, settings, rules, policy, keeper.complaint)
 
@@ -106,7 +114,9 @@ def run(
             failures.append(RuleError(rule.name, f"{type(error).__name__}: {str(error)[:500]}"))
     signals = pl.concat(found) if found else _nothing()
     signals = resolved(applied(policy, signals), entities)
-    return Detection(frames.window, with_ids(signals, tenant), entities, edges, tuple(failures), policy.version)
+    return Detection(
+        frames.window, with_ids(signals, tenant), entities, edges, tuple(failures), policy.version, frames.traces_one_in
+    )
 
 
 def _signals_of(rule: Rule, frames: Frames, settings: CorrelateSettings) -> pl.DataFrame:

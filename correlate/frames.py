@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from correlate import levels
+from correlate import hours, levels
+from correlate.hours import HOUR_NS
 from correlate.signals import TIME
 from store import Store, Window
 
@@ -85,7 +86,6 @@ FRAMES: dict[str, dict[str, pl.DataType]] = {
 """Frame name -> columns and types. The .sql file of that name must return exactly these."""
 
 
-HOUR_NS = 3600 * 10**9
 SLOW = {"hourly_metrics": 28 * 24 * HOUR_NS}
 """Frames that reach back this many nanoseconds, and that only passes with a full hour in them read."""
 
@@ -94,12 +94,14 @@ SLOW = {"hourly_metrics": 28 * 24 * HOUR_NS}
 class Frames:
     """The frames of one pass. `window` is what is being judged; rows reach back to `since`.
 
-    A rule reports only what it saw inside `window`; the rows before it are its history.
+    A rule reports only what it saw inside `window`; the rows before it are its history. Of many spans the frame has
+    those of one trace in `traces_one_in`.
     """
 
     window: Window
     since: int
     tables: dict[str, pl.LazyFrame] = field(default_factory=dict)
+    traces_one_in: int = 1
 
     def __getitem__(self, name: str) -> pl.LazyFrame:
         """The named frame; empty, with its columns, when there was nothing to read."""
@@ -131,11 +133,13 @@ def load(
     *,
     metrics: str = "",
     shards: int = 1,
+    max_spans: int = 0,
 ) -> Frames:
     """Read the named frames for `window` and `history_s` seconds before it, each table once.
 
     `metrics` is a regular expression of the metrics whose points are read ('' is all); `shards` says in how many
     parts series are reduced to levels: more take less memory at a time and give the same frame.
+    Where there are more than `max_spans` spans (0 is no limit), whole traces are left out, chosen by their ids.
     """
     since = window.start - int(history_s * 1e9)
     params: dict[str, str | int] = {"tenant": tenant, "start": since, "end": window.end, "metrics": metrics}
@@ -143,7 +147,8 @@ def load(
     if {"metric_series", "metric_levels"} & set(wanted):
         # Names and labels are read from points once, when a series is first met.
         store.execute("learn_series", params)
-    params |= levels.params(window.start)
+    one_in = _traces_one_in(store, params, max_spans) if "spans" in wanted else 1
+    params |= levels.params(window.start) | {"one_in": one_in}
     hour = full_hour(window)
     tables = {}
     for name in wanted:
@@ -152,8 +157,16 @@ def load(
             if hour is None:
                 continue
             own = params | {"start": hour - SLOW[name], "end": hour}
+            hours.learn(store, tenant, hour - SLOW[name], hour)
         tables[name] = _table(store, name, own, shards if name == "metric_levels" else 1)
-    return Frames(window=window, since=since, tables=tables)
+    return Frames(window=window, since=since, tables=tables, traces_one_in=one_in)
+
+
+def _traces_one_in(store: Store, params: dict[str, str | int], max_spans: int) -> int:
+    if not max_spans:
+        return 1
+    spans = int(store.rows("span_count", params)[0]["spans"])
+    return max(1, -(-spans // max_spans))
 
 
 def _table(store: Store, name: str, params: dict[str, str | int], shards: int) -> pl.LazyFrame:

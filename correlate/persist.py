@@ -59,6 +59,7 @@ def save_pass(store: Store, tenant: str, detection: Detection, began_ns: int) ->
         Signals=pl.lit(detection.signals.height, pl.UInt64),
         Failures=pl.lit(len(detection.failures), pl.UInt16),
         Policy=pl.lit(detection.policy),
+        TracesOneIn=pl.lit(detection.traces_one_in, pl.UInt32),
     )
     store.insert_frame("correlation_passes", row)
 

@@ -23,6 +23,12 @@ class CorrelateSettings(BaseModel):
         default=1, ge=1, le=64,
         description="Parts, by series hash, in which a window's metrics are read: more take less memory and more time.",
     )  # fmt: skip
+    max_spans: int = Field(
+        default=500_000,
+        ge=0,
+        description="Spans of a window and its history that rules look at; of more, whole traces are left out, chosen "
+        "by their ids. 0 is no limit.",
+    )
     live_every_s: float = Field(default=15.0, ge=1, description="Seconds between live passes.")
     live_window_s: int = Field(
         default=180, ge=60, multiple_of=30, description="Seconds of recent telemetry that a live pass judges."

@@ -1,4 +1,4 @@
--- Spans as rules read them: identity in every vocabulary we join, and whether the call failed.
+-- Spans as rules read them, of one trace in {one_in}: identity in every vocabulary we join, and whether the call failed.
 -- A call failed when the span says so, when its HTTP status is 5xx, when its gRPC status is one that a
 -- server or network causes (UNKNOWN 2, DEADLINE_EXCEEDED 4, RESOURCE_EXHAUSTED 8, INTERNAL 13,
 -- UNAVAILABLE 14, DATA_LOSS 15), or when an exception was recorded and nobody declared the span fine.
@@ -47,3 +47,5 @@ SELECT
 FROM otel_traces
 WHERE Tenant = {tenant:String}
     AND Timestamp >= fromUnixTimestamp64Nano({start:Int64}) AND Timestamp < fromUnixTimestamp64Nano({end:Int64})
+    -- Whole traces or none of them, the same ones in every window.
+    AND ({one_in:UInt32} = 1 OR cityHash64(TraceId) % {one_in:UInt32} = 0)

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from correlate import catalog
-from correlate.frames import FRAMES, HOUR_NS, Frames, full_hour
+from correlate.frames import FRAMES, Frames, full_hour
+from correlate.hours import HOUR_NS
 from correlate.rules import seasonal_shift, slow_counts, slow_drift, tail_divergence, version_skew
 from correlate.signals import TIME
 from store import Window

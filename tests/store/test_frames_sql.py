@@ -8,12 +8,13 @@ from typing import Any
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from correlate.frames import full_hour, load
+from correlate.hours import HOUR_NS
 from ingest.envelope import Signal
 from store import Store, Window
 from tests.kit import landing, otlp
 from tests.kit.causal import nanos
 
-PARAMS = {"tenant": "default", "start": nanos(0), "end": nanos(900)}
+PARAMS = {"tenant": "default", "start": nanos(0), "end": nanos(900), "metrics": ""}
 
 
 def insert(store: Store, table: str, **columns: Any) -> None:
@@ -155,6 +156,7 @@ def test_series_know_whose_they_are(store: Store) -> None:
         {"k8s.pod.name": "ksm-0", "k8s.node.name": "n9"},
     )
     series(store, "node_load1", {}, {"service.instance.id": "n3:9100", "server.address": "n3"})
+    store.execute("learn_series", PARAMS)
     rows = store.frame("metric_series", PARAMS).collect()
     whose = {metric: (node, pod) for metric, node, pod in rows.select("metric", "node", "pod").rows()}
     assert whose == {
@@ -275,3 +277,25 @@ def test_whole_hours_of_what_drifts_are_read_once_an_hour(store: Store) -> None:
     ]
     between = load(store, "default", Window(nanos(0), nanos(900)), 600.0, ["hourly_metrics"])
     assert between["hourly_metrics"].collect().is_empty()
+
+
+def test_hours_are_added_once_and_the_last_one_anew(store: Store) -> None:
+    hour = nanos(0) // HOUR_NS * HOUR_NS
+
+    def points(value: float, at: int) -> None:
+        store.command(
+            "INSERT INTO otel_metrics_gauge (MetricName, TimeUnix, Tenant, SeriesHash, Value) "
+            f"VALUES ('queue.depth', fromUnixTimestamp64Nano({at}), 'default', 7, {value})"
+        )
+
+    def means() -> list[float]:
+        window = Window(hour - 1, hour + 1)
+        rows = load(store, "default", window, 600.0, ["hourly_metrics"])["hourly_metrics"].sort("hour").collect()
+        return rows["mean"].to_list()
+
+    points(1.0, hour - 5 * HOUR_NS)
+    points(2.0, hour - 1)
+    assert means() == [1.0, 2.0]
+    points(3.0, hour - 5 * HOUR_NS + 1)
+    points(4.0, hour - 2)
+    assert means() == [1.0, 3.0]

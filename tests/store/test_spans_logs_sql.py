@@ -12,7 +12,7 @@ from correlate.frames import FRAMES, load
 from store import Store, Window
 from tests.kit.causal import nanos
 
-PARAMS = {"tenant": "default", "start": nanos(0), "end": nanos(900)}
+PARAMS = {"tenant": "default", "start": nanos(0), "end": nanos(900), "one_in": 1}
 
 
 def insert(store: Store, table: str, **columns: Any) -> None:
@@ -28,7 +28,7 @@ def one(store: Store, frame: str) -> dict[str, Any]:
 def test_both_return_the_columns_of_their_frames(store: Store) -> None:
     insert(store, "otel_traces", TraceId="t", SpanId="s")
     insert(store, "otel_logs", Body="b")
-    frames = load(store, "default", Window(PARAMS["start"], PARAMS["end"]), 0.0, ["spans", "logs"])  # type: ignore[arg-type]
+    frames = load(store, "default", Window(nanos(0), nanos(900)), 0.0, ["spans", "logs"])
     for name in ("spans", "logs"):
         table = frames[name].collect()
         assert table.schema == pl.Schema(FRAMES[name])
@@ -130,3 +130,20 @@ def test_trace_ids_may_be_attributes(store: Store) -> None:
     insert(store, "otel_logs", Body="b", LogAttributes={"trace_id": "t1", "span_id": "s1"})
     row = one(store, "logs")
     assert (row["trace_id"], row["span_id"]) == ("t1", "s1")
+
+
+def test_of_many_spans_whole_traces_are_kept(store: Store) -> None:
+    store.command(
+        "INSERT INTO otel_traces (Timestamp, TraceId, SpanId, ServiceName, Tenant) SELECT "
+        f"fromUnixTimestamp64Nano({nanos(0)} + number * 1000000), hex(intDiv(number, 10)), hex(number), 's', 'default' "
+        "FROM numbers(10000)"
+    )
+    kept = []
+    for limit in (0, 10_000, 2_500):
+        given = load(store, "default", Window(nanos(0), nanos(900)), 0.0, ["spans"], max_spans=limit)
+        traces = given["spans"].group_by("trace_id").len().collect()
+        assert set(traces["len"]) == {10}
+        kept.append((given.traces_one_in, traces.height))
+    assert kept[:2] == [(1, 1000), (1, 1000)]
+    assert kept[2][0] == 4
+    assert 150 < kept[2][1] < 350
