@@ -37,10 +37,23 @@ FRAMES: dict[str, dict[str, pl.DataType]] = {
         "time": TIME, "reason": S, "type": S, "object_kind": S, "object": S, "object_uid": S, "namespace": S, "node": S,
         "message": S, "fieldpath": S, "count": pl.Int64(), "source": S,
     },
+    # Facts of watched pods and nodes: what is condition, restarts, waiting, terminated, device, taint, cordon or phase;
+    # item is what the fact is about (a condition's type, a container, a device, a taint's key). number counts restarts,
+    # and is the exit code of a terminated container.
+    "k8s_objects": {
+        "time": TIME, "kind": S, "name": S, "namespace": S, "uid": S, "node": S, "what": S, "item": S, "state": S,
+        "detail": S, "number": F,
+    },
     # gen_ai.evaluation.result events; score is null when only a label was given.
     "evaluations": {
         "time": TIME, "name": S, "score": F, "label": S, "model": S, "response_id": S, "trace_id": S, "service": S,
         "pod": S, "version": S,
+    },
+    # Calls of models and guardrails; tokens are null where unknown, decision is allow, modify or block where a
+    # guardrail spoke, pool is the node pool or the kind of accelerator.
+    "gen_ai_calls": {
+        "time": TIME, "trace_id": S, "service": S, "version": S, "pod": S, "node": S, "pool": S, "route": S, "model": S,
+        "response_model": S, "provider": S, "input_tokens": F, "output_tokens": F, "decision": S,
     },
     # Deployments, commits and feature-flag changes; id names the change, detail is what it touched.
     "changes": {
@@ -52,12 +65,23 @@ FRAMES: dict[str, dict[str, pl.DataType]] = {
         "pod": S, "namespace": S, "workload": S, "workload_kind": S, "container": S, "gpu": S, "gpu_bdf": S,
         "gpu_index": S, "model": S, "version": S, "zone": S, "image": S, "labels": S,
     },
+    # Whole hours of metrics that drift slowly, for up to four weeks; only in passes that reach a full hour. mean is of
+    # gauges and of histograms' observations, growth of counters; spread is the gauges' standard deviation.
+    "hourly_metrics": {
+        "series": pl.UInt64(), "metric": S, "type": S, "service": S, "version": S, "node": S, "pod": S, "workload": S,
+        "model": S, "gpu": S, "labels": S, "hour": TIME, "mean": F, "spread": F, "growth": F, "samples": F,
+    },
     # Points of gauges and sums (raw value; cumulative sums are not yet rates).
     "metric_points": {"series": pl.UInt64(), "time": TIME, "value": F},
     # Points of histograms, exponential histograms and summaries (cumulative unless delta is true).
     "histogram_points": {"series": pl.UInt64(), "time": TIME, "count": F, "sum": F, "delta": pl.Boolean()},
 }  # fmt: skip
 """Frame name -> columns and types. The .sql file of that name must return exactly these."""
+
+
+HOUR_NS = 3600 * 10**9
+SLOW = {"hourly_metrics": 28 * 24 * HOUR_NS}
+"""Frames that reach back this many nanoseconds, and that only passes with a full hour in them read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +110,23 @@ class Frames:
         return pl.lit(self.window.end).cast(TIME)
 
 
+def full_hour(window: Window) -> int | None:
+    """The last full hour (ns since 1970) inside the window, if there is one: when slow frames are read."""
+    hour = (window.end - 1) // HOUR_NS * HOUR_NS
+    return hour if hour >= window.start else None
+
+
 def load(store: Store, tenant: str, window: Window, history_s: float, names: Iterable[str] = tuple(FRAMES)) -> Frames:
     """Read the named frames for `window` and `history_s` seconds before it, each table once."""
     since = window.start - int(history_s * 1e9)
     params = {"tenant": tenant, "start": since, "end": window.end}
-    tables = {name: store.frame(name, params).select(*FRAMES[name]).cast(pl.Schema(FRAMES[name])) for name in names}
+    hour = full_hour(window)
+    tables = {}
+    for name in names:
+        own = params
+        if name in SLOW:
+            if hour is None:
+                continue
+            own = params | {"start": hour - SLOW[name], "end": hour}
+        tables[name] = store.frame(name, own).select(*FRAMES[name]).cast(pl.Schema(FRAMES[name]))
     return Frames(window=window, since=since, tables=tables)

@@ -13,9 +13,12 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from api.commands.options import OTLP_DEFAULT, err
+from api.errors import UsageError
+from api.replay.live import Live
 from api.replay.reader import Line
 from api.replay.sender import Progress as Watch
 from api.replay.sender import Replay, Report, Tally
+from api.times import parse_time
 
 _EVERY_S = 5.0
 
@@ -34,20 +37,56 @@ def replay(
             "--concurrency", envvar="CAUSELINE_CONCURRENCY", min=1, max=64, help="Requests in flight at once."
         ),
     ] = CONCURRENCY,
+    live_from: Annotated[
+        str | None,
+        typer.Option(
+            "--live-from",
+            envvar="CAUSELINE_LIVE_FROM",
+            metavar="TIME",
+            help="Replay as if this moment were now: earlier telemetry at once, later at the pace it was recorded.",
+        ),
+    ] = None,
+    live_until: Annotated[
+        str | None,
+        typer.Option(
+            "--live-until", envvar="CAUSELINE_LIVE_UNTIL", metavar="TIME", help="Stop there; with --live-from."
+        ),
+    ] = None,
 ) -> None:
     """Send recorded telemetry to a receiver, as OTLP/HTTP protobuf.
 
     Each line is one export request, as the OpenTelemetry Collector's file exporter writes it; its first key
     tells the signal. A line always becomes the same bytes, so sending it again stores nothing twice. A line
     that cannot be sent is reported as `FILE:LINE: reason`, the rest goes on, and the exit code is 1.
+
+    With --live-from, times (RFC 3339 or unix seconds) are those of the recording, and all records are moved by
+    the same amount, so that the moment is the present: an incident can be watched as it unfolds.
     """
-    tally = send(files, endpoint, concurrency)
+    tally = send(files, endpoint, concurrency, live=_live(live_from, live_until))
     typer.echo(summary(tally))
     if tally.failures:
         raise typer.Exit(1)
 
 
-def send(files: list[Path], endpoint: str, concurrency: int, each: Callable[[Line], None] | None = None) -> Tally:
+def _live(start: str | None, end: str | None) -> Live | None:
+    if start is None:
+        if end is not None:
+            raise UsageError("--live-until needs --live-from")
+        return None
+    first = parse_time(start, "--live-from")
+    last = None if end is None else parse_time(end, "--live-until")
+    if last is not None and last <= first:
+        raise UsageError("--live-until must be after --live-from")
+    return Live(first, last)
+
+
+def send(
+    files: list[Path],
+    endpoint: str,
+    concurrency: int,
+    each: Callable[[Line], None] | None = None,
+    live: Live | None = None,
+) -> Tally:
     """Replay with progress on standard error: a bar on a terminal, a line every few seconds elsewhere.
 
     `each` sees every line that was sent.
@@ -59,7 +98,7 @@ def send(files: list[Path], endpoint: str, concurrency: int, each: Callable[[Lin
                 each(line)
             watch(line, tally)
 
-        return Replay(endpoint, concurrency, seen, report).run(files)
+        return Replay(endpoint, concurrency, seen, report).run(files, live)
 
 
 def summary(tally: Tally) -> str:

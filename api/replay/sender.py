@@ -6,7 +6,7 @@ import gzip
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from api.errors import NotOtlp, SystemUnreachable, UnreadableFile
 from api.replay.encode import Encoded, encode_line
+from api.replay.live import Live, paced
 from api.replay.reader import Line, read_lines
 
 RETRYABLE = frozenset({429, 502, 503, 504})
@@ -61,8 +62,8 @@ class Replay:
         self._fatal: BaseException | None = None
         self.tally = Tally()
 
-    def run(self, files: Iterable[Path]) -> Tally:
-        """Send every line of every file.
+    def run(self, files: Iterable[Path], live: Live | None = None) -> Tally:
+        """Send every line of every file, one file after the other, or as `live` says.
 
         A line that cannot be sent is reported and counted; the rest goes on. Raises
         SystemUnreachable when nothing answers for GIVE_UP_UNREACHABLE_S, or for
@@ -74,26 +75,33 @@ class Replay:
             httpx.Client(timeout=60.0, limits=limits, headers=HEADERS, trust_env=False) as http,
             ThreadPoolExecutor(self._concurrency, thread_name_prefix="replay") as pool,
         ):
-            for path in files:
-                self._file(path, http, pool, slots)
+            lines = map(self._readable, files)
+            for source in lines if live is None else [paced(lines, live)]:
+                self._send(source, http, pool, slots)
         if self._fatal is not None:
             raise self._fatal
         return self.tally
 
-    def _file(self, path: Path, http: httpx.Client, pool: ThreadPoolExecutor, slots: threading.Semaphore) -> None:
+    def _readable(self, path: Path) -> Iterator[Line]:
+        """Lines of a file, as far as it can be read."""
         try:
-            for line in read_lines(path):
-                slots.acquire()
-                if self._fatal is not None:
-                    return
-
-                def done(future: Future[None]) -> None:
-                    self._fatal = self._fatal or future.exception()
-                    slots.release()
-
-                pool.submit(self._line, line, http).add_done_callback(done)
+            yield from read_lines(path)
         except UnreadableFile as error:
             self._failed(str(error))
+
+    def _send(
+        self, lines: Iterable[Line], http: httpx.Client, pool: ThreadPoolExecutor, slots: threading.Semaphore
+    ) -> None:
+        for line in lines:
+            slots.acquire()
+            if self._fatal is not None:
+                return
+
+            def done(future: Future[None]) -> None:
+                self._fatal = self._fatal or future.exception()
+                slots.release()
+
+            pool.submit(self._line, line, http).add_done_callback(done)
 
     def _line(self, line: Line, http: httpx.Client) -> None:
         where = f"{line.path}:{line.number}"

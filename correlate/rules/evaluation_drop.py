@@ -28,15 +28,15 @@ RECENT, REFERENCE = 8, 80
 _MIN_REFERENCE = 20
 _MAX_AGE = pl.duration(minutes=30)
 _SPREAD_FLOOR = 0.03
-_MOST_SPREADS = 4.0
+MOST_SPREADS = 4.0
 _MIN_FALL = 0.05
 _THRESHOLD = 4.0
 # Every replica is a comparison of its own, so one needs more to stand out.
-_REPLICA_THRESHOLD = 6.0
+REPLICA_THRESHOLD = 6.0
 _MIN_SLICE = 5
 _NEAR = "30m"
 # A slice must be this many spreads worse, and the rest less than this share of it.
-_WORSE, _REST_SHARE = 1.5, 0.35
+_WORSE, REST_SHARE = 1.5, 0.35
 
 
 def scores(frames: Frames) -> pl.LazyFrame:
@@ -69,7 +69,7 @@ def judged(rows: pl.LazyFrame, by: tuple[str, ...]) -> pl.LazyFrame:
         )
         .with_columns(spread=pl.max_horizontal("spread", pl.lit(_SPREAD_FLOOR)))
         # One hopeless answer must not speak for eight: each counts for at most this many spreads.
-        .with_columns(low=((pl.col("usual") - value) / pl.col("spread")).clip(upper_bound=_MOST_SPREADS))
+        .with_columns(low=((pl.col("usual") - value) / pl.col("spread")).clip(upper_bound=MOST_SPREADS))
         .with_columns(low=pl.col("low").rolling_mean(RECENT, min_samples=RECENT).over(by))
         .with_columns(z=pl.col("low") / (1 / RECENT + 1 / pl.col("samples")).sqrt())
         .with_columns(
@@ -132,8 +132,8 @@ def _slices(frames: Frames, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Versions and pods whose answers alone are worse: the rest of the model's recent answers are as ever."""
     owned = _served(frames, rows)
     # A version is compared with the model's other versions, a replica with its siblings of the same version.
-    version = _alone(owned, "version", ["model", "name"], _THRESHOLD)
-    replica = _alone(owned, "pod", ["model", "name", "version"], _REPLICA_THRESHOLD)
+    version = alone(owned, "version", ["model", "name"], _THRESHOLD)
+    replica = alone(owned, "pod", ["model", "name", "version"], REPLICA_THRESHOLD)
     return pl.concat(
         [
             _told(version, "version", "workload", "owner", "quality.version"),
@@ -142,11 +142,11 @@ def _slices(frames: Frames, rows: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _alone(owned: pl.LazyFrame, what: str, peers: list[str], enough: float) -> pl.LazyFrame:
+def alone(owned: pl.LazyFrame, what: str, peers: list[str], enough: float) -> pl.LazyFrame:
     """Rows at which a slice by `what` is worse than usual while its peers are not, with `mean`, `rest` and `z`."""
     rows = judged(owned.filter(pl.col(what) != "").with_columns(slice=pl.col(what)), ("model", "name"))
     # Deviations in units of the model's own spread, so that a new slice needs no past of its own.
-    low = ((pl.col("usual") - pl.col("score")) / pl.col("spread")).clip(upper_bound=_MOST_SPREADS)
+    low = ((pl.col("usual") - pl.col("score")) / pl.col("spread")).clip(upper_bound=MOST_SPREADS)
     scaled = rows.filter(pl.col("usual").is_not_null()).with_columns(low=low)
     by = [*peers, "slice"]
     own = scaled.sort(*by, "time", "score").with_columns(
@@ -160,7 +160,7 @@ def _alone(owned: pl.LazyFrame, what: str, peers: list[str], enough: float) -> p
         .filter(
             pl.col("z") >= enough,
             pl.col("mean") >= _WORSE,
-            pl.col("rest") < pl.min_horizontal(_REST_SHARE * pl.col("mean"), pl.lit(1.0)),
+            pl.col("rest") < pl.min_horizontal(REST_SHARE * pl.col("mean"), pl.lit(1.0)),
             pl.col("time") - pl.col("oldest") <= _MAX_AGE,
         )
     )

@@ -1,11 +1,12 @@
-"""GPU health by DCGM.
+"""GPU health by DCGM, its exporter and gpud.
 
 Signal: the kind that the `dcgm` catalogue gives a field (gpu.ecc_uncorrected, gpu.thermal, ...) on a GPU.
 Condition: an error counter grows, a rate is above its threshold, a clock is held back by heat or power, a
 flag goes up, or a PCIe link is narrower than it was; which field is which, and from how much on, stands in
 the catalogue. A flag that is up when the history begins is old news.
 Why it matters: these are the GPU's own measurements, often minutes ahead of the error that ends a job.
-Source: https://docs.nvidia.com/datacenter/dcgm/latest/dcgm-api/dcgm-api-field-ids.html
+Source: https://docs.nvidia.com/datacenter/dcgm/latest/dcgm-api/dcgm-api-field-ids.html and
+https://github.com/leptonai/gpud
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ WITHIN = "300s"
 
 
 def readings(frames: Frames) -> pl.LazyFrame:
-    """DCGM points that say something is wrong: `device, node, time, kind, score, text, amount, value, was`."""
+    """Points that say something is wrong: `device, node, time, kind, score, text, amount, value, was`."""
     facts = catalog.table("dcgm").with_columns(pl.col("score", "threshold").cast(pl.Float64))
     named = pl.concat(
         [
@@ -30,7 +31,7 @@ def readings(frames: Frames) -> pl.LazyFrame:
         ]
     )
     rows = (
-        gpu_series.points(frames)
+        gpu_series.points(frames, tuple(named["metric"].unique()))
         .join(named.unique().lazy(), on="metric")
         .sort("device", "metric", "kind", "time")
         .with_columns(
@@ -59,7 +60,13 @@ def readings(frames: Frames) -> pl.LazyFrame:
     )
     growing = pl.when(mode.is_in(["counter", "rate"])).then(pl.col("grown") > 0).otherwise(pl.lit(value=True))
     # A flag that was already up when the history begins is old news.
-    raised = pl.when(mode == "flag").then(pl.col("was").eq(0.0)).otherwise(pl.lit(value=True))
+    raised = (
+        pl.when(mode == "flag")
+        .then(pl.col("was").eq(0.0))
+        .when(mode == "level")
+        .then(pl.col("was") < pl.col("threshold"))
+        .otherwise(pl.lit(value=True))
+    )
     return rows.with_columns(amount=amount).filter(enough & growing & raised)
 
 

@@ -1,8 +1,9 @@
-"""Node conditions and replica shortfalls, from metrics of both Kubernetes vocabularies.
+"""Node conditions and replica shortfalls, from metrics of every Kubernetes vocabulary and from watched nodes.
 
-Signal: node.not_ready, node.disk_pressure, node.memory_pressure, node.pid_pressure, node.kernel, node.storage,
-node.gpu_driver or node.condition on a node; workload.unavailable on a workload.
-Condition: a condition is bad that has been seen before, for as long as it is; two samples in a row with fewer
+Signal: the kind that the `node_conditions` catalogue gives a condition (node.not_ready, node.disk_pressure,
+gpu.nvlink, ...) on a node; workload.unavailable on a workload.
+Condition: a condition is bad that has been seen before, for as long as it is; those of health agents must have been
+good at some time, and their polarity differs. Two samples in a row with fewer
 replicas than wanted. A node that was cordoned or under a maintenance notice when it became not ready is
 node.maintenance.
 Why it matters: a condition is what the scheduler acts on: pods leave the node because of it. The shortfall says
@@ -15,81 +16,83 @@ from __future__ import annotations
 
 import polars as pl
 
+from correlate import catalog
 from correlate.frames import Frames
 from correlate.identity import job_or_workload
 from correlate.rule import Rule
 from correlate.sessions import evidence_of, sessions
 
-# k8scluster receiver: one gauge per condition (1 true, 0 false, -1 unknown). kube-state-metrics: one series per
-# condition and status. https://github.com/kubernetes/kube-state-metrics/blob/main/docs/metrics/cluster/node-metrics.md
+# k8scluster receiver: one gauge per condition (1 true, 0 false, -1 unknown). kube-state-metrics and the semantic
+# conventions: one series per condition and status. node-problem-detector: one gauge per permanent problem.
+# https://github.com/kubernetes/kube-state-metrics/blob/main/docs/metrics/cluster/node-metrics.md
 _PREFIX = "k8s.node.condition_"
-_KSM = "kube_node_status_condition"
-_KINDS = pl.DataFrame(
-    {
-        "condition": [
-            "ready",
-            "diskpressure",
-            "memorypressure",
-            "pidpressure",
-            "networkunavailable",
-            "kerneldeadlock",
-            "readonlyfilesystem",
-            # The EKS node monitoring agent's verdict on GPUs.
-            "acceleratedhardwareready",
-        ],
-        "kind": [
-            "node.not_ready",
-            "node.disk_pressure",
-            "node.memory_pressure",
-            "node.pid_pressure",
-            "node.condition",
-            "node.kernel",
-            "node.storage",
-            "node.gpu_driver",
-        ],
-        "good": [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
-        "score": [8.5, 8.5, 8.5, 8.0, 8.0, 8.0, 8.0, 8.0],
-    }
-)
+_STATED = ("kube_node_status_condition", "k8s.node.condition", "k8s.node.condition.status", "problem_gauge")
+_CONDITION = ("$.condition", "$['k8s.node.condition.type']", "$.type")
+_STATUS = ("$.status", "$['k8s.node.condition.status']")
 
 _WANTED = (
     "k8s.deployment.desired",
     "kube_deployment_spec_replicas",
     "k8s.statefulset.desired_pods",
     "kube_statefulset_replicas",
+    "k8s.deployment.pod.desired",
+    "k8s.statefulset.pod.desired",
 )
 _THERE = (
     "k8s.deployment.available",
     "kube_deployment_status_replicas_available",
     "k8s.statefulset.ready_pods",
     "kube_statefulset_status_replicas_ready",
+    "k8s.deployment.pod.available",
+    "k8s.statefulset.pod.ready",
 )
 _SUSTAINED = 2
 ANNOUNCED_S = 3600
 
 
 def _conditions(frames: Frames) -> pl.LazyFrame:
-    name = pl.col("metric").str.strip_prefix(_PREFIX)
-    stated = pl.col("labels").str.json_path_match("$.condition")
-    status = pl.col("labels").str.json_path_match("$.status").fill_null("")
+    """Conditions of nodes, from metrics and watched objects: `node, condition, time, value, bad, was, before, ...`."""
+    label = pl.col("labels")
+    stated = pl.coalesce(*(label.str.json_path_match(path).replace("", None) for path in _CONDITION))
+    status = pl.coalesce(*(label.str.json_path_match(path).replace("", None) for path in _STATUS), pl.lit(""))
+    kinds = catalog.table("node_conditions").lazy().with_columns(pl.col("good", "score").cast(pl.Float64))
     series = (
         frames["metric_series"]
-        .filter(pl.col("metric").str.starts_with(_PREFIX) | (pl.col("metric") == _KSM), pl.col("node") != "")
-        .with_columns(condition=pl.coalesce(stated, name).str.to_lowercase().str.replace_all("_", ""), status=status)
-        .filter(pl.col("status").is_in(["", "true"]))
-        .join(_KINDS.lazy(), on="condition")
-        .select("series", "node", "condition", "kind", "good", "score")
+        .filter(pl.col("metric").str.starts_with(_PREFIX) | pl.col("metric").is_in(_STATED), pl.col("node") != "")
+        .with_columns(condition=pl.coalesce(stated, pl.col("metric").str.strip_prefix(_PREFIX)), status=status)
+        .filter(pl.col("status").str.to_lowercase().is_in(["", "true"]))
+        .select("series", "node", "condition")
     )
-    return (
-        frames["metric_points"]
-        .join(series, on="series")
+    points = frames["metric_points"].join(series, on="series").select("node", "condition", "time", "value")
+    watched = (
+        frames["k8s_objects"]
+        .filter(pl.col("what") == "condition", pl.col("kind") == "Node")
+        .select("node", "time", condition="item", value=(pl.col("state") == "True").cast(pl.Float64))
+    )
+    per = ("source", "node", "condition")
+    rows = (
+        pl.concat(
+            [
+                part.select("node", "condition", "time", "value", source=pl.lit(n))
+                for n, part in enumerate((points, watched))
+            ]
+        )
+        .with_columns(condition=pl.col("condition").str.to_lowercase().str.replace_all("_", ""))
+        .join(kinds, on="condition")
+        .sort(*per, "time", "value")
         .with_columns(bad=pl.col("value") != pl.col("good"))
-        .sort("series", "time")
-        .with_columns(was=pl.col("bad").shift(1).over("series"), before=pl.col("time").shift(1).over("series"))
+        .with_columns(
+            was=pl.col("bad").shift(1).over(per),
+            before=pl.col("time").shift(1).over(per),
+            # What an agent has said all the while is its opinion of the node and no event.
+            seen_good=(~pl.col("bad")).cum_max().over(per),
+        )
     )
+    return rows.filter((pl.col("standing") == 1) | pl.col("seen_good"))
 
 
-def _planned(frames: Frames) -> pl.LazyFrame:
+def planned(frames: Frames) -> pl.LazyFrame:
+    """(node, announced): when nodes were cordoned or put under a maintenance notice, in order of time."""
     notices = frames["k8s_events"].filter(
         pl.col("reason").is_in(["NodeNotSchedulable", "MaintenanceWindow"]), pl.col("object_kind") == "Node"
     )
@@ -118,20 +121,20 @@ def _node_facts(frames: Frames) -> pl.LazyFrame:
         )
     )
     marked = turned.sort("time").join_asof(
-        _planned(frames), left_on="time", right_on="announced", by="node", strategy="backward",
+        planned(frames), left_on="time", right_on="announced", by="node", strategy="backward",
         tolerance=f"{ANNOUNCED_S}s", check_sortedness=False,
     )  # fmt: skip
     # A cordon that only follows the fault is the response to it: what counts is what was known at the start.
     at_start = pl.when(~pl.col("was")).then(pl.col("announced").is_not_null())
-    planned = at_start.forward_fill().over("node", "kind", order_by="time").fill_null(value=False) & (
+    expected = at_start.forward_fill().over("node", "kind", order_by="time").fill_null(value=False) & (
         pl.col("kind") == "node.not_ready"
     )
     return marked.select(
         "time", "onset",
-        kind=pl.when(planned).then(pl.lit("node.maintenance")).otherwise("kind"),
+        kind=pl.when(expected).then(pl.lit("node.maintenance")).otherwise("kind"),
         entity_type=pl.lit("node"),
         entity="node",
-        score=pl.when(planned).then(3.5).otherwise("score"),
+        score=pl.when(expected).then(3.5).otherwise("score"),
         value="value", baseline="good", direction=pl.lit(-1),
         explanation=pl.format("condition {} of {} turned bad", "condition", "node"),
         evidence=evidence_of(condition="condition", value="value"),
@@ -187,4 +190,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     )
 
 
-RULE = Rule("k8s_conditions", "kubernetes", ("metric_series", "metric_points", "k8s_events"), detect)
+RULE = Rule("k8s_conditions", "kubernetes", ("metric_series", "metric_points", "k8s_events", "k8s_objects"), detect)

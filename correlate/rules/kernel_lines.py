@@ -1,18 +1,17 @@
 """Kernel lines that are faults on their own: links, storage, lockups, machine checks, memory.
 
-Signal: the kind that the `kernel_lines` catalogue gives a line, on the node that wrote it.
+Signal: the kind that the `kernel_lines` catalogue gives a line, on the node that wrote it or the GPU that it names.
 Condition: the line fits a pattern of the catalogue; kinds that only mean something in numbers need their
 number of lines within ten minutes.
 Why it matters: the kernel sees a failing port, disk or memory module first, and says so once.
-Source: https://docs.kernel.org/PCI/pcieaer-howto.html and
-https://docs.kernel.org/admin-guide/lockup-watchdogs.html
+Source: https://docs.kernel.org/admin-guide/lockup-watchdogs.html
 """
 
 from __future__ import annotations
 
 import polars as pl
 
-from correlate import catalog
+from correlate import catalog, names
 from correlate.frames import Frames
 from correlate.rule import Rule
 from correlate.sessions import evidence_of, sessions
@@ -40,7 +39,9 @@ def detect(frames: Frames) -> pl.LazyFrame:
     repeats = pl.len().over("node", "kind", pl.col("time").dt.truncate(_COUNTING))
     facts = rows.filter(repeats >= pl.col("min_count")).select(
         "time", "kind", "entity_type", "score",
-        entity="node",
+        entity=pl.when(pl.col("entity_type") == "gpu")
+        .then(pl.format("{}/{}", "node", names.bdf("body").fill_null("")))
+        .otherwise("node"),
         explanation=pl.format("{} on {}: {}", "text", "node", pl.col("body").str.slice(0, 160)),
         evidence=evidence_of(line=pl.col("body").str.slice(0, 300), node="node"),
     )  # fmt: skip

@@ -1,4 +1,4 @@
--- Application and container logs as rules read them: everything that kernel_logs, k8s_events and evaluations do not read.
+-- Application and container logs as rules read them: everything that kernel_logs, k8s_events, k8s_objects and evaluations do not read.
 -- Severity is the record's number, else that of its text; 0 when it has neither.
 -- https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber
 SELECT
@@ -31,7 +31,7 @@ FROM otel_logs
 WHERE Tenant = {tenant:String}
     AND Timestamp >= fromUnixTimestamp64Nano({start:Int64}) AND Timestamp < fromUnixTimestamp64Nano({end:Int64})
     AND EventName != 'gen_ai.evaluation.result' AND LogAttributes['event.name'] != 'gen_ai.evaluation.result'
-    AND LogAttributes['k8s.event.reason'] = '' AND LogAttributes['k8s.resource.name'] != 'events'
+    AND LogAttributes['k8s.event.reason'] = '' AND LogAttributes['k8s.resource.name'] NOT IN ('events', 'pods', 'nodes')
     AND NOT (
         -- The condition of kernel_logs.
         ResourceAttributes['k8s.container.name'] = ''
@@ -40,6 +40,6 @@ WHERE Tenant = {tenant:String}
             OR LogAttributes['SYSLOG_IDENTIFIER'] = 'kernel'
             OR LogAttributes['_TRANSPORT'] = 'kernel'
             OR LogAttributes['log.file.name'] IN ('kmsg', 'dmesg', 'kern.log', 'syslog', 'messages', 'fabricmanager.log')
-            OR match(Body, 'NVRM: |nvidia-nvswitch\\d+: SXid|NVSwitch (non-)?fatal error| kernel: ')
+            OR match(Body, 'NVRM: |nvidia-nvswitch\\d+: SXid|NVSwitch (non-)?fatal error| kernel: |oom-kill:constraint=|PCIe Bus Error: severity=|pcieport \\S+ AER: |knvlink[A-Z]|soft lockup - CPU|aborting fabric manager|in the multicast team request')
         )
     )

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from correlate.rules import change_rollout, k8s_conditions, k8s_events, k8s_restarts
+from correlate.rules import change_rollout, k8s_conditions, k8s_events, k8s_restarts, k8s_states
 from tests.kit.telemetry import Metrics, Row, facts, found, frames, onset_s, step
 
 
@@ -121,7 +121,7 @@ def test_why_a_container_ended_is_read_from_its_state() -> None:
     data.add(state, lambda t: 1.0 if t >= 300 else None, pod="p-0", labels='{"reason":"OOMKilled"}')
     data.add(state, lambda _: 1.0, pod="old-0", labels='{"reason":"OOMKilled"}')
     data.add(state, lambda t: 1.0 if t >= 300 else None, pod="done-0", labels='{"reason":"Completed"}')
-    assert facts(found(k8s_restarts.RULE, data.frames())) == {("pod.oom_killed", "pod", "p-0")}
+    assert facts(found(k8s_states.RULE, data.frames())) == {("pod.oom_killed", "pod", "p-0")}
 
 
 def test_conditions_of_both_vocabularies() -> None:

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from correlate import names
-from correlate.rules import kernel_lines, kernel_sxid, kernel_xid
-from tests.kit.telemetry import Row, facts, found, frames, onset_s
+from correlate.rules import fabric_manager, kernel_lines, kernel_oom, kernel_sxid, kernel_xid, pcie_aer
+from tests.kit.telemetry import Metrics, Row, facts, found, frames, onset_s
 
 GPU = ("gpu", "n1/0000:9b:00")
 
@@ -107,7 +107,7 @@ def test_how_bad_a_link_event_is_stands_in_its_text() -> None:
     benign = "NVRM: Xid (PCI:0018:02:00): 149, NETIR_BER_EVENT Nonfatal XC0 i0 Link 03 (0x00086226 0x00000001)"
     scores = dict(xids(line(fatal), line(benign)).select("entity", "score").rows())
     assert scores["n1/0018:01:00"] > 9
-    assert scores["n1/0018:02:00"] <= 3
+    assert "n1/0018:02:00" not in scores
 
 
 def test_a_fatal_switch_error_is_loud_and_a_benign_one_silent() -> None:
@@ -137,7 +137,54 @@ def test_corrected_errors_count_in_numbers() -> None:
     many = [
         line("pcieport 0000:00:1b.2: AER: Corrected error message received from 0000:03:04.0", at) for at in range(40)
     ]
-    assert facts(found(kernel_lines.RULE, frames(kernel_logs=many))) == {("node.pcie", "node", "n1")}
+    assert facts(found(pcie_aer.RULE, frames(kernel_logs=many))) == {("node.pcie", "node", "n1")}
+    assert found(pcie_aer.RULE, frames(kernel_logs=many[: pcie_aer.MANY - 1])).is_empty()
+    data = Metrics()
+    data.add("DCGM_FI_DEV_GPU_TEMP", lambda _: 40.0, node="n1", gpu="GPU-1", gpu_bdf="0000:03:04")
+    seen = found(pcie_aer.RULE, data.frames(kernel_logs=many))
+    assert facts(seen) == {("gpu.pcie", "gpu", "n1/0000:03:04")}
+
+
+def test_a_kill_for_memory_names_whose_memory_it_was() -> None:
+    uid = "87e18f63_83cb_11e7_a01d_42010a8001db"
+    limit = (
+        "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=x,mems_allowed=0,oom_memcg=/kubepods.slice/"
+        f"kubepods-burstable-pod{uid}.slice,task_memcg=/kubepods.slice/kubepods-burstable-pod{uid}.slice/a.scope,"
+        "task=python3,pid=40213,uid=0"
+    )
+    node = "Out of memory: Killed process 22222 (nginx) total-vm:1kB, anon-rss:1kB"
+    seen = found(kernel_oom.RULE, frames(kernel_logs=[line(limit), line(node, node="n2")]))
+    assert facts(seen) == {
+        ("pod.oom_killed", "pod", uid.replace("_", "-")),
+        ("node.memory_pressure", "node", "n2"),
+    }
+    chatter = line("oom_reaper: reaped process 1012 (heapster), now anon-rss:0kB")
+    assert found(kernel_oom.RULE, frames(kernel_logs=[chatter])).is_empty()
+
+
+def test_an_xid_that_only_a_later_one_names_is_reported_in_its_stead() -> None:
+    seen = xids(line("NVRM: Xid (PCI:0000:9b:00): 45, pid=1, name=p, Ch 00000008 caused by previous Xid 62"))
+    assert {kind for kind, *_ in facts(seen)} == {"xid.62"}
+
+
+def test_advice_counts_when_it_is_the_last_and_asks_for_something() -> None:
+    advice = "NVRM: Xid (PCI:0000:9b:00): 154, GPU recovery action changed from {} to {}"
+    drain = line(advice.format("0x0 (None)", "0x4 (Drain and Reset)"), 10.0)
+    reset = line(advice.format("0x4 (Drain and Reset)", "0x1 (GPU Reset Required)"), 10.5)
+    clear = line(advice.format("0x1 (GPU Reset Required)", "0x0 (None)"), 500.0)
+    seen = xids(drain, reset)
+    assert json.loads(seen["evidence"][0])["action"] == "GPU Reset Required"
+    assert xids(clear).is_empty()
+
+
+def test_the_fabric_is_suspected_by_its_manager_and_by_teardowns_that_nothing_explains() -> None:
+    gives_up = line("[ERROR] detected number of NVSwitches don't match with any supported system topology, aborting")
+    torn = [line(f"NVRM: Xid (PCI:0000:0{n}:00): 45, pid=1, name=p, Ch 1", 10 + n, "n2") for n in range(2)]
+    explained = [row | {"node": "n3"} for row in torn] + [line("NVRM: Xid (PCI:0000:01:00): 79, x", 9, "n3")]
+    one = [line("NVRM: Xid (PCI:0000:01:00): 45, pid=1, name=p, Ch 1", 10, "n4")]
+    seen = found(fabric_manager.RULE, frames(kernel_logs=[gives_up, *torn, *explained, *one]))
+    assert facts(seen) == {("node.fabric_manager", "node", "n1"), ("node.fabric_manager", "node", "n2")}
+    assert seen.filter(entity="n2")["score"][0] < 3.7
 
 
 @pytest.mark.parametrize("text", ["0000:9b:00", "00000000:9B:00.0", "PCI:0000:9b:00", "0000:9b:00.0"])

@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from store import Store
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+from correlate.frames import full_hour, load
+from ingest.envelope import Signal
+from store import Store, Window
+from tests.kit import landing, otlp
 from tests.kit.causal import nanos
 
 PARAMS = {"tenant": "default", "start": nanos(0), "end": nanos(900)}
@@ -178,3 +183,95 @@ def test_points_leave_out_what_is_no_number(store: Store) -> None:
     assert store.frame("metric_points", PARAMS).collect().sort("time")["value"].to_list() == [1.5, 2.5]
     rows = store.frame("histogram_points", PARAMS).collect().sort("time").select("count", "sum", "delta").rows()
     assert rows == [(4.0, 2.0, True), (5.0, 3.0, False)]
+
+
+def test_what_watched_pods_and_nodes_say(store: Store) -> None:
+    """A container's state lies too deep to be kept as JSON; what is packed into bytes is read all the same."""
+    device = {"resourceID": "GPU-1", "health": "Unhealthy", "message": "Xid 79"}
+    states = {
+        "name": "c",
+        "restartCount": 3,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}},
+        "lastState": {"terminated": {"exitCode": 139, "reason": "Error"}},
+        "allocatedResourcesStatus": [
+            {
+                "name": "nvidia.com/gpu",
+                "resources": [device],
+            }
+        ],
+    }
+    pod = {
+        "kind": "Pod",
+        "metadata": {"name": "p-0", "namespace": "a", "uid": "u"},
+        "spec": {"nodeName": "n1"},
+        "status": {"phase": "Running", "containerStatuses": [states]},
+    }
+    node = {
+        "kind": "Node",
+        "metadata": {"name": "n1"},
+        "spec": {"unschedulable": True, "taints": [{"key": "k", "effect": "NoSchedule", "value": "v"}]},
+        "status": {"conditions": [{"type": "Ready", "status": "False", "reason": "r"}]},
+    }
+    records = []
+    for kind, body in (("pods", {"type": "MODIFIED", "object": pod}), ("nodes", node)):
+        record = LogRecord(time_unix_nano=nanos(10), body=otlp.any_value(body))
+        otlp.put(record.attributes, {"k8s.resource.name": kind})
+        records.append(record)
+    landing.insert(store, Signal.LOGS, otlp.logs(*records))
+    # The same pod as a sender writes it who makes text of objects.
+    log(store, json.dumps(pod), 20.0, LogAttributes={"k8s.resource.name": "pods"})
+    rows = store.frame("k8s_objects", PARAMS).collect()
+    told = [
+        ("device", "GPU-1", "Unhealthy", "Xid 79", 0.0),
+        ("phase", "", "Running", "", 0.0),
+        ("restarts", "c", "", "", 3.0),
+        ("terminated", "c", "Error", "", 139.0),
+        ("waiting", "c", "CrashLoopBackOff", "back-off 5m0s", 0.0),
+    ]
+    pods = rows.filter(kind="Pod").select("time", "what", "item", "state", "detail", "number").sort("time", "what")
+    assert [row[1:] for row in pods.rows()] == told + told
+    nodes = rows.filter(kind="Node").select("node", "what", "item", "state", "detail").sort("what")
+    assert nodes.rows() == [
+        ("n1", "condition", "Ready", "False", "r"),
+        ("n1", "cordon", "", "True", ""),
+        ("n1", "taint", "k", "NoSchedule", "v"),
+    ]
+    assert store.frame("logs", PARAMS).collect().is_empty()
+
+
+def test_calls_of_models_and_what_guardrails_decided(store: Store) -> None:
+    def span(name: str, **attributes: str) -> None:
+        insert(
+            store, "otel_traces", Timestamp=at(10), TraceId="t", SpanName=name, ServiceName="rag",
+            SpanAttributes=attributes, ResourceAttributes={"k8s.node.name": "n1", "hw.gpu.model": "H100"},
+        )  # fmt: skip
+
+    span("chat", **{"gen_ai.request.model": "m", "gen_ai.response.model": "m-1", "gen_ai.usage.input_tokens": "900"})
+    span("guard", **{"openinference.span.kind": "GUARDRAIL", "output.value": "Blocked: injection"})
+    span("check", **{"guardrail.decision": "allow"})
+    span("GET /", **{"http.route": "/"})
+    rows = store.frame("gen_ai_calls", PARAMS).collect().sort("model", "decision")
+    assert rows.select("model", "response_model", "input_tokens", "decision", "pool").rows() == [
+        ("", "", None, "allow", "H100"),
+        ("", "", None, "block", "H100"),
+        ("m", "m-1", 900.0, "", "H100"),
+    ]
+
+
+def test_whole_hours_of_what_drifts_are_read_once_an_hour(store: Store) -> None:
+    for seconds, value in ((-3000, 1.0), (-2000, 3.0), (10, 99.0)):
+        point = {"TimeUnix": at(seconds), "Value": value, "SeriesHash": 1, "Attributes": {"model_name": "m"}}
+        insert(store, "otel_metrics_gauge", MetricName="vllm:num_requests_waiting", ServiceName="llm", **point)
+        insert(store, "otel_metrics_gauge", MetricName="of_no_interest", **point | {"SeriesHash": 2})
+        counted = {"TimeUnix": at(seconds), "Value": value * 10, "SeriesHash": 3, "AggregationTemporality": 2}
+        insert(store, "otel_metrics_sum", MetricName="gateway.retries", IsMonotonic=True, **counted)
+    hour = full_hour(Window(nanos(-900), nanos(900)))
+    assert hour is not None
+    frames = load(store, "default", Window(nanos(-900), nanos(900)), 600.0, ["hourly_metrics"])
+    rows = frames["hourly_metrics"].collect().sort("series")
+    assert rows.select("series", "metric", "service", "model", "mean", "spread", "growth", "samples").rows() == [
+        (1, "vllm:num_requests_waiting", "llm", "m", 2.0, 1.0, 2.0, 2.0),
+        (3, "gateway.retries", "", "", 20.0, 0.0, 20.0, 2.0),
+    ]
+    between = load(store, "default", Window(nanos(0), nanos(900)), 600.0, ["hourly_metrics"])
+    assert between["hourly_metrics"].collect().is_empty()

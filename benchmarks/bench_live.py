@@ -1,0 +1,104 @@
+"""From a fault's first symptom to its incident on the API, with recorded telemetry replayed as if it happened now.
+
+    python benchmarks/bench_live.py [--quick] [--faults 3] [DATASET...]
+
+For each fault a fresh embedded system gets two hours of history at once and then the fault at its own pace, and the API
+is asked every second. Printed for each: seconds from the labelled onset until an incident is there, and until the right
+cause is first in it; then the medians (bar: 30 s). One fault takes about five minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from api.client import ApiClient  # noqa: E402
+from api.dataset import Dataset  # noqa: E402
+from api.replay.live import Live  # noqa: E402
+from api.replay.sender import Replay  # noqa: E402
+from api.scoring import Fault, rank_of, read_faults  # noqa: E402
+from api.subsystem import Subsystem  # noqa: E402
+from api.times import format_time  # noqa: E402
+
+DATASETS = [ROOT.parent / "shared" / "datasets" / name for name in ("gpu-dev-a", "gpu-dev-b")]
+_NS = 1_000_000_000
+_HISTORY_NS = 7_500 * _NS
+# Seconds before the fault that are already played at their own pace, and after it until it counts as missed.
+_BEFORE_S, _AFTER_S = 20, 180
+
+
+def measure(dataset: Dataset, fault: Fault) -> tuple[float | None, float | None]:
+    """Seconds from the onset until an incident of it stands, and until its first cause is right; None for never."""
+    onset = int(fault.start * _NS)
+    live = Live(onset - _BEFORE_S * _NS, onset + _AFTER_S * _NS, onset - _HISTORY_NS)
+    with tempfile.TemporaryDirectory() as data, Subsystem(Path(data)) as system:
+        began = time.time_ns()
+        replay = Replay(system.otlp_http_url, 64, lambda *_: None, lambda text: print(text, file=sys.stderr))
+        thread = threading.Thread(target=replay.run, args=(dataset.files, live), daemon=True)
+        thread.start()
+        # The first line makes the moment the present, so the fault comes _BEFORE_S after that.
+        present = began + _BEFORE_S * _NS
+        found: float | None = None
+        with ApiClient(system.api_url) as client:
+            while (waited := (time.time_ns() - present) / _NS) < _AFTER_S:
+                time.sleep(1)
+                if waited < 0:
+                    continue
+                incidents = list(client.incidents(start=format_time(present - 60 * _NS), limit=50))
+                if incidents and found is None:
+                    found = (time.time_ns() - present) / _NS
+                if any(rank_of(incident["root_causes"], fault.accept) == 1 for incident in incidents):
+                    return found, (time.time_ns() - present) / _NS
+        return found, None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("datasets", nargs="*", type=Path, default=DATASETS, metavar="DATASET")
+    parser.add_argument("--faults", type=int, default=3, help="faults of each data set, spread over it")
+    parser.add_argument("--quick", action="store_true", help="one fault of the first data set")
+    options = parser.parse_args()
+    folders = [folder for folder in options.datasets if folder.is_dir()]
+    if not folders:
+        print("no data sets: name a folder with labels.json and OTLP JSON lines")
+        return 0
+    versions = ", ".join(f"{name} {version(name)}" for name in ("causeline", "chdb-core", "polars"))
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.processor() or platform.machine()}, {versions}")
+    opened, named = [], []
+    for dataset in [Dataset.read(folder) for folder in (folders[:1] if options.quick else folders)]:
+        faults = read_faults(dataset.labels)
+        wanted = 1 if options.quick else min(options.faults, len(faults))
+        for fault in faults[:: max(1, len(faults) // wanted)][:wanted]:
+            incident, cause = measure(dataset, fault)
+            opened.append(incident)
+            named.append(cause)
+            print(
+                f"  {dataset.name:12} {fault.name:26} incident {_s(incident)}, right cause first {_s(cause)}",
+                flush=True,
+            )
+    print(f"  median of {len(opened)}: incident {_median(opened)}, right cause first {_median(named)} (bar: 30 s)")
+    return 0
+
+
+def _s(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{seconds:.0f} s"
+
+
+def _median(found: list[float | None]) -> str:
+    """The median, where what never came counts as longer than anything."""
+    return _s(statistics.median_low([float("inf") if x is None else x for x in found]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
