@@ -19,7 +19,7 @@ _NS = 1_000_000_000
 
 
 class Live(NamedTuple):
-    """The moment that becomes the present, where to stop, and where to begin; nanoseconds since the epoch, as recorded."""
+    """The moment that becomes the present, where to stop, and where to begin: nanoseconds, as recorded."""
 
     start: int
     end: int | None = None
