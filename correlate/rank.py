@@ -1,7 +1,7 @@
 """Ranking root causes inside incidents, with every term of every score kept.
 
 For each entity of an incident: how strongly its own evidence speaks for a root (families fused as
-best + 0.2 x the others), how much of that another entity explains away along causal links, how
+best + 0.1 x the others), how much of that another entity explains away along causal links, how
 much of the rest of the incident its fault would explain, and how late it began. The sum of the
 terms' logarithms, soft-maxed against "unknown", is the confidence.
 """
@@ -14,7 +14,7 @@ from correlate.fit import with_fit
 from correlate.links import entity_key
 from correlate.settings import CorrelateSettings
 
-_FUSE_OTHERS = 0.2
+_FUSE_OTHERS = 0.1
 _LEADING = ("entity_type", "entity", "kind", "explanation", "title", "action", "root_prior", "fit")
 _OF_LOAD, _OF_CALLERS = 0.5, 0.75
 _ADDRESS = (
