@@ -46,7 +46,7 @@ def test_a_drifting_feature_hurts_the_model_it_feeds_and_the_service_that_answer
     topology = (edge("feature:age", "model:scorer", "feeds"), edge("service:scoring", "model:scorer", "serves"))
     rows = [
         signal("quality.drift", "quality", "feature:age", 0, lasts=900, score=8.0),
-        signal("quality.drop", "quality", "model:scorer", 300, lasts=600, score=7.0),
+        signal("quality.drop", "quality", "model:scorer", 300, lasts=600),
     ]
     assert hurt(*rows, topology=topology) == {"scorer", "scoring"}
 
@@ -60,8 +60,12 @@ def test_who_blames_another_is_hurt_by_it() -> None:
 
 
 def test_stand_ins_that_find_no_place_are_not_hurt() -> None:
-    topology = (edge("node:n1", "pod:shop-0"), edge("pod:shop-1", "workload:shop", "part_of"),
-                edge("pod:shop-0", "workload:shop", "part_of"), edge("workload:shop", "pod:shop-1", "owns"))  # fmt: skip
+    topology = (
+        edge("node:n1", "pod:shop-0"),
+        edge("pod:shop-0", "workload:shop", "part_of"),
+        edge("pod:shop-1", "workload:shop", "part_of"),
+        edge("workload:shop", "pod:shop-1", "owns"),
+    )
     rows = [
         signal("node.not_ready", "kubernetes", "node:n1", 0, score=9.0),
         signal("pod.evicted", "kubernetes", "pod:shop-0", 60, score=7.0),
