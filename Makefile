@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-full nightly lint fmt docs bench evaluate lock clean
+.PHONY: help setup demo up test test-full nightly lint fmt docs bench evaluate evaluation-docs lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -65,8 +65,11 @@ docs: $(VENV)/.dev ## regenerate the pages of docs/ that come from the code
 bench: $(VENV)/.dev ## every benchmark in benchmarks/, figures to the terminal (ARGS=--quick for a minute)
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS) || exit 1; done
 
-evaluate: $(VENV)/.runtime ## score incidents on the labelled sets (SETS="DIR ...")
-	$(BIN)/causeline evaluate $(SETS)
+evaluate: $(VENV)/.runtime ## score incidents on the labelled sets (SETS="DIR ..." ARGS="--ablate --json FILE")
+	$(BIN)/causeline evaluate $(SETS) $(ARGS)
+
+evaluation-docs: $(VENV)/.dev ## tables of docs/evaluation.md and the shown confidence, from RESULTS=FILE of evaluate --json
+	$(BIN)/python -m scripts.gen_evaluation $(RESULTS)
 
 lock: $(UV) ## resolve pyproject.toml again (ARGS=--upgrade for newer versions)
 	$(COMPILE) $(ARGS) pyproject.toml -o requirements.lock

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from api.errors import ApiError
 from api.version import version
 
-VERBS = ("up", "demo", "replay", "correlate", "incidents", "evaluate", "rules", "migrate")
+VERBS = ("up", "demo", "replay", "correlate", "jobs", "incidents", "evaluate", "rules", "policy", "migrate")
 
 
 class Verbs(TyperGroup):

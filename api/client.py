@@ -70,6 +70,27 @@ class ApiClient:
             time.sleep(_POLL_S)
             job = self._call("GET", f"/api/v1/correlations/{job['id']}")
 
+    def jobs(self, state: str | None = None) -> list[Job]:
+        """Back-fill jobs, newest first."""
+        found: list[Job] = self._call("GET", "/api/v1/correlations", params={"state": state} if state else {})[
+            "correlations"
+        ]
+        return found
+
+    def quarantined(self, job_id: str) -> list[dict[str, Any]]:
+        """Windows that a job gave up."""
+        found: list[dict[str, Any]] = self._call("GET", f"/api/v1/correlations/{job_id}/quarantined")["windows"]
+        return found
+
+    def release(self, job_id: str) -> int:
+        """Have the windows that a job gave up tried again; returns how many."""
+        return int(self._call("POST", f"/api/v1/correlations/{job_id}/release")["released"])
+
+    def rule_failures(self) -> list[dict[str, Any]]:
+        """Rules that raised, newest first."""
+        found: list[dict[str, Any]] = self._call("GET", "/api/v1/rule-failures")["failures"]
+        return found
+
     def _call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         try:
             response = self._http.request(method, f"{self._base}{path}", **request)

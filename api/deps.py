@@ -26,12 +26,13 @@ MAX_TEXT = 200
 class Services:
     """What the composition root hands to the API.
 
-    `submit` queues a correlation of [start, end) nanoseconds and returns its job id; `ingest_stats`
-    and `reasons` tell how the receiver is doing.
+    `submit` queues a correlation of [start, end) nanoseconds and returns its job id; `release` gives the windows
+    that a job gave up new attempts; `ingest_stats` and `reasons` tell how the receiver is doing.
     """
 
     reader: Reader
     submit: Callable[[int, int], str]
+    release: Callable[[str], int] = lambda _: 0
     ingest_stats: Callable[[], dict[str, Any]] = dict
     reasons: Callable[[], list[Reason]] = list
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -221,6 +221,51 @@ class Correlation(BaseModel):
     updated_at: str
 
 
+class Correlations(BaseModel):
+    """Back-fill jobs, newest first."""
+
+    correlations: list[Correlation]
+
+
+class QuarantinedWindow(BaseModel):
+    """A window that failed too often: its time is not judged until it is released."""
+
+    correlation_id: str
+    start: str
+    end: str
+    attempts: int
+    error: str
+    updated_at: str
+
+
+class QuarantinedWindows(BaseModel):
+    """What was given up, oldest first."""
+
+    windows: list[QuarantinedWindow]
+
+
+class Released(BaseModel):
+    """How many windows of a job are tried again."""
+
+    released: int
+
+
+class RuleFailure(BaseModel):
+    """A rule that raised on a window: every other rule's result stands, this one's is missing."""
+
+    rule: str
+    window_start: str
+    window_end: str
+    error: str
+    at: str
+
+
+class RuleFailures(BaseModel):
+    """Rules that raised, newest first."""
+
+    failures: list[RuleFailure]
+
+
 class ReadinessReason(BaseModel):
     """Why the system is not ready, or not as well as it should be."""
 

@@ -134,17 +134,43 @@ class Reader:
 
     def correlation(self, job_id: str) -> models.Correlation:
         """One job's progress. Raises NotFound."""
-        row = self._one("job_get", job_id, "correlation")
-        return models.Correlation(
-            start=format_time(row["start"]),
-            end=format_time(row["end"]),
-            created_at=format_time(row["created"]),
-            updated_at=format_time(row["updated"]),
-            **{
-                name: row[name]
-                for name in ("id", "state", "steps_done", "steps_total", "signals", "incidents", "attempts", "error")
-            },
-        )
+        return _correlation(self._one("job_get", job_id, "correlation"))
+
+    def correlations(self, state: str, limit: int) -> models.Correlations:
+        """Jobs in that state ('' is any), newest first."""
+        rows = self.store.rows("job_list", {"tenant": self.tenant, "state": state, "limit": limit})
+        return models.Correlations(correlations=[_correlation(row) for row in rows])
+
+    def quarantined(self, job_id: str, limit: int) -> models.QuarantinedWindows:
+        """Windows that were given up, of that job or ('') of all."""
+        rows = self.store.rows("quarantined_list", {"tenant": self.tenant, "job": job_id, "limit": limit})
+        windows = [
+            models.QuarantinedWindow(
+                correlation_id=row["job"],
+                start=format_time(row["start"]),
+                end=format_time(row["end"]),
+                attempts=row["attempts"],
+                error=row["error"],
+                updated_at=format_time(row["updated"]),
+            )
+            for row in rows
+        ]
+        return models.QuarantinedWindows(windows=windows)
+
+    def rule_failures(self, limit: int) -> models.RuleFailures:
+        """Rules that raised, newest first."""
+        rows = self.store.rows("rule_failure_list", {"tenant": self.tenant, "limit": limit})
+        failures = [
+            models.RuleFailure(
+                rule=row["rule"],
+                window_start=format_time(row["start"]),
+                window_end=format_time(row["end"]),
+                error=row["error"],
+                at=format_time(row["at"]),
+            )
+            for row in rows
+        ]
+        return models.RuleFailures(failures=failures)
 
     def counts(self) -> dict[str, int]:
         """Rows of each kind that the tenant has."""
@@ -160,6 +186,17 @@ class Reader:
         if not rows:
             raise NotFound(f"there is no {what} {wanted[:100]!r}")
         return rows[0]
+
+
+def _correlation(row: dict[str, Any]) -> models.Correlation:
+    told = ("id", "state", "steps_done", "steps_total", "signals", "incidents", "attempts", "error")
+    return models.Correlation(
+        start=format_time(row["start"]),
+        end=format_time(row["end"]),
+        created_at=format_time(row["created"]),
+        updated_at=format_time(row["updated"]),
+        **{name: row[name] for name in told},
+    )
 
 
 def _incident(row: dict[str, Any]) -> dict[str, Any]:

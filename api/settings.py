@@ -48,12 +48,20 @@ class Settings(BaseSettings):
     log_level: str = Field(
         default="warning", pattern="^(debug|info|warning|error)$", description="Least severe line to log."
     )
+    policy: Path | None = Field(
+        default=None, description="Policy file, or folder of .yaml files, with overrides and site rules (policy.md)."
+    )
     store: StoreSettings | None = Field(
         default=None, description="A store elsewhere; the embedded one under `data` unless given."
     )
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     correlate: CorrelateSettings = Field(default_factory=CorrelateSettings)
+
+    @property
+    def correlator(self) -> CorrelateSettings:
+        """The correlator's settings, with the policy given here."""
+        return self.correlate if self.policy is None else self.correlate.model_copy(update={"policy": self.policy})
 
     @property
     def store_settings(self) -> StoreSettings:

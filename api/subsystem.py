@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -21,11 +23,13 @@ class Subsystem:
     """`causeline up` on `data`, up between `with` and its end.
 
     Ports are free ones, except that `keep` asks for the usual ports first, so that what is printed
-    about a system that stays up is what the documentation says.
+    about a system that stays up is what the documentation says. `settings` are variables of docs/settings.md that
+    go before those of the environment.
     """
 
-    def __init__(self, data: Path, *, keep: bool = False) -> None:
+    def __init__(self, data: Path, *, keep: bool = False, settings: Mapping[str, str] | None = None) -> None:
         self._data = data
+        self._environment = {**os.environ, **(settings or {})}
         self._usual_ports = keep
         self._process: subprocess.Popen[str] | None = None
         self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed in __exit__
@@ -46,7 +50,9 @@ class Subsystem:
     def _start(self, http_port: int, grpc_port: int, api_port: int) -> bool:
         ports = ["--otlp-http-port", str(http_port), "--otlp-grpc-port", str(grpc_port), "--api-port", str(api_port)]
         command = [sys.executable, "-m", "api.cli", "up", "--data", str(self._data), *ports]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._stderr, text=True)  # noqa: S603
+        self._process = subprocess.Popen(  # noqa: S603
+            command, stdout=subprocess.PIPE, stderr=self._stderr, text=True, env=self._environment
+        )
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if match := _READY.match(line):

@@ -12,11 +12,12 @@ import socket
 import threading
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 from api.app import create_app
 from api.connections import Gate, Patience, Render
 from api.deps import Services
-from api.errors import UnsafeHost
+from api.errors import UnsafeHost, UsageError
 from api.grpc_listener import GrpcListener
 from api.listener import Listener, bind, event_loop_factory
 from api.problems import plain as problem
@@ -25,6 +26,8 @@ from api.settings import LOOPBACK, Settings
 from api.telemetry import SelfTelemetry
 from api.tls import grpc_credentials, http_context
 from correlate import jobs
+from correlate.errors import PolicyError
+from correlate.policy.force import keeper
 from correlate.worker import EmbeddedWorker
 from ingest.answers import refusal
 from ingest.grpc_server import Exports
@@ -52,6 +55,7 @@ class System:
         unavailable); what was started by then is stopped again.
         """
         refuse_exposure(self.settings.host)
+        refuse_bad_policy(self.settings.correlator.policy)
         with ExitStack() as undo:
             self._start(undo)
             self._undo = undo.pop_all()
@@ -76,7 +80,7 @@ class System:
         pipeline = Pipeline(store, settings.ingest, settings.tenant, telemetry.ingest)
         undo.callback(pipeline.stop)
         pipeline.start()
-        worker = EmbeddedWorker(store, settings.correlate, settings.tenant)
+        worker = EmbeddedWorker(store, settings.correlator, settings.tenant)
         undo.callback(worker.stop)
         worker.start()
 
@@ -84,6 +88,7 @@ class System:
         services = Services(
             reader=Reader(store, settings.tenant),
             submit=partial(jobs.submit, store, settings.tenant),
+            release=partial(jobs.release, store, settings.tenant),
             ingest_stats=pipeline.stats,
             reasons=partial(_reasons, pipeline, receiver, calls),
         )
@@ -139,6 +144,14 @@ def refuse_exposure(host: str) -> None:
             f"refusing to listen on {host}: without access keys anyone who reaches it could read and write telemetry; "
             "use 127.0.0.1 and put an authenticating proxy in front"
         )
+
+
+def refuse_bad_policy(path: Path | None) -> None:
+    """Raises UsageError with every complaint about a policy that could not be in force."""
+    try:
+        keeper.current(path)
+    except PolicyError as error:
+        raise UsageError(f"the policy cannot be used:\n{error}") from error
 
 
 def stop_requested() -> threading.Event:

@@ -1,7 +1,7 @@
-"""What any ranking has to beat: chance, and N-sigma over the same telemetry.
+"""What any ranking has to beat: chance, N-sigma and BARO's scorer over the same telemetry.
 
-N-sigma ranks entities by the largest standard score of any of their series after a given time
-against the same series before it. It is told when the fault began; Causeline is not.
+Both methods rank entities by the series of theirs that moved most after a given time against the same series before
+it. They are told when the fault began; Causeline is not.
 """
 
 from __future__ import annotations
@@ -84,6 +84,30 @@ def nsigma(buckets: pl.DataFrame, at_ns: int, window_s: float, history_s: float 
         buckets.filter(before | after)
         .group_by("entity_type", "entity", "feature")
         .agg(score=shift / scale)
+        .drop_nulls("score")
+        .group_by("entity_type", "entity")
+        .agg(pl.max("score"))
+        .sort("score", "entity_type", "entity", descending=[True, False, False])
+    )
+
+
+def robust(buckets: pl.DataFrame, at_ns: int, window_s: float, history_s: float = 600.0) -> pl.DataFrame:
+    """Entities ranked as BARO's RobustScorer does: largest (value - median before) / interquartile range before.
+
+    The largest over all buckets after `at_ns` and all series of the entity, upwards only; a range of 0 counts as 1.
+    Arguments and columns are those of `nsigma`. Source: https://arxiv.org/abs/2405.09330, RobustScaler as in
+    https://scikit-learn.org/stable/modules/generated/sklearn.preprocessing.RobustScaler.html
+    """
+    at = pl.lit(at_ns).cast(TIME)
+    before = pl.col("bucket").is_between(at - pl.duration(seconds=history_s), at, closed="left")
+    after = pl.col("bucket").is_between(at, at + pl.duration(seconds=window_s), closed="left")
+    past = pl.col("value").filter(before)
+    width = past.quantile(0.75, "linear") - past.quantile(0.25, "linear")
+    scale = pl.when(width > 0).then(width).otherwise(1.0)
+    return (
+        buckets.filter(before | after)
+        .group_by("entity_type", "entity", "feature")
+        .agg(score=(pl.col("value").filter(after).max() - past.median()) / scale)
         .drop_nulls("score")
         .group_by("entity_type", "entity")
         .agg(pl.max("score"))

@@ -10,6 +10,7 @@ from celery import Celery
 
 RUN_JOB = "correlate.run_job"
 LIVE_PASS = "correlate.live_pass"  # noqa: S105 - a task's name
+SWEEP = "correlate.sweep"
 
 app = Celery("causeline")
 app.conf.update(

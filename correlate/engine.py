@@ -14,6 +14,8 @@ import polars as pl
 from correlate import topology
 from correlate.errors import RuleError
 from correlate.frames import FRAMES, Frames, load
+from correlate.policy.files import Policy
+from correlate.policy.force import applied, keeper, rules_in_force
 from correlate.resolve import resolved
 from correlate.rule import Rule
 from correlate.rules import RULES
@@ -22,6 +24,8 @@ from correlate.sightings import sightings
 from correlate.signals import SIGNAL, with_ids
 from store import Store, Window
 
+NO_POLICY = Policy()
+POINTS = frozenset({"metric_points", "histogram_points"})
 # What expressions over telemetry can raise: polars' own errors and the ordinary mistakes of Python code.
 FAULTS = (
     pl.exceptions.PolarsError,
@@ -40,7 +44,8 @@ class Detection:
     """What one pass found.
 
     `signals` has the SIGNAL columns plus `id`, `rule` and `family`; `entities` and `edges` are
-    the topology seen in the frames; `failures` names the rules that raised.
+    the topology seen in the frames; `failures` names the rules that raised,
+    `policy` is the version of the policy in force.
     """
 
     window: Window
@@ -48,24 +53,49 @@ class Detection:
     entities: pl.DataFrame
     edges: pl.DataFrame
     failures: tuple[RuleError, ...]
+    policy: str = ""
 
 
 def detect(
     store: Store, tenant: str, window: Window, settings: CorrelateSettings, rules: Sequence[Rule] = RULES
 ) -> Detection:
-    """Run `rules` over one window of a tenant's telemetry and the history before it."""
+    """Run `rules`, and those of the policy, over one window of a tenant's telemetry and the history before it."""
+    policy = keeper.current(settings.policy)
+    rules = rules_in_force(policy, rules)
     needed = [name for name in FRAMES if name in topology.READS or any(name in rule.reads for rule in rules)]
-    return run(load(store, tenant, window, settings.history_s, needed), tenant, settings, rules)
+    frames = load(
+        store, tenant, window, settings.history_s, needed, metrics=metrics_read(rules), shards=settings.series_shards
+    )
+    return run(frames, tenant, settings, rules, policy, keeper.complaint)
 
 
-def run(frames: Frames, tenant: str, settings: CorrelateSettings, rules: Sequence[Rule] = RULES) -> Detection:
-    """Run `rules` over frames already loaded."""
+def metrics_read(rules: Sequence[Rule]) -> str:
+    """A regular expression of the metrics whose points the rules read; '' when one of them reads all."""
+    wanted = [rule.metrics for rule in rules if not POINTS.isdisjoint(rule.reads)]
+    if not wanted:
+        return "^$"
+    return "|".join(f"(?:{pattern})" for pattern in sorted(set(wanted))) if all(wanted) else ""
+
+
+def run(
+    frames: Frames,
+    tenant: str,
+    settings: CorrelateSettings,
+    rules: Sequence[Rule] = RULES,
+    policy: Policy = NO_POLICY,
+    complaint: str = "",
+) -> Detection:
+    """Run `rules` over frames already loaded, and apply the policy's overrides to their signals.
+
+    A `complaint` about the policy's files is a failure that an operator sees beside those of rules.
+    """
     # Some twenty parts of the topology read the sightings: once is enough, and a plan that holds them all is slow.
-    seen = _collected([sightings(frames)])[0].lazy()
+    # In one piece: formatting text that lies in several is what polars 2.1 panics at when it streams.
+    seen = _collected([sightings(frames)])[0].rechunk().lazy()
     entities, edges = _collected([topology.entities(frames, seen), topology.edges(frames, seen)])
     filled = {name for name in frames.tables if _has_rows(frames[name])}
     found: list[pl.DataFrame] = []
-    failures: list[RuleError] = []
+    failures = [RuleError("policy", complaint)] if complaint else []
     for rule in rules:
         # Without telemetry there is nothing to say, and planning a rule costs more than reading nothing.
         if rule.reads and filled.isdisjoint(rule.reads):
@@ -75,8 +105,8 @@ def run(frames: Frames, tenant: str, settings: CorrelateSettings, rules: Sequenc
         except FAULTS as error:
             failures.append(RuleError(rule.name, f"{type(error).__name__}: {str(error)[:500]}"))
     signals = pl.concat(found) if found else _nothing()
-    signals = resolved(signals, entities)
-    return Detection(frames.window, with_ids(signals, tenant), entities, edges, tuple(failures))
+    signals = resolved(applied(policy, signals), entities)
+    return Detection(frames.window, with_ids(signals, tenant), entities, edges, tuple(failures), policy.version)
 
 
 def _signals_of(rule: Rule, frames: Frames, settings: CorrelateSettings) -> pl.DataFrame:

@@ -10,7 +10,9 @@ same episodes whichever window looks at it, and telemetry with holes keeps its r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import polars as pl
 
@@ -50,6 +52,23 @@ EVIDENCE: dict[str, pl.DataType] = {
 bucket the oddity began, a column `last` when it was last seen."""
 
 
+_calibrates: ContextVar[bool] = ContextVar("calibrates", default=True)
+
+
+@contextmanager
+def uncalibrated() -> Iterator[None]:
+    """Within, rules that are asked for signals take statistics as they are, in units of `floor`: for ablations.
+
+    What a rule compares inside its statistic, a metric with its own past say, is no calibration and stays. A flag in
+    every rule's hands would be one more thing for each author to know, for the sake of one column in a report.
+    """
+    token = _calibrates.set(False)
+    try:
+        yield
+    finally:
+        _calibrates.reset(token)
+
+
 def bucket_of(time: str = "time", bucket_s: float = BUCKET_S) -> pl.Expr:
     """Start of the epoch-aligned bucket that the time column lies in."""
     return pl.col(time).dt.truncate(f"{round(bucket_s * 1e9)}ns")
@@ -80,6 +99,8 @@ def calibrate(
     `floor` is in units of the incoming stat: what a single ordinary bucket may vary.
     """
     ordered = evidence.sort(*by, "bucket")
+    if not _calibrates.get():
+        return ordered.with_columns((pl.col("stat") / floor).clip(lower_bound=0.0).alias("stat"))
     centred = ordered.with_columns(past_median("stat", by, reference).fill_null(0.0).alias("_centre"))
     # The past's residuals are against what was known at the time, which keeps the scale free of the future.
     scaled = centred.with_columns((pl.col("stat") - pl.col("_centre")).abs().alias("_residual")).with_columns(
@@ -104,6 +125,9 @@ def above_calm(
     in three buckets of four is ordinary, what was odd for half of the time is still news. Rows that
     are `harmless` meet the past's median instead. Without four earlier buckets c is 0.
     """
+
+    if not _calibrates.get():
+        return evidence.sort(*by, "bucket").with_columns((pl.col("stat") / floor).clip(lower_bound=0.0).alias("stat"))
 
     def past(quantile: float) -> pl.Expr:
         earlier = pl.col("stat").shift(1)

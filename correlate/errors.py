@@ -3,11 +3,13 @@
 CorrelateError
 ├── RuleError       a rule raised, or returned something that is not signals
 ├── CatalogError    a catalogue file is missing, unreadable or contradicts itself
+├── PolicyError     a policy file cannot be used; names file, line and key
 └── JobError        a correlation job cannot be started or does not exist
-    └── JobGaveWay  a running job ended early because its process stops
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class CorrelateError(Exception):
@@ -27,9 +29,13 @@ class CatalogError(CorrelateError):
     """A catalogue file cannot be used."""
 
 
+class PolicyError(CorrelateError):
+    """Policy files cannot be used; `complaints` has a sentence for each mistake, with file, line and key."""
+
+    def __init__(self, complaints: Sequence[str]) -> None:
+        super().__init__("\n".join(complaints))
+        self.complaints = list(complaints)
+
+
 class JobError(CorrelateError):
     """A correlation job cannot be started or found."""
-
-
-class JobGaveWay(JobError):
-    """The process stops, so a running job ended after a window; it is to be done again."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from correlate import levels
 from correlate.signals import TIME
 from store import Store, Window
 
@@ -59,11 +60,13 @@ FRAMES: dict[str, dict[str, pl.DataType]] = {
     "changes": {
         "time": TIME, "what": S, "service": S, "id": S, "revision": S, "version": S, "title": S, "detail": S,
     },
-    # One row per metric series with its identity in every vocabulary we join (OTel, Prometheus, DCGM).
+    # One row per metric series with its identity in every vocabulary we join (OTel, Prometheus, DCGM), and its first
+    # and last point in the frame's time.
     "metric_series": {
         "series": pl.UInt64(), "metric": S, "unit": S, "type": S, "monotonic": pl.Boolean(), "service": S, "node": S,
         "pod": S, "namespace": S, "workload": S, "workload_kind": S, "container": S, "gpu": S, "gpu_bdf": S,
-        "gpu_index": S, "model": S, "version": S, "zone": S, "image": S, "labels": S,
+        "gpu_index": S, "model": S, "version": S, "zone": S, "image": S, "labels": S, "first": TIME, "last": TIME,
+        "samples": pl.Int64(),
     },
     # Whole hours of metrics that drift slowly, for up to four weeks; only in passes that reach a full hour. mean is of
     # gauges and of histograms' observations, growth of counters; spread is the gauges' standard deviation.
@@ -71,10 +74,13 @@ FRAMES: dict[str, dict[str, pl.DataType]] = {
         "series": pl.UInt64(), "metric": S, "type": S, "service": S, "version": S, "node": S, "pod": S, "workload": S,
         "model": S, "gpu": S, "labels": S, "hour": TIME, "mean": F, "spread": F, "growth": F, "samples": F,
     },
-    # Points of gauges and sums (raw value; cumulative sums are not yet rates).
+    # Points of gauges and sums (raw value; cumulative sums are not yet rates), of the metrics that a rule asks for.
     "metric_points": {"series": pl.UInt64(), "time": TIME, "value": F},
-    # Points of histograms, exponential histograms and summaries (cumulative unless delta is true).
+    # Points of histograms, exponential histograms and summaries (cumulative unless delta is true), as for points.
     "histogram_points": {"series": pl.UInt64(), "time": TIME, "count": F, "sum": F, "delta": pl.Boolean()},
+    # Any metric series that may have shifted, a value a minute (correlate.levels); time is the minute's last sample.
+    # What is not judged cannot have shifted: a row that only says how much was asked of its entity.
+    "metric_levels": {"series": pl.UInt64(), "bucket": TIME, "time": TIME, "value": F, "judged": pl.Boolean()},
 }  # fmt: skip
 """Frame name -> columns and types. The .sql file of that name must return exactly these."""
 
@@ -116,17 +122,44 @@ def full_hour(window: Window) -> int | None:
     return hour if hour >= window.start else None
 
 
-def load(store: Store, tenant: str, window: Window, history_s: float, names: Iterable[str] = tuple(FRAMES)) -> Frames:
-    """Read the named frames for `window` and `history_s` seconds before it, each table once."""
+def load(
+    store: Store,
+    tenant: str,
+    window: Window,
+    history_s: float,
+    names: Iterable[str] = tuple(FRAMES),
+    *,
+    metrics: str = "",
+    shards: int = 1,
+) -> Frames:
+    """Read the named frames for `window` and `history_s` seconds before it, each table once.
+
+    `metrics` is a regular expression of the metrics whose points are read ('' is all); `shards` says in how many
+    parts series are reduced to levels: more take less memory at a time and give the same frame.
+    """
     since = window.start - int(history_s * 1e9)
-    params = {"tenant": tenant, "start": since, "end": window.end}
+    params: dict[str, str | int] = {"tenant": tenant, "start": since, "end": window.end, "metrics": metrics}
+    wanted = list(names)
+    if {"metric_series", "metric_levels"} & set(wanted):
+        # Names and labels are read from points once, when a series is first met.
+        store.execute("learn_series", params)
+    params |= levels.params(window.start)
     hour = full_hour(window)
     tables = {}
-    for name in names:
+    for name in wanted:
         own = params
         if name in SLOW:
             if hour is None:
                 continue
             own = params | {"start": hour - SLOW[name], "end": hour}
-        tables[name] = store.frame(name, own).select(*FRAMES[name]).cast(pl.Schema(FRAMES[name]))
+        tables[name] = _table(store, name, own, shards if name == "metric_levels" else 1)
     return Frames(window=window, since=since, tables=tables)
+
+
+def _table(store: Store, name: str, params: dict[str, str | int], shards: int) -> pl.LazyFrame:
+    schema = pl.Schema(FRAMES[name])
+    parts = [
+        store.frame(name, params | {"shard": shard, "shards": shards}).select(*schema).cast(schema)
+        for shard in range(shards)
+    ]
+    return parts[0] if shards == 1 else pl.concat(parts)

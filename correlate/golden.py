@@ -11,7 +11,7 @@ import polars as pl
 
 LATENCY, ERRORS, TRAFFIC, SATURATION, OTHER = "latency", "errors", "traffic", "saturation", "other"
 
-_SUCCESS = r"(?i)availab|success|(?:^|[._])(?:ok|hit|ready|healthy)(?:[._]|$)|hit_?(?:rate|ratio)|goodput"
+SUCCESS = r"(?i)availab|success|(?:^|[._])(?:ok|hit|ready|healthy)(?:[._]|$)|hit_?(?:rate|ratio)|goodput"
 _ERRORS = (
     r"(?i)error|fail|fault|exception|(?:^|[._])[45]xx|servfail|abort|reject|timeout|timed_?out|refus|denied|unauthori"
     r"|dropped|retr(?:y|ies)|exhaust|oom|killed"
@@ -36,7 +36,7 @@ def meaning(metric: str = "metric") -> pl.Expr:
     """LATENCY, ERRORS, TRAFFIC, SATURATION or OTHER. Failures win over what failed, latency over what was slow."""
     name = pl.col(metric)
     return (
-        pl.when(name.str.contains(_ERRORS) | name.str.contains(_SUCCESS))
+        pl.when(name.str.contains(_ERRORS) | name.str.contains(SUCCESS))
         .then(pl.lit(ERRORS))
         .when(name.str.contains(_LATENCY))
         .then(pl.lit(LATENCY))
@@ -50,7 +50,7 @@ def meaning(metric: str = "metric") -> pl.Expr:
 
 def counts_successes(metric: str = "metric") -> pl.Expr:
     """Whether the metric falls when things fail."""
-    return pl.col(metric).str.contains(_SUCCESS) & ~pl.col(metric).str.contains(_ERRORS)
+    return pl.col(metric).str.contains(SUCCESS) & ~pl.col(metric).str.contains(_ERRORS)
 
 
 def whole(metric: str = "metric", unit: str = "unit", most: str = "most") -> pl.Expr:

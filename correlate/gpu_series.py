@@ -14,6 +14,9 @@ _DEVICE = (
     .otherwise(pl.lit(""))
 )
 
+METRICS = "^DCGM_"
+"""Names of the metrics that the points of this module are of."""
+
 XID = ("DCGM_FI_DEV_XID_ERRORS", "DCGM_FI_DEV_XID_ERROR")
 TEMPERATURE = ("DCGM_FI_DEV_GPU_TEMP", "DCGM_FI_DEV_GPU_TEMP_CELSIUS")
 UTILISATION = ("DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_GPU_UTIL_RATIO")

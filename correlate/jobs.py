@@ -1,7 +1,7 @@
 """Correlation jobs: the table is the truth, a queue message is a hint.
 
 A job is named by what it does (tenant and time range), so asking twice gives one job, and a
-message lost or delivered twice does no harm.
+message lost or delivered twice does no harm. Its work is in windows (correlate.leases).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from correlate import leases
 from correlate.celery_app import RUN_JOB, app
 from correlate.errors import JobError
 from correlate.signals import TIME
@@ -91,7 +92,10 @@ def unfinished(store: Store) -> list[tuple[str, str]]:
 
 
 def submit(store: Store, tenant: str, start_ns: int, end_ns: int) -> str:
-    """Create (or find) the job that correlates [start_ns, end_ns) and ask a worker to run it."""
+    """Create (or find) the job that correlates [start_ns, end_ns) and ask a worker to run it.
+
+    A job that ended is queued anew, from its first window.
+    """
     window = Window(start_ns, end_ns)
     identifier = job_id(tenant, window)
     try:
@@ -100,8 +104,26 @@ def submit(store: Store, tenant: str, start_ns: int, end_ns: int) -> str:
         existing = None
     if existing is None or existing.state not in ACTIVE:
         save(store, Job(tenant=tenant, id=identifier, window=window, created_ns=time.time_ns()))
-    app.send_task(RUN_JOB, args=[tenant, identifier], task_id=identifier)
+    hint(tenant, identifier)
     return identifier
+
+
+def hint(tenant: str, identifier: str, countdown_s: float = 0.0) -> None:
+    """Tell a worker that the job wants doing. When nobody hears it, the sweeper says it again."""
+    app.send_task(RUN_JOB, args=[tenant, identifier], countdown=countdown_s or None)
+
+
+def release(store: Store, tenant: str, identifier: str) -> int:
+    """Give the windows that a job gave up new attempts; returns how many there were.
+
+    Raises JobError when the tenant has no such job.
+    """
+    job = load(store, tenant, identifier)
+    released = leases.release(store, tenant, identifier)
+    if released:
+        save(store, advanced(job, state="running", error=""))
+        hint(tenant, identifier)
+    return released
 
 
 def advanced(job: Job, **changes: int | str) -> Job:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterator
 
-from correlate.engine import Detection, detect
-from correlate.incident import assemble
-from correlate.persist import save_detection, save_incidents
+from correlate.engine import detect
+from correlate.incident import Incidents, assemble
+from correlate.persist import save_detection, save_incidents, save_pass
 from correlate.settings import CorrelateSettings
 from store import Store, Window
 
 _NS = 1_000_000_000
-Progress = Callable[[int, int, int], None]
+# Aliases are read, joined and written, and ids of incidents kept: one at a time in a process.
+_saving = threading.RLock()
 
 
 def windows(start: int, end: int, step_s: int) -> list[Window]:
@@ -22,39 +23,47 @@ def windows(start: int, end: int, step_s: int) -> list[Window]:
     return [Window(t, t + step) for t in range(first, last, step)]
 
 
-def correlate_range(
-    store: Store, tenant: str, window: Window, settings: CorrelateSettings, progress: Progress | None = None
-) -> tuple[int, int]:
-    """Detect over every window that covers `window`, then rebuild its incidents.
+def judge(store: Store, tenant: str, window: Window, settings: CorrelateSettings) -> int:
+    """Detect over one window and store what was found; returns the number of signals.
 
-    Calls `progress(done, total, signals)` after each window. Returns (signals, incidents). Safe
-    to run again: the same telemetry gives the same rows.
+    Safe to run again, beside others and in any order: the same telemetry gives the same rows.
     """
-    steps = windows(window.start, window.end, settings.step_s)
-    signals = 0
-    for done, detection in enumerate(_detections(store, tenant, steps, settings), start=1):
-        signals += detection.signals.height
-        if progress:
-            progress(done, len(steps), signals)
-    if not steps:
-        return 0, 0
-    judged = Window(steps[0].start, steps[-1].end)
-    return signals, rebuild_incidents(store, tenant, judged, settings, now_ns=min(judged.end, time.time_ns()))
-
-
-def _detections(store: Store, tenant: str, steps: list[Window], settings: CorrelateSettings) -> Iterator[Detection]:
-    for step in steps:
-        detection = detect(store, tenant, step, settings)
+    # Whatever is stored while this reads may have been missed by it.
+    began = time.time_ns()
+    detection = detect(store, tenant, window, settings)
+    with _saving:
         save_detection(store, tenant, detection, version=time.time_ns())
-        yield detection
+        save_pass(store, tenant, detection, began)
+    return detection.signals.height
+
+
+def correlate_range(store: Store, tenant: str, window: Window, settings: CorrelateSettings) -> tuple[int, int]:
+    """Judge every window that covers `window`, then rebuild its incidents: (signals, incidents)."""
+    steps = windows(window.start, window.end, settings.step_s)
+    signals = sum(judge(store, tenant, step, settings) for step in steps)
+    return signals, settle(store, tenant, steps, settings) if steps else 0
+
+
+def settle(store: Store, tenant: str, steps: list[Window], settings: CorrelateSettings) -> int:
+    """Rebuild the incidents of windows that were judged; returns how many stand."""
+    judged = Window(steps[0].start, steps[-1].end)
+    return rebuild_incidents(store, tenant, judged, settings, now_ns=min(judged.end, time.time_ns()))
 
 
 def rebuild_incidents(store: Store, tenant: str, judged: Window, settings: CorrelateSettings, now_ns: int) -> int:
     """Assemble the incidents touching `judged` from stored signals and topology; returns how many."""
     margin = int(settings.horizon_s * _NS)
     horizon = Window(judged.start - margin, judged.end + margin)
-    params = {"tenant": tenant, "start": horizon.start, "end": horizon.end}
-    found = assemble(
+    params: dict[str, str | int] = {"tenant": tenant, "start": horizon.start, "end": horizon.end}
+    with _saving:
+        found = _assembled(store, tenant, params, settings, now_ns)
+        return save_incidents(store, tenant, found, judged, horizon, version=time.time_ns())
+
+
+def _assembled(
+    store: Store, tenant: str, params: dict[str, str | int], settings: CorrelateSettings, now_ns: int
+) -> Incidents:
+    return assemble(
         store.frame("correlate_signals", params).collect(),
         store.frame("correlate_entities", {"tenant": tenant}).collect(),
         store.frame("correlate_edges", params).collect(),
@@ -62,7 +71,6 @@ def rebuild_incidents(store: Store, tenant: str, judged: Window, settings: Corre
         tenant,
         settings,
     )
-    return save_incidents(store, tenant, found, judged, horizon, version=time.time_ns())
 
 
 def live_pass(store: Store, tenant: str, settings: CorrelateSettings, now_ns: int) -> tuple[int, int]:
@@ -73,6 +81,4 @@ def live_pass(store: Store, tenant: str, settings: CorrelateSettings, now_ns: in
     params = {"tenant": tenant, "start": window.start, "end": window.end}
     if not store.arrow("correlate_activity", params)["active"][0].as_py():
         return 0, 0
-    detection = detect(store, tenant, window, settings)
-    save_detection(store, tenant, detection, version=time.time_ns())
-    return detection.signals.height, rebuild_incidents(store, tenant, window, settings, now_ns)
+    return judge(store, tenant, window, settings), rebuild_incidents(store, tenant, window, settings, now_ns)

@@ -41,20 +41,43 @@ def _window(window: Window, tenant: str) -> dict[str, str | int]:
     return {"tenant": tenant, "start": window.start, "end": window.end}
 
 
+def _said(window: Window) -> int:
+    """Version of what a pass over `window` says: a later window's word stands, whichever was judged first.
+
+    Above every clock, which versions of earlier releases were.
+    """
+    return 4 * 10**18 + window.end
+
+
+def save_pass(store: Store, tenant: str, detection: Detection, began_ns: int) -> None:
+    """Store that a window was judged by a pass that began to read at `began_ns`."""
+    window = detection.window
+    row = pl.DataFrame({"Tenant": [tenant]}).with_columns(
+        WindowStart=_time(window.start),
+        WindowEnd=_time(window.end),
+        JudgedAt=_time(began_ns).dt.cast_time_unit("ms"),
+        Signals=pl.lit(detection.signals.height, pl.UInt64),
+        Failures=pl.lit(len(detection.failures), pl.UInt16),
+        Policy=pl.lit(detection.policy),
+    )
+    store.insert_frame("correlation_passes", row)
+
+
 def save_detection(store: Store, tenant: str, detection: Detection, version: int) -> None:
     """Store one pass: its signals (withdrawing those of the window it no longer finds), topology and failures."""
     window = detection.window
     rows = (
         detection.signals.rename(_SIGNAL_COLUMNS)
         .select(*_SIGNAL_COLUMNS.values())
-        .with_columns(WindowStart=_time(window.start), WindowEnd=_time(window.end))
+        .with_columns(WindowStart=_time(window.start), WindowEnd=_time(window.end), Policy=pl.lit(detection.policy))
     )
     before = store.frame("correlate_window_signals", _window(window, tenant)).collect()
     gone = before.join(rows, on="SignalId", how="anti").drop("Tenant", "Version", "IsDeleted")
-    store.insert_frame("signals", _versioned(gone, tenant, version, deleted=True))
-    store.insert_frame("signals", _versioned(rows, tenant, version))
+    said = _said(window)
+    store.insert_frame("signals", _versioned(gone, tenant, said, deleted=True))
+    store.insert_frame("signals", _versioned(rows, tenant, said))
     _save_entities(store, tenant, detection, version)
-    _save_edges(store, tenant, detection, version)
+    _save_edges(store, tenant, detection, said)
     failures = pl.DataFrame(
         {"Rule": [f.rule for f in detection.failures], "Error": [f.reason for f in detection.failures]},
         schema={"Rule": pl.String, "Error": pl.String},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from correlate.confidence import with_shown
 from correlate.links import entity_key
 from correlate.rank import PARTS
 
@@ -27,7 +28,8 @@ def root_causes_json(candidates: pl.DataFrame, entities: pl.DataFrame, same: pl.
     )
     no_names = pl.lit([], pl.List(pl.String))
     shown = (
-        candidates.join(aliases, on=["entity_type", "entity"], how="left")
+        with_shown(candidates)
+        .join(aliases, on=["entity_type", "entity"], how="left")
         .join(same, on="key", how="left")
         .with_columns(
             aliases=pl.concat_list(pl.col("aliases").fill_null(no_names), pl.col("names").fill_null(no_names))
@@ -39,7 +41,7 @@ def root_causes_json(candidates: pl.DataFrame, entities: pl.DataFrame, same: pl.
     rounded = pl.col("own", "root_prior", "fit", "residual", "coverage", "late_s", "logit").round(4)
     text = pl.struct(
         "rank",
-        score=pl.col("confidence").round(4),
+        score=pl.col("shown").round(4),
         entity=pl.struct(type="entity_type", name="entity", aliases="aliases"),
         kind="kind",
         explanation="explanation",
@@ -47,6 +49,7 @@ def root_causes_json(candidates: pl.DataFrame, entities: pl.DataFrame, same: pl.
         signal_ids="signal_ids",
         terms=pl.struct(
             rounded,
+            raw_confidence=pl.col("confidence").round(4),
             explained_by=pl.col("explained_by").str.replace("\x1f", ":"),
             families="families",
             sum=pl.struct(pl.col(*PARTS).round(4)),

@@ -7,6 +7,8 @@ operator can see.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +34,9 @@ class Detect(Protocol):
 class Rule:
     """A named detector. `name` equals its module's name; `reads` lists the frames it needs.
 
+    A rule that reads `metric_points` or `histogram_points` says in `metrics`, a regular expression, of which metrics
+    ('' is all, which does not scale: points of a hundred thousand series are gigabytes).
+
     `family` groups evidence that is not independent (gpu, kubernetes, metric, trace, log,
     quality, change): calibration is per entity and family, and fusion takes a family's best.
     """
@@ -40,3 +45,9 @@ class Rule:
     family: str
     reads: tuple[str, ...]
     detect: Detect
+    metrics: str = ""
+
+
+def named(metrics: Iterable[str]) -> str:
+    """A regular expression that fits just these metrics, for `Rule.metrics`."""
+    return f"^(?:{'|'.join(map(re.escape, metrics))})$"

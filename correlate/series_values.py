@@ -1,18 +1,13 @@
-"""Metric series as one value per bucket: gauges as means, counters as rates, histograms as mean observations."""
+"""Metric series as one value per bucket: gauges as means, counters as rates, histograms as mean observations.
+
+For rules that read points of named metrics; `store/sql/metric_levels.sql` does the same for all metrics.
+"""
 
 from __future__ import annotations
 
 import polars as pl
 
 from correlate.frames import Frames
-
-# Identities, states and clocks in the shape of numbers, and what has a rule of its own.
-NOT_MEASURES = (
-    r"(?i)(?:_info|_labels|_created|_timestamp|_timestamp_seconds|observed_generation|resource_version)$"
-    r"|^(?:up|scrape_|kube_|k8s\.(?:container\.(?:restarts|ready)|pod\.phase|node\.condition|deployment\.|statefulset\.|replicaset\.|job\.|hpa\.))"
-    r"|^target_info|uptime|start_?time|XID_ERROR|LINK_(?:WIDTH|GEN)|THROTTLE_REASONS|EVENT_REASONS|REMAP|VIOLATION|^DCGM_FI_DEV_ECC"
-    r"|global_?step|learning_rate|_limit_bytes$|capacity|_quantile$|(?:^|[._:])(?:eval\w*|quality|drift|psi)(?:[._:]|$)"
-)
 
 VALUES = ("series", "bucket", "time", "value")
 

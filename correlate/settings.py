@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -14,6 +16,13 @@ class CorrelateSettings(BaseModel):
         default=7200.0, ge=600, description="Seconds of telemetry before a window that rules compare it with."
     )
     step_s: int = Field(default=900, ge=60, multiple_of=60, description="Length in seconds of one back-fill window.")
+    policy: Path | None = Field(
+        default=None, description="Policy file, or folder of them, in force; CAUSELINE_POLICY is the same, and shorter."
+    )
+    series_shards: int = Field(
+        default=1, ge=1, le=64,
+        description="Parts, by series hash, in which a window's metrics are read: more take less memory and more time.",
+    )  # fmt: skip
     live_every_s: float = Field(default=15.0, ge=1, description="Seconds between live passes.")
     live_window_s: int = Field(
         default=180, ge=60, multiple_of=30, description="Seconds of recent telemetry that a live pass judges."
@@ -41,5 +50,22 @@ class CorrelateSettings(BaseModel):
         default=0.8, gt=0, le=1, description="Factor on a causal link's weight for each topology step."
     )
     max_attempts: int = Field(
-        default=5, ge=1, description="Times a failing correlation job is tried before it is marked failed."
+        default=5, ge=1, description="Times a failing window of a job is tried before it is quarantined."
+    )
+    lease_s: float = Field(
+        default=300.0, ge=1, description="Seconds a worker may take for a window before others take it for dead."
+    )
+    sweep_every_s: float = Field(
+        default=30.0, ge=1, description="Seconds between looks for jobs that nobody works on and for late telemetry."
+    )
+    backfill_threads: int = Field(
+        default=1, ge=1, le=16, description="Windows of back-fills that one worker process judges at a time."
+    )
+    late_s: float = Field(
+        default=21600.0,
+        ge=0,
+        description="Telemetry this many seconds old that arrives after its time was judged has it judged again.",
+    )
+    late_windows: int = Field(
+        default=8, ge=1, le=1000, description="Windows with late telemetry that one sweep queues at most."
     )

@@ -12,7 +12,7 @@ from correlate import names
 from correlate.frames import Frames
 from correlate.signals import TIME
 
-READS = ("spans", "logs", "kernel_logs", "k8s_events", "metric_series", "metric_points", "histogram_points")
+READS = ("spans", "logs", "kernel_logs", "k8s_events", "metric_series")
 
 NAMES = (
     "zone",
@@ -55,10 +55,6 @@ def _filled(part: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _metrics(frames: Frames) -> pl.LazyFrame:
-    times = pl.concat(
-        [frames["metric_points"].select("series", "time"), frames["histogram_points"].select("series", "time")]
-    )
-    span = times.group_by("series").agg(pl.col("time").min().alias("first"), pl.col("time").max().alias("last"))
     exported = pl.col("metric").str.contains(EXPORTED)
     by = (
         "exported",
@@ -77,7 +73,6 @@ def _metrics(frames: Frames) -> pl.LazyFrame:
     )
     return (
         frames["metric_series"]
-        .join(span, on="series")
         .with_columns(
             exported=exported,
             service=pl.when(exported).then(pl.lit("")).otherwise("service"),

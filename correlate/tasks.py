@@ -1,4 +1,4 @@
-"""Celery tasks: thin bodies around jobs and passes.
+"""Celery tasks: thin bodies around jobs, leases and passes.
 
 A worker process hands its store over with `attach` before it starts; tasks find it here.
 """
@@ -8,14 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
 
-from celery import Task
-
-from correlate import jobs, passes
-from correlate.celery_app import LIVE_PASS, RUN_JOB, app
+from correlate import jobs, late, leases, passes
+from correlate.celery_app import LIVE_PASS, RUN_JOB, SWEEP, app
 from correlate.engine import FAULTS
-from correlate.errors import JobError, JobGaveWay
+from correlate.errors import JobError
 from correlate.settings import CorrelateSettings
 from store import Store
 from store.errors import StoreError
@@ -25,27 +24,37 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What tasks of this process work with."""
+    """What tasks of this process work with.
+
+    `lone` says that no other process works on this store; `slots` bound how many windows are judged at a time.
+    """
 
     store: Store
     settings: CorrelateSettings
+    lone: bool
+    slots: threading.BoundedSemaphore
+    owner: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
+# So many processes hear of a new job at once; others join when the sweeper speaks.
+_PROCESSES = 4
 _context: Context | None = None
-# Passes write versions by the clock; one at a time in a process keeps them in order.
-_one_pass = threading.Lock()
+# A claim reads and then writes: in one process nobody comes between.
+_claiming = threading.Lock()
+_settling = threading.Lock()
+_live = threading.Lock()
 _stopping = threading.Event()
 
 
-def attach(store: Store, settings: CorrelateSettings) -> None:
-    """Give this process's tasks their store and settings."""
+def attach(store: Store, settings: CorrelateSettings, *, lone: bool = False) -> None:
+    """Give this process's tasks their store and settings; `lone` when no other process works on the store."""
     global _context
-    _context = Context(store, settings)
+    _context = Context(store, settings, lone, threading.BoundedSemaphore(settings.backfill_threads))
     _stopping.clear()
 
 
 def give_way() -> None:
-    """Let no further job start, and the running one end after its present window, queued again."""
+    """Let no further window start."""
     _stopping.set()
 
 
@@ -55,57 +64,125 @@ def _attached() -> Context:
     return _context
 
 
-@app.task(name=RUN_JOB, bind=True)  # type: ignore[untyped-decorator]  # celery ships no types
-def run_job(task: Task, tenant: str, identifier: str) -> None:
-    """Run one correlation job from its row; a job that is done already is left alone."""
+@app.task(name=RUN_JOB)  # type: ignore[untyped-decorator]  # celery ships no types
+def run_job(tenant: str, identifier: str) -> None:
+    """Judge windows, this job's first, until none is left that nobody holds; then rebuild incidents.
+
+    The message is a hint: windows of other jobs are done too, and a job that is done is left alone.
+    """
     context = _attached()
-    with _one_pass:
-        job = jobs.load(context.store, tenant, identifier)
-        if job.state not in jobs.ACTIVE or _stopping.is_set():
-            return
-        job = jobs.advanced(job, state="running", attempts=job.attempts + 1)
-        jobs.save(context.store, job)
-        try:
-            _run(context, job)
-        except JobGaveWay:
-            jobs.save(context.store, jobs.advanced(job, state="queued", attempts=job.attempts - 1))
-        except (StoreError, *FAULTS) as error:
-            _retry_or_fail(task, context, job, error)
-
-
-def _run(context: Context, job: jobs.Job) -> None:
-    def progress(done: int, total: int, signals: int) -> None:
-        jobs.save(context.store, jobs.advanced(job, steps_done=done, steps_total=total, signals=signals))
-        if _stopping.is_set():
-            raise JobGaveWay(f"stopped after {done} of {total} windows")
-
-    signals, incidents = passes.correlate_range(context.store, job.tenant, job.window, context.settings, progress)
-    total = len(passes.windows(job.window.start, job.window.end, context.settings.step_s))
-    done = jobs.advanced(job, state="done", steps_done=total, steps_total=total, signals=signals, incidents=incidents)
-    jobs.save(context.store, done)
-
-
-def _retry_or_fail(task: Task, context: Context, job: jobs.Job, error: BaseException) -> None:
-    reason = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"[:500]
-    log.warning("correlation job %s, attempt %d: %s", job.id, job.attempts, reason)
-    if job.attempts >= context.settings.max_attempts:
-        jobs.save(context.store, jobs.advanced(job, state="failed", error=reason))
+    # With every slot taken the windows are being worked through already.
+    if not context.slots.acquire(blocking=False):
         return
-    jobs.save(context.store, jobs.advanced(job, state="queued", error=reason))
-    # Not the error itself: a panic of polars is no Exception, and Celery's threads would end with it.
-    raise task.retry(exc=JobError(reason), countdown=min(2.0**job.attempts, 60.0), max_retries=None)
+    try:
+        for _ in range(1, min(_plan_new(context), context.settings.backfill_threads * _PROCESSES)):
+            jobs.hint(tenant, identifier)
+        while not _stopping.is_set() and (lease := _claim(context, identifier)):
+            _work(context, lease)
+        if not _stopping.is_set():
+            _settle_all(context)
+    finally:
+        context.slots.release()
+
+
+def _plan_new(context: Context) -> int:
+    """Cut jobs that nobody has looked at into windows; returns how many."""
+    planned = 0
+    with _claiming:
+        for tenant, identifier in jobs.unfinished(context.store):
+            job = jobs.load(context.store, tenant, identifier)
+            if job.state == "queued" and not job.steps_total:
+                steps = passes.windows(job.window.start, job.window.end, context.settings.step_s)
+                leases.plan(context.store, tenant, identifier, steps)
+                jobs.save(context.store, jobs.advanced(job, state="running", steps_total=len(steps)))
+                planned += len(steps)
+    return planned
+
+
+def _claim(context: Context, identifier: str) -> leases.Lease | None:
+    with _claiming:
+        return leases.claim(
+            context.store, context.owner, context.settings.lease_s, job=identifier, lone=context.lone
+        )  # fmt: skip
+
+
+def _work(context: Context, lease: leases.Lease) -> None:
+    """Judge one claimed window. One that killed its worker too often is not tried again."""
+    store, settings = context.store, context.settings
+    if lease.attempts > settings.max_attempts:
+        reason = "its worker died or took too long each time"
+        leases.fail(store, lease, lease.error or reason, settings.max_attempts)
+        return
+    try:
+        signals = passes.judge(store, lease.tenant, lease.window, settings)
+    except (StoreError, *FAULTS) as error:
+        reason = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"[:500]
+        log.warning("window at %d of %s, attempt %d: %s", lease.window.start, lease.job, lease.attempts, reason)
+        if rest_s := leases.fail(store, lease, reason, settings.max_attempts):
+            jobs.hint(lease.tenant, lease.job, rest_s)
+        return
+    leases.finish(store, lease, signals)
+    _progress(context, lease.tenant, lease.job)
+
+
+def _progress(context: Context, tenant: str, identifier: str) -> None:
+    with _settling:
+        job = jobs.load(context.store, tenant, identifier)
+        if job.state not in jobs.ACTIVE:
+            return
+        found = leases.counts(context.store, tenant, identifier)
+        jobs.save(context.store, _told(job, found))
+
+
+def _told(job: jobs.Job, found: leases.Counts) -> jobs.Job:
+    return jobs.advanced(
+        job, steps_done=found.done, steps_total=found.total, signals=found.signals, attempts=found.attempts
+    )
+
+
+def _settle_all(context: Context) -> None:
+    """Rebuild the incidents of every job whose windows are all done or given up, and end it."""
+    for tenant, identifier in jobs.unfinished(context.store):
+        with _settling:
+            job = jobs.load(context.store, tenant, identifier)
+            found = leases.counts(context.store, tenant, identifier)
+            if job.state not in jobs.ACTIVE or found.open or not job.steps_total:
+                continue
+            try:
+                steps = passes.windows(job.window.start, job.window.end, context.settings.step_s)
+                incidents = passes.settle(context.store, tenant, steps, context.settings) if steps else 0
+            except (StoreError, *FAULTS) as error:
+                # The sweeper comes back to it.
+                log.warning("incidents of %s were not rebuilt: %s", identifier, error)
+                continue
+            state = "failed" if found.quarantined else "done"
+            error_text = f"{found.quarantined} of {found.total} windows: {found.error}" if found.quarantined else ""
+            ended = jobs.advanced(_told(job, found), state=state, incidents=incidents, error=error_text)
+            jobs.save(context.store, ended)
 
 
 @app.task(name=LIVE_PASS)  # type: ignore[untyped-decorator]
 def live_pass(tenant: str) -> None:
     """Judge the last minutes. A pass still running makes the next one skip, not queue up."""
     context = _attached()
-    if not _one_pass.acquire(blocking=False):
+    if not _live.acquire(blocking=False):
         return
     try:
         passes.live_pass(context.store, tenant, context.settings, time.time_ns())
     except (StoreError, *FAULTS) as error:
-        # The next pass covers the same minutes again.
+        # The next pass covers the same minutes again, and what none covers is late to the sweeper.
         log.warning("live pass skipped: %s", error)
     finally:
-        _one_pass.release()
+        _live.release()
+
+
+@app.task(name=SWEEP)  # type: ignore[untyped-decorator]
+def sweep(tenant: str) -> None:
+    """Ask again for every job that is not finished, whoever was to do it, and queue what came late."""
+    context = _attached()
+    try:
+        late.queue_late(context.store, tenant, context.settings)
+        for owner, identifier in jobs.unfinished(context.store):
+            jobs.hint(owner, identifier)
+    except (StoreError, *FAULTS) as error:
+        log.warning("sweep skipped: %s", error)

@@ -12,11 +12,11 @@ from celery import beat
 from celery.worker import WorkController
 
 from correlate import jobs
-from correlate.celery_app import LIVE_PASS, RUN_JOB, app
+from correlate.celery_app import LIVE_PASS, SWEEP, app
 from correlate.settings import CorrelateSettings
 from correlate.tasks import attach, give_way
 from store import Store
-from store.settings import DEFAULT_TENANT
+from store.settings import DEFAULT_TENANT, Home
 
 
 class EmbeddedWorker:
@@ -32,7 +32,8 @@ class EmbeddedWorker:
 
     def start(self) -> None:
         """Start worker and beat; jobs that a former process left unfinished are enqueued again."""
-        attach(self._store, self._settings)
+        # The data directory is locked: whoever held a lease is dead. A server has other workers.
+        attach(self._store, self._settings, lone=self._store.home is Home.EMBEDDED)
         app.conf.beat_schedule = {
             "live-pass": {
                 "task": LIVE_PASS,
@@ -40,11 +41,18 @@ class EmbeddedWorker:
                 "args": [self._tenant],
                 # A pass that waited longer than this would judge minutes a later one covers anyway.
                 "options": {"expires": self._settings.live_every_s},
-            }
+            },
+            "sweep": {
+                "task": SWEEP,
+                "schedule": self._settings.sweep_every_s,
+                "args": [self._tenant],
+                "options": {"expires": self._settings.sweep_every_s},
+            },
         }
         self._controller = app.WorkController(
             pool_cls="threads",
-            concurrency=2,
+            # The live pass and the sweeper have a thread each, however much is being filled back.
+            concurrency=self._settings.backfill_threads + 2,
             without_gossip=True,
             without_mingle=True,
             without_heartbeat=True,
@@ -57,7 +65,7 @@ class EmbeddedWorker:
         self._beat.daemon = True
         self._beat.start()
         for tenant, identifier in jobs.unfinished(self._store):
-            app.send_task(RUN_JOB, args=[tenant, identifier], task_id=identifier)
+            jobs.hint(tenant, identifier)
 
     def stop(self, timeout_s: float = 8.0) -> None:
         """Stop taking work, let the running pass end, and return within about `timeout_s`.

@@ -146,6 +146,10 @@ class Store:
             client.database = self.settings.database
             return client.command(text, parameters=dict(params or {}), settings=dict(settings or {}))
 
+    def execute(self, name: str, params: Params | None = None) -> None:
+        """Run the named statement (store/sql/NAME.sql), which changes something."""
+        self.command(sql.load(name), params)
+
     def arrow(self, name: str, params: Params | None = None, settings: Params | None = None) -> pa.Table:
         """Result of the named query (store/sql/NAME.sql) as an Arrow table."""
         return self.arrow_text(sql.load(name), params, settings, what=f"query {name}")

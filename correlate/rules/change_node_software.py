@@ -32,15 +32,12 @@ _SETTINGS = r"^(?:vllm:cache_config_info|sglang:.*config_info|tgi_.*_info)$"
 def _versions(frames: Frames) -> pl.LazyFrame:
     """`entity_type, entity, what, version, first, last` of everything that carries a version or settings."""
     label = pl.col("labels")
-    span = frames["metric_points"].group_by("series").agg(
-        pl.col("time").min().alias("first"), pl.col("time").max().alias("last")
-    )  # fmt: skip
     kind, entity = most_specific()
     parts = [
         frames["metric_series"]
         .filter(pl.col("metric").str.starts_with(prefix), pl.col("node") != "")
         .select(
-            "series", entity_type=pl.lit("node"), entity="node", what=pl.lit(what),
+            "first", "last", entity_type=pl.lit("node"), entity="node", what=pl.lit(what),
             version=label.str.json_path_match(path),
         )
         for what, (prefix, path) in _OF_NODE.items()
@@ -48,9 +45,9 @@ def _versions(frames: Frames) -> pl.LazyFrame:
     parts.append(
         frames["metric_series"]
         .filter(pl.col("metric").str.contains(_SETTINGS))
-        .select("series", entity_type=kind, entity=entity, what=pl.lit("settings"), version="labels")
+        .select("first", "last", entity_type=kind, entity=entity, what=pl.lit("settings"), version="labels")
     )
-    seen = pl.concat(parts).filter(pl.col("version") != "", pl.col("entity") != "").join(span, on="series")
+    seen = pl.concat(parts).filter(pl.col("version") != "", pl.col("entity") != "")
     loaded = (
         frames["kernel_logs"]
         .with_columns(version=pl.col("body").str.extract(LOADED, 1))
@@ -93,4 +90,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames)
 
 
-RULE = Rule("change_node_software", "change", ("metric_series", "metric_points", "kernel_logs"), detect)
+RULE = Rule("change_node_software", "change", ("metric_series", "kernel_logs"), detect)

@@ -49,20 +49,20 @@ def _sightings(frames: Frames) -> pl.LazyFrame:
     """`workload, what, version, first, last` of service versions and images."""
     owner = pl.when(pl.col("workload") != "").then("workload").otherwise(names.owner("pod"))
     spans = frames["spans"].filter(pl.col("version") != "").select(
-        "version", "time", workload=pl.when(owner != "").then(owner).otherwise("service"), what=pl.lit("version"),
+        "version", first="time", last="time",
+        workload=pl.when(owner != "").then(owner).otherwise("service"), what=pl.lit("version"),
     )  # fmt: skip
     _, series_owner = job_or_workload()
-    series = (
+    images = (
         frames["metric_series"]
         .filter(pl.col("image") != "")
-        .select("series", version="image", workload=series_owner, what=pl.lit("image"))
+        .select("first", "last", version="image", workload=series_owner, what=pl.lit("image"))
     )
-    images = frames["metric_points"].join(series, on="series").select("version", "time", "workload", "what")
     return (
-        pl.concat([spans, images])
+        pl.concat([spans, images], how="diagonal")
         .filter(pl.col("workload") != "")
         .group_by("workload", "what", "version")
-        .agg(pl.col("time").min().alias("first"), pl.col("time").max().alias("last"))
+        .agg(pl.col("first").min(), pl.col("last").max())
     )
 
 
@@ -96,4 +96,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames, gap_s=600.0)
 
 
-RULE = Rule("change_rollout", "change", ("k8s_events", "spans", "metric_series", "metric_points"), detect)
+RULE = Rule("change_rollout", "change", ("k8s_events", "spans", "metric_series"), detect)

@@ -92,4 +92,5 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames, gap_s=300.0)
 
 
-RULE = Rule("cpu_hog", "metric", ("metric_series", "metric_points"), detect)
+_METRICS = "^(?:" + "|".join((*_GAUGES, *_COUNTERS)).replace(".", r"\.") + ")$"
+RULE = Rule("cpu_hog", "metric", ("metric_series", "metric_points"), detect, _METRICS)

@@ -97,4 +97,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames, gap_s=1800.0)
 
 
-RULE = Rule("drift_measures", "quality", ("metric_series", "metric_points"), detect)
+RULE = Rule("drift_measures", "quality", ("metric_series", "metric_points"), detect, MONITOR)

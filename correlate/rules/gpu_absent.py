@@ -104,4 +104,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return pl.concat([sessions(alone, frames), sessions(outage, frames)])
 
 
-RULE = Rule("gpu_absent", "gpu", ("metric_series", "metric_points"), detect)
+RULE = Rule("gpu_absent", "gpu", ("metric_series", "metric_points"), detect, gpu_series.METRICS)

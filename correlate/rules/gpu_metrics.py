@@ -87,4 +87,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames)
 
 
-RULE = Rule("gpu_metrics", "gpu", ("metric_series", "metric_points"), detect)
+RULE = Rule("gpu_metrics", "gpu", ("metric_series", "metric_points"), detect, gpu_series.METRICS)

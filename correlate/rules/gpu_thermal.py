@@ -112,4 +112,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames)
 
 
-RULE = Rule("gpu_thermal", "gpu", ("metric_series", "metric_points"), detect)
+RULE = Rule("gpu_thermal", "gpu", ("metric_series", "metric_points"), detect, gpu_series.METRICS)

@@ -16,7 +16,7 @@ import polars as pl
 
 from correlate import catalog, gpu_series
 from correlate.frames import Frames
-from correlate.rule import Rule
+from correlate.rule import Rule, named
 from correlate.sessions import evidence_of, sessions
 from correlate.signals import TIME
 
@@ -87,4 +87,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames, gap_s=300.0)
 
 
-RULE = Rule("gpu_window_counts", "gpu", ("metric_series", "metric_points"), detect)
+RULE = Rule("gpu_window_counts", "gpu", ("metric_series", "metric_points"), detect, named((*XIDS, *CLOCKS)))

@@ -46,4 +46,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames, gap_s=300.0)
 
 
-RULE = Rule("gpu_xid_gauge", "gpu", ("metric_series", "metric_points"), detect)
+RULE = Rule("gpu_xid_gauge", "gpu", ("metric_series", "metric_points"), detect, gpu_series.METRICS)

@@ -101,4 +101,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames)
 
 
-RULE = Rule("guardrail_wave", "quality", ("metric_series", "metric_points", "gen_ai_calls"), detect)
+RULE = Rule("guardrail_wave", "quality", ("metric_series", "metric_points", "gen_ai_calls"), detect, METRIC)

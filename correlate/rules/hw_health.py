@@ -156,4 +156,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames)
 
 
-RULE = Rule("hw_health", "gpu", ("metric_series", "metric_points"), detect)
+RULE = Rule("hw_health", "gpu", ("metric_series", "metric_points"), detect, r"^hw\.")

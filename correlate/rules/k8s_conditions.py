@@ -190,4 +190,10 @@ def detect(frames: Frames) -> pl.LazyFrame:
     )
 
 
-RULE = Rule("k8s_conditions", "kubernetes", ("metric_series", "metric_points", "k8s_events", "k8s_objects"), detect)
+RULE = Rule(
+    "k8s_conditions",
+    "kubernetes",
+    ("metric_series", "metric_points", "k8s_events", "k8s_objects"),
+    detect,
+    r"^(?:k8s\.|kube_)",
+)

@@ -17,7 +17,7 @@ import polars as pl
 
 from correlate import catalog
 from correlate.frames import Frames
-from correlate.rule import Rule
+from correlate.rule import Rule, named
 from correlate.rules.k8s_states import between
 from correlate.sessions import evidence_of, sessions
 from correlate.signals import TIME
@@ -102,4 +102,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return pl.concat([sessions(_unhealthy(frames), frames), sessions(_taken_away(frames), frames)])
 
 
-RULE = Rule("k8s_device_health", "gpu", ("k8s_objects", "metric_series", "metric_points"), detect)
+RULE = Rule("k8s_device_health", "gpu", ("k8s_objects", "metric_series", "metric_points"), detect, named(_ALLOCATABLE))

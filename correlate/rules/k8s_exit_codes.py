@@ -16,7 +16,7 @@ import polars as pl
 
 from correlate import catalog
 from correlate.frames import Frames
-from correlate.rule import Rule
+from correlate.rule import Rule, named
 from correlate.rules.k8s_states import between
 from correlate.sessions import evidence_of, sessions
 from correlate.signals import TIME
@@ -74,4 +74,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames, gap_s=900.0)
 
 
-RULE = Rule("k8s_exit_codes", "kubernetes", ("metric_series", "metric_points", "k8s_objects"), detect)
+RULE = Rule("k8s_exit_codes", "kubernetes", ("metric_series", "metric_points", "k8s_objects"), detect, named((METRIC,)))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import polars as pl
 
 from correlate.frames import Frames
-from correlate.rule import Rule
+from correlate.rule import Rule, named
 from correlate.rules.k8s_restarts import RESTARTS
 from correlate.rules.k8s_states import between
 from correlate.sessions import evidence_of, sessions
@@ -86,4 +86,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames, gap_s=900.0)
 
 
-RULE = Rule("k8s_in_place", "kubernetes", ("metric_series", "metric_points", "k8s_objects"), detect)
+RULE = Rule("k8s_in_place", "kubernetes", ("metric_series", "metric_points", "k8s_objects"), detect, named(RESTARTS))

@@ -77,4 +77,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(_restarts(frames), frames, gap_s=900.0)
 
 
-RULE = Rule("k8s_restarts", "kubernetes", ("metric_series", "metric_points"), detect)
+RULE = Rule("k8s_restarts", "kubernetes", ("metric_series", "metric_points"), detect, r"^(?:k8s\.|kube_)")

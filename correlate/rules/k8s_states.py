@@ -140,4 +140,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames, gap_s=900.0)
 
 
-RULE = Rule("k8s_states", "kubernetes", ("metric_series", "metric_points", "k8s_objects"), detect)
+RULE = Rule("k8s_states", "kubernetes", ("metric_series", "metric_points", "k8s_objects"), detect, r"^(?:k8s\.|kube_)")

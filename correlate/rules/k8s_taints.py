@@ -16,7 +16,7 @@ import polars as pl
 
 from correlate import catalog
 from correlate.frames import Frames
-from correlate.rule import Rule
+from correlate.rule import Rule, named
 from correlate.rules.k8s_conditions import ANNOUNCED_S, planned
 from correlate.rules.k8s_states import between
 from correlate.sessions import evidence_of, sessions
@@ -102,4 +102,10 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames)
 
 
-RULE = Rule("k8s_taints", "kubernetes", ("metric_series", "metric_points", "k8s_events", "k8s_objects"), detect)
+RULE = Rule(
+    "k8s_taints",
+    "kubernetes",
+    ("metric_series", "metric_points", "k8s_events", "k8s_objects"),
+    detect,
+    named((TAINT, CORDON)),
+)

@@ -129,4 +129,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return episodes(found.select(*EVIDENCE, "last").cast(pl.Schema(EVIDENCE)), frames, bucket_s=BUCKET_S)
 
 
-RULE = Rule("metric_errors", "metric", ("metric_series", "metric_points", "histogram_points"), detect)
+RULE = Rule("metric_errors", "metric", ("metric_series", "metric_points", "histogram_points"), detect, _COUNTS)

@@ -15,58 +15,26 @@ this project's, chosen on labelled data.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import polars as pl
 
 from correlate import golden
 from correlate.episodes import EVIDENCE, episodes
 from correlate.frames import Frames
 from correlate.identity import most_specific
+from correlate.levels import BEFORE_S, BUCKET_S, NOT_MEASURES, REQUESTS
 from correlate.relations import call_ends
 from correlate.rule import Rule
-from correlate.series_values import NOT_MEASURES, values
+from correlate.shifts import NOTABLE, PACES, described, shifts, worth_a_look
 from correlate.sightings import EXPORTED
 from correlate.signals import TIME
 
-BUCKET_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How series sampled every `every_s` or more are judged, in buckets that hold a sample.
-
-    The median of `now` buckets is judged (fewer than half of them moved is not a shift) against the 60 that ended
-    `lag` before, of which at least `least` must exist.
-    """
-
-    every_s: float
-    now: int
-    lag: int
-    least: int
-
-
-PACES = (Pace(0.0, 3, 5, 10), Pace(90.0, 2, 3, 8), Pace(150.0, 1, 2, 6))
-REFERENCE = 60
-"""How many earlier buckets say what is usual."""
-
-_RELATIVE_FLOOR = 0.1
-_SHARE_FLOOR = 0.002
-_FROM_NOTHING, _OF_NOW = 0.05, 0.01
-_NOTABLE = 4.0
-# Samples in a row that far off make an episode.
-_EPISODE = 3
 # Metrics of one entity move together, and often: what moved beside the strongest counts by this divisor.
 _ONE_FACT = 2.5
 _SAME_MEANING = 0.25
 # Of m meanings one moves by chance the sooner the larger m is; a single one's move is a fact of its own.
 _PER_LOG_MEANINGS = 0.55
 _MEASURED_FROM_OUTSIDE = 0.8
-# Traffic that is asked for, not bytes.
-_REQUESTS = r"(?i)request|calls|rps|qps|quer(?:y|ies)"
 THRESHOLD = 3.0
-# Buckets before the window that a run of hot ones may have begun in and still last.
-_BEFORE_S = 600
 # Samples further apart than this stand until the next one.
 _SPARSE_S = 90.0
 _LONGEST_S = 900.0
@@ -80,109 +48,30 @@ def _identified(frames: Frames) -> pl.LazyFrame:
         .with_columns(service=pl.when(exported).then(pl.lit("")).otherwise("service"))
     )
     kind, name = most_specific()
-    return own.with_columns(entity_type=kind, entity=name).filter(pl.col("entity") != "")
-
-
-def _described(rows: pl.LazyFrame, series: pl.LazyFrame) -> pl.LazyFrame:
-    """What is known of each series that can be notable: its pace, its meaning, and the whole it is a share of."""
-    value = pl.col("value")
-    stats = rows.group_by("series").agg(
-        (value.max() - value.min()).alias("range"),
-        value.abs().min().alias("least"),
-        value.max().alias("most"),
-        pl.len().alias("buckets"),
-        (pl.col("bucket").sort().diff().dt.total_seconds().median()).alias("every_s"),
-    )
-    meanings = pl.col("meaning").n_unique().over("entity_type", "entity")
-    meant = series.with_columns(meaning=golden.meaning()).with_columns(meanings=meanings)
-    named = stats.join(meant, on="series").with_columns(whole=golden.whole(), success=golden.counts_successes())
-    # By the floor of the scale, a level must differ by this share of itself; of a share, the failing part counts.
-    least = _NOTABLE * _RELATIVE_FLOOR * pl.col("least")
-    can = (pl.col("range") > 0) & (pl.col("whole").is_not_null() | (pl.col("range") >= least))
-    return named.filter(can, pl.col("buckets") > PACES[-1].least).select(
-        "series", "metric", "entity_type", "entity", "whole", "meaning", "success", "meanings",
-        pl.col("every_s").fill_null(BUCKET_S),
-    )  # fmt: skip
-
-
-def _worth_a_look(rows: pl.LazyFrame, pace: Pace, since: pl.Expr) -> pl.LazyFrame:
-    """`rows` of entities with a series that is off its usual level since then: scales are not cheap to compute."""
-    value = pl.col("value")
-    first = rows.with_columns(
-        now=value.rolling_quantile(0.5, "linear", window_size=pace.now, min_samples=pace.now).over("series"),
-        first_usual=_trailing("value", 0.5, pace),
-    )
-    # What is usual changes a little once earlier faults are left out.
-    off = (pl.col("now") - pl.col("first_usual")).abs() >= 0.5 * _NOTABLE * _floor("first_usual", "now")
-    moving = first.filter(pl.col("bucket") >= since, off).select("entity_type", "entity").unique()
-    return first.join(moving, on=["entity_type", "entity"], how="semi", maintain_order="left")
-
-
-def shifts(rows: pl.LazyFrame, pace: Pace) -> pl.LazyFrame:
-    """Add `usual, stat` to `series, bucket, value, whole, now, first_usual` (sorted): how many scales it is off."""
-    value = pl.col("value")
-    # What looks like an earlier fault is no reference: it would hide the next one for as long as the reference reaches.
-    calm = (
-        rows.with_columns(first_residual=(value - pl.col("first_usual")).abs())
-        .with_columns(first_mad=1.4826 * _trailing("first_residual", 0.5, pace))
-        .with_columns(
-            far=(pl.col("first_residual") >= _NOTABLE * pl.max_horizontal("first_mad", _floor("first_usual", "value")))
-            .cast(pl.Int32)
-            .fill_null(0)
-        )
-        .with_columns(
-            known=pl.when(
-                pl.col("far").rolling_sum(_EPISODE, min_samples=_EPISODE).over("series").fill_null(0) < _EPISODE
-            ).then("value")
-        )
-    )
-    moved = calm.with_columns(
-        usual=_trailing("known", 0.5, pace),
-        iqr=_trailing("known", 0.75, pace) - _trailing("known", 0.25, pace),
-        high=_trailing("known", 0.95, pace),
-        past=pl.col("known").shift(pace.lag).over("series"),
-    ).with_columns(residual=(pl.col("past") - pl.col("usual")).abs())
-    mad = (
-        pl.col("residual").rolling_quantile(0.5, "linear", window_size=REFERENCE, min_samples=pace.least).over("series")
-    )
-    # What jumps now and then must jump further to be odd.
-    occasional = (pl.col("high") - pl.col("usual")) / 1.645
-    scale = pl.max_horizontal(1.4826 * mad, pl.col("iqr") / 1.349, occasional, _floor("usual", "now"))
-    return moved.with_columns(scale=scale).with_columns(
-        stat=pl.when(pl.col("scale") > 0).then((pl.col("now") - pl.col("usual")).abs() / pl.col("scale")).otherwise(0.0)
-    )
-
-
-def _trailing(column: str, quantile: float, pace: Pace) -> pl.Expr:
-    past = pl.col(column).shift(pace.lag)
-    return past.rolling_quantile(quantile, "linear", window_size=REFERENCE, min_samples=pace.least).over("series")
-
-
-def _floor(usual: str, now: str) -> pl.Expr:
-    """The least that one scale can be."""
-    # A rise by orders of magnitude says little more than a rise by one, and from nothing there is no scale at all.
-    share = pl.when(pl.col(usual) == 0).then(_FROM_NOTHING).otherwise(_OF_NOW)
-    return pl.max_horizontal(
-        _RELATIVE_FLOOR * pl.col(usual).abs(),
-        share * pl.col(now).abs(),
-        _SHARE_FLOOR * pl.col("whole").fill_null(0.0),
-    )
+    # Read by every pace: naming a hundred thousand series once is enough.
+    return own.with_columns(entity_type=kind, entity=name).filter(pl.col("entity") != "").cache()
 
 
 def _moved(frames: Frames) -> pl.LazyFrame:
     """Notable moves per series and bucket, with the series' description."""
     series = _identified(frames)
-    rows = values(frames, series, f"{round(BUCKET_S)}s")
-    described = _described(rows, series).cache()
+    rows = frames["metric_levels"]
+    judged = rows.filter("judged").drop("judged")
+    known = described(judged, series).cache()
     failing = pl.when(pl.col("success") & pl.col("whole").is_not_null()).then(pl.col("whole") - pl.col("value"))
-    kept = rows.join(described, on="series").with_columns(value=pl.coalesce(failing, "value")).sort("series", "bucket")
+    kept = (
+        judged.join(known, on="series")
+        .with_columns(value=pl.coalesce(failing, "value"))
+        .sort("series", "bucket")
+        .cache()
+    )
     parts = []
-    judged = frames.start - pl.duration(seconds=_BEFORE_S)
+    since = frames.start - pl.duration(seconds=BEFORE_S)
     for pace, next_pace in zip(PACES, (*PACES[1:], None), strict=True):
         own = pl.col("every_s") >= pace.every_s
         if next_pace is not None:
             own &= pl.col("every_s") < next_pace.every_s
-        parts.append(shifts(_worth_a_look(kept.filter(own), pace, judged), pace))
+        parts.append(shifts(worth_a_look(kept.filter(own), pace, since), pace))
     up = pl.col("now") >= pl.col("usual")
     # A success that is no share counts for its fall; other errors and latency for their rise.
     symptom = (
@@ -192,7 +81,7 @@ def _moved(frames: Frames) -> pl.LazyFrame:
         .then(up)
         .otherwise(pl.lit(value=True))
     )
-    moved = pl.concat(parts).filter(pl.col("stat") >= _NOTABLE, symptom).with_columns(up=up)
+    moved = pl.concat(parts).filter(pl.col("stat") >= NOTABLE, symptom).with_columns(up=up)
     # Latency and failures of requests that nobody made say nothing.
     requested = pl.col("meaning").is_in([golden.LATENCY, golden.ERRORS])
     busy = moved.filter(requested).join(_idle(rows, series), on=["entity_type", "entity", "bucket"], how="anti")
@@ -201,7 +90,7 @@ def _moved(frames: Frames) -> pl.LazyFrame:
 
 def _idle(rows: pl.LazyFrame, series: pl.LazyFrame) -> pl.LazyFrame:
     """(entity_type, entity, bucket) in which the entity's own request counters say that nothing was asked of it."""
-    asked = series.filter(golden.meaning() == golden.TRAFFIC, pl.col("metric").str.contains(_REQUESTS))
+    asked = series.filter(golden.meaning() == golden.TRAFFIC, pl.col("metric").str.contains(REQUESTS))
     return (
         rows.join(asked.select("series", "entity_type", "entity"), on="series")
         .group_by("entity_type", "entity", "bucket")
@@ -315,4 +204,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return episodes(rows, frames, bucket_s=BUCKET_S, threshold=THRESHOLD)
 
 
-RULE = Rule("metric_shift", "metric", ("metric_series", "metric_points", "histogram_points"), detect)
+RULE = Rule("metric_shift", "metric", ("metric_series", "metric_levels"), detect)

@@ -35,15 +35,13 @@ _SCORE = 6.0
 _EXPORTERS = ("host", "gpu")
 
 
-def _beats(frames: Frames) -> pl.LazyFrame:
-    """(node, source, time): every quarter of a minute in which a kind of record came from the node."""
-    named = pl.col("node") != ""
-    series = (
+def _metrics(frames: Frames) -> pl.LazyFrame:
+    """(node, source, last, every, beats) of metrics: of each kind the series that came most often."""
+    beats = pl.col("samples")
+    return (
         frames["metric_series"]
-        .filter(named, ~pl.col("metric").str.contains(_ABOUT))
-        .select(
-            "series",
-            "node",
+        .filter(pl.col("node") != "", ~pl.col("metric").str.contains(_ABOUT), beats > 1)
+        .with_columns(
             source=pl.when(pl.col("metric").str.starts_with("DCGM_"))
             .then(pl.lit("gpu"))
             .when(pl.col("metric").str.contains(r"^(?:container|k8s\.pod)"))
@@ -51,26 +49,37 @@ def _beats(frames: Frames) -> pl.LazyFrame:
             .when(pl.col("metric").str.contains(r"^(?:node_|k8s\.node|system\.|hw\.)"))
             .then(pl.lit("host"))
             .otherwise(pl.lit("application")),
+            every=((pl.col("last") - pl.col("first")) / (beats - 1)).dt.cast_time_unit("ns"),
         )
+        .group_by("node", "source")
+        .agg(pl.col("last").max(), pl.col("every").min(), beats=beats.max())
     )
-    beat = pl.col("time").dt.truncate(_BEAT)
-    metrics = frames["metric_points"].join(series, on="series").select("node", "source", time=beat).unique()
-    logs = frames["logs"].filter(named).select("node", source=pl.lit("logs"), time=beat).unique()
-    spans = frames["spans"].filter(named).select("node", source=pl.lit("traces"), time=beat).unique()
-    return pl.concat([metrics, logs, spans])
 
 
-def _quiet(frames: Frames) -> pl.LazyFrame:
-    """Per node and source with a past: `last` beat and `every`, the interval between beats."""
+def _records(frames: Frames) -> pl.LazyFrame:
+    """The same of logs and spans, which come in bursts: beats are the quarters of a minute in which some came."""
+    sources = [
+        frames[name].filter(pl.col("node") != "").select("node", "time", source=pl.lit(source))
+        for name, source in (("logs", "logs"), ("spans", "traces"))
+    ]
     return (
-        _beats(frames)
+        pl.concat(sources)
+        .with_columns(pl.col("time").dt.truncate(_BEAT))
+        .unique()
         .sort("node", "source", "time")
         .group_by("node", "source")
         .agg(
             pl.col("time").max().alias("last"),
             pl.col("time").diff().quantile(0.9).alias("every"),
-            pl.len().alias("beats"),
+            pl.len().cast(pl.Int64).alias("beats"),
         )
+    )
+
+
+def _quiet(frames: Frames) -> pl.LazyFrame:
+    """Per node and source with a past: `last` beat and whether it is `gone` for longer than its `limit`."""
+    return (
+        pl.concat([_metrics(frames), _records(frames)], how="diagonal_relaxed")
         .filter(pl.col("beats") >= _MIN_BEATS)
         .with_columns(limit=pl.max_horizontal(_MISSED * pl.col("every"), pl.duration(seconds=_MIN_SILENCE_S)))
         .with_columns(gone=frames.end - pl.col("last") > pl.col("limit"))
@@ -120,5 +129,5 @@ def detect(frames: Frames) -> pl.LazyFrame:
 
 RULE = Rule(
     "node_absent", "kubernetes",
-    ("metric_series", "metric_points", "logs", "spans", "k8s_events"), detect,
+    ("metric_series", "logs", "spans", "k8s_events"), detect,
 )  # fmt: skip

@@ -13,7 +13,7 @@ import polars as pl
 
 from correlate import catalog
 from correlate.frames import Frames
-from correlate.rule import Rule
+from correlate.rule import Rule, named
 from correlate.rules.k8s_states import between
 from correlate.sessions import evidence_of, sessions
 
@@ -63,4 +63,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames)
 
 
-RULE = Rule("npd_problems", "kubernetes", ("metric_series", "metric_points"), detect)
+RULE = Rule("npd_problems", "kubernetes", ("metric_series", "metric_points"), detect, named(METRICS))

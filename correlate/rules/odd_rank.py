@@ -106,4 +106,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(pl.concat(parts), frames)
 
 
-RULE = Rule("odd_rank", "gpu", ("metric_series", "metric_points"), detect)
+RULE = Rule("odd_rank", "gpu", ("metric_series", "metric_points"), detect, gpu_series.METRICS)

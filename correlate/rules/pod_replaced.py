@@ -26,16 +26,17 @@ _SCORE = 3.3
 
 
 def _lives(frames: Frames) -> pl.LazyFrame:
-    """(pod, set, first, last, every): when each pod of a ReplicaSet was seen, by its own records."""
+    """(set, pod, first, last, every): when each pod of a ReplicaSet was seen, by its own records."""
     own = ~pl.col("metric").str.contains(r"^(?:kube_|DCGM_|up$|scrape_)")
-    series = frames["metric_series"].filter(pl.col("pod") != "", own).select("series", "pod")
-    beats = [
-        frames["metric_points"].join(series, on="series").select("pod", "time"),
-        frames["logs"].filter(pl.col("pod") != "").select("pod", "time"),
-        frames["spans"].filter(pl.col("pod") != "").select("pod", "time"),
-    ]
-    return (
-        pl.concat(beats)
+    samples = pl.col("samples")
+    metrics = (
+        frames["metric_series"]
+        .filter(pl.col("pod") != "", own, samples > 1)
+        .with_columns(every=((pl.col("last") - pl.col("first")) / (samples - 1)).dt.cast_time_unit("ns"))
+        .select("pod", "first", "last", "every")
+    )
+    records = (
+        pl.concat([frames[name].filter(pl.col("pod") != "").select("pod", "time") for name in ("logs", "spans")])
         .with_columns(pl.col("time").dt.truncate("15s"))
         .unique()
         .sort("pod", "time")
@@ -45,6 +46,11 @@ def _lives(frames: Frames) -> pl.LazyFrame:
             pl.col("time").max().alias("last"),
             pl.col("time").diff().quantile(0.9).alias("every"),
         )
+    )
+    return (
+        pl.concat([metrics, records], how="diagonal_relaxed")
+        .group_by("pod")
+        .agg(pl.col("first").min(), pl.col("last").max(), pl.col("every").min())
         .with_columns(set=names.replica_set("pod"))
         .filter(pl.col("set") != "")
     )
@@ -86,4 +92,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames)
 
 
-RULE = Rule("pod_replaced", "kubernetes", ("metric_series", "metric_points", "logs", "spans"), detect)
+RULE = Rule("pod_replaced", "kubernetes", ("metric_series", "logs", "spans"), detect)

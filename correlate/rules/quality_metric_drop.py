@@ -153,4 +153,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return pl.concat([sessions(_falls(frames), frames, gap_s=900.0), sessions(_drifts(frames), frames, gap_s=1800.0)])
 
 
-RULE = Rule("quality_metric_drop", "quality", ("metric_series", "metric_points"), detect)
+RULE = Rule("quality_metric_drop", "quality", ("metric_series", "metric_points"), detect, f"(?:{SCORE})|(?:{DRIFT})")

@@ -26,6 +26,8 @@ from correlate.sessions import evidence_of, sessions
 from correlate.usual import against_past
 
 BUCKET = "60s"
+SERVERS = r"^(?:vllm[:_]|sglang[:_]|nv_inference_|tgi_|request_predict_seconds|ray_serve_|gen_ai[._]server)"
+"""Names of every metric in the `serving` catalogue, and of some more."""
 _QUEUE, _QUEUE_FACTOR = 5.0, 4.0
 _FULL, _NOT_FULL = 0.95, 0.85
 _PER_S, _RATE_FACTOR = 0.2, 5.0
@@ -124,4 +126,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames, gap_s=300.0)
 
 
-RULE = Rule("serving_health", "metric", ("metric_series", "metric_points", "histogram_points"), detect)
+RULE = Rule("serving_health", "metric", ("metric_series", "metric_points", "histogram_points"), detect, SERVERS)

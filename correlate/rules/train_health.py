@@ -112,4 +112,10 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames)
 
 
-RULE = Rule("train_health", "metric", ("metric_series", "metric_points", "histogram_points"), detect)
+RULE = Rule(
+    "train_health",
+    "metric",
+    ("metric_series", "metric_points", "histogram_points"),
+    detect,
+    "|".join(f"(?:{pattern})" for _, pattern in _MEANINGS),
+)

@@ -91,4 +91,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(pl.concat(facts), frames)
 
 
-RULE = Rule("train_stall", "metric", ("metric_series", "metric_points"), detect)
+RULE = Rule("train_stall", "metric", ("metric_series", "metric_points"), detect, STEPS)

@@ -1,5 +1,6 @@
 -- Results of online evaluators: gen_ai.evaluation.result events, by event name or (older SDKs) by attribute.
-SELECT
+-- One that was delivered twice is one: tests on a few scores must not take an echo for more evidence.
+SELECT DISTINCT
     Timestamp AS time,
     LogAttributes['gen_ai.evaluation.name'] AS name,
     toFloat64OrNull(LogAttributes['gen_ai.evaluation.score.value']) AS score,

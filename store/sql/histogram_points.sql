@@ -6,15 +6,18 @@ FROM
     FROM otel_metrics_histogram
     WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+        AND match(MetricName, {metrics:String})
     UNION ALL
     SELECT SeriesHash, TimeUnix, Count, Sum, Flags, AggregationTemporality
     FROM otel_metrics_exponential_histogram
     WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+        AND match(MetricName, {metrics:String})
     UNION ALL
     SELECT SeriesHash, TimeUnix, Count, Sum, Flags, 2
     FROM otel_metrics_summary
     WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+        AND match(MetricName, {metrics:String})
 )
 WHERE isFinite(Sum) AND bitAnd(Flags, 1) = 0

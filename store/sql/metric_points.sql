@@ -6,10 +6,12 @@ FROM
     FROM otel_metrics_gauge
     WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+        AND match(MetricName, {metrics:String})
     UNION ALL
     SELECT SeriesHash, TimeUnix, Value, Flags
     FROM otel_metrics_sum
     WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+        AND match(MetricName, {metrics:String})
 )
 WHERE isFinite(Value) AND bitAnd(Flags, 1) = 0

@@ -1,38 +1,54 @@
 -- One row per metric series: its name, kind and identity in every vocabulary we join.
 -- Exporters that describe other objects (kube-state-metrics, cAdvisor, DCGM, node-exporter) name those in
 -- attributes while their resource names the exporter, so attributes win and the exporter's own pod is never used.
-WITH seen AS
+WITH times AS
+(
+    SELECT SeriesHash, min(since) AS first, max(until) AS last, sum(n) AS samples
+    FROM
+    (
+        SELECT SeriesHash, min(TimeUnix) AS since, max(TimeUnix) AS until, count() AS n
+        FROM otel_metrics_gauge
+        WHERE Tenant = {tenant:String}
+            AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+            AND bitAnd(Flags, 1) = 0 AND isFinite(Value)
+        GROUP BY SeriesHash
+        UNION ALL
+        SELECT SeriesHash, min(TimeUnix) AS since, max(TimeUnix) AS until, count() AS n
+        FROM otel_metrics_sum
+        WHERE Tenant = {tenant:String}
+            AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+            AND bitAnd(Flags, 1) = 0 AND isFinite(Value)
+        GROUP BY SeriesHash
+        UNION ALL
+        SELECT SeriesHash, min(TimeUnix) AS since, max(TimeUnix) AS until, count() AS n
+        FROM otel_metrics_histogram
+        WHERE Tenant = {tenant:String}
+            AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+            AND bitAnd(Flags, 1) = 0 AND isFinite(Sum)
+        GROUP BY SeriesHash
+        UNION ALL
+        SELECT SeriesHash, min(TimeUnix) AS since, max(TimeUnix) AS until, count() AS n
+        FROM otel_metrics_exponential_histogram
+        WHERE Tenant = {tenant:String}
+            AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+            AND bitAnd(Flags, 1) = 0 AND isFinite(Sum)
+        GROUP BY SeriesHash
+        UNION ALL
+        SELECT SeriesHash, min(TimeUnix) AS since, max(TimeUnix) AS until, count() AS n
+        FROM otel_metrics_summary
+        WHERE Tenant = {tenant:String}
+            AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+            AND bitAnd(Flags, 1) = 0 AND isFinite(Sum)
+        GROUP BY SeriesHash
+    )
+    GROUP BY SeriesHash
+),
+seen AS
 (
     SELECT SeriesHash, any(MetricName) AS MetricName, any(MetricUnit) AS MetricUnit, any(ServiceName) AS ServiceName,
-        any(ResourceAttributes) AS ra, any(Attributes) AS a, 'gauge' AS type, false AS monotonic
-    FROM otel_metrics_gauge
+        any(ResourceAttributes) AS ra, any(Attributes) AS a, any(Type) AS type, any(Monotonic) AS monotonic
+    FROM metric_identities
     WHERE Tenant = {tenant:String}
-        AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
-    GROUP BY SeriesHash
-    UNION ALL
-    SELECT SeriesHash, any(MetricName), any(MetricUnit), any(ServiceName), any(ResourceAttributes), any(Attributes),
-        if(any(AggregationTemporality) = 1, 'delta_sum', 'sum'), any(IsMonotonic)
-    FROM otel_metrics_sum
-    WHERE Tenant = {tenant:String}
-        AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
-    GROUP BY SeriesHash
-    UNION ALL
-    SELECT SeriesHash, any(MetricName), any(MetricUnit), any(ServiceName), any(ResourceAttributes), any(Attributes), 'histogram', true
-    FROM otel_metrics_histogram
-    WHERE Tenant = {tenant:String}
-        AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
-    GROUP BY SeriesHash
-    UNION ALL
-    SELECT SeriesHash, any(MetricName), any(MetricUnit), any(ServiceName), any(ResourceAttributes), any(Attributes), 'histogram', true
-    FROM otel_metrics_exponential_histogram
-    WHERE Tenant = {tenant:String}
-        AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
-    GROUP BY SeriesHash
-    UNION ALL
-    SELECT SeriesHash, any(MetricName), any(MetricUnit), any(ServiceName), any(ResourceAttributes), any(Attributes), 'histogram', true
-    FROM otel_metrics_summary
-    WHERE Tenant = {tenant:String}
-        AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
     GROUP BY SeriesHash
 ),
 -- Scraped targets are often known by address only; kube-state-metrics says whose address it is.
@@ -40,12 +56,17 @@ address AS
 (
     SELECT a['pod_ip'] AS ip, any(a['pod']) AS pod, any(a['namespace']) AS namespace, any(a['node']) AS node
     FROM seen
-    WHERE MetricName = 'kube_pod_info' AND a['pod_ip'] != '' AND a['host_network'] != 'true'
+    WHERE MetricName = 'kube_pod_info' AND SeriesHash IN
+        (
+            SELECT SeriesHash FROM otel_metrics_gauge WHERE Tenant = {tenant:String} AND MetricName = 'kube_pod_info'
+                AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+        )
+        AND a['pod_ip'] != '' AND a['host_network'] != 'true'
     GROUP BY ip
 ),
 described AS
 (
-    SELECT *,
+    SELECT seen.*, times.first AS first, times.last AS last, times.samples AS samples,
         match(MetricName, '^(kube_|container_|DCGM_|node_)') AS exported,
         startsWith(MetricName, 'DCGM_') AS dcgm,
         coalesce(nullIf(ra['server.address'], ''), splitByChar(':', ra['service.instance.id'])[1]) AS target,
@@ -54,6 +75,7 @@ described AS
         -- Without honorLabels the DCGM pod label is the exporter itself, not the pod that uses the GPU.
         if(dcgm AND a['exported_pod'] = '' AND named_container LIKE '%exporter%', '', named_pod) AS used_by
     FROM seen
+    INNER JOIN times ON seen.SeriesHash = times.SeriesHash
 )
 SELECT
     SeriesHash AS series,
@@ -111,6 +133,9 @@ SELECT
             if(ra['container.image.tag'] != '', ':', ''), ra['container.image.tag']), ''), ''),
         nullIf(if(MetricName LIKE 'kube_pod%container_info', a['image'], ''), ''), ''
     ) AS image,
-    toJSONString(mapConcat(mapFilter((k, v) -> k = 'k8s.container.status.last_terminated_reason', ra), a)) AS labels
+    toJSONString(mapConcat(mapFilter((k, v) -> k = 'k8s.container.status.last_terminated_reason', ra), a)) AS labels,
+    first,
+    last,
+    samples
 FROM described
 LEFT JOIN address ON described.target = address.ip AND address.ip != ''

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from api.scoring import score
+from api.evaluation.labels import Labels
+from api.evaluation.scoring import score
 
 START = 1_772_438_400
 
@@ -77,7 +78,7 @@ def test_both_scorers_agree(shared: Path, tmp_path: Path, seed: int) -> None:
         command += ["--json", "--api", f"http://127.0.0.1:{server.server_port}"]
         theirs = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
         server.shutdown()
-    ours = score(labels, incidents, ("accept",)).as_json()
+    ours = score(Labels.parse(labels, "test"), incidents, ("accept",)).as_json()
     total = theirs["total"]
     assert [verdict["rank"] for verdict in ours["verdicts"]] == [fault["rank"] for fault in theirs["faults"]]
     for name in ("faults", "detected", "mrr", "decoy_first", "decoy_loud", "incidents", "unmatched_incidents"):

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 import polars as pl
 import pytest
 
-from correlate import jobs, passes, tasks
+from correlate import jobs, leases, passes, tasks
 from correlate.errors import JobError
 from correlate.settings import CorrelateSettings
 from correlate.worker import EmbeddedWorker
 from store import Store, Window
+from store.client import to_frame
 from store.errors import StoreUnavailable
 from tests.kit.causal import nanos
+from tests.kit.noise import fill
 
 SETTINGS = CorrelateSettings(live_every_s=1.0)
 WINDOW = Window(nanos(0), nanos(2000))
@@ -69,49 +71,112 @@ def test_the_embedded_worker_runs_a_job_to_its_end(store: Store, worker: Embedde
 
 def test_a_job_left_by_a_dead_process_is_picked_up_at_start(store: Store) -> None:
     identifier = jobs.job_id("default", WINDOW)
-    jobs.save(store, jobs.Job("default", identifier, WINDOW, state="running", created_ns=1))
+    steps = passes.windows(WINDOW.start, WINDOW.end, SETTINGS.step_s)
+    jobs.save(store, jobs.Job("default", identifier, WINDOW, state="running", created_ns=1, steps_total=len(steps)))
+    leases.plan(store, "default", identifier, steps)
+    assert leases.claim(store, "dead", 3600.0)
     running = EmbeddedWorker(store, SETTINGS)
     running.start()
     wait_for(lambda: jobs.load(store, "default", identifier).state == "done")
     running.stop()
+    assert jobs.load(store, "default", identifier).attempts == 2
 
 
-def test_a_stop_does_not_wait_for_a_long_back_fill(store: Store) -> None:
+def test_a_stop_does_not_wait_for_a_long_back_fill_and_the_next_start_goes_on(store: Store) -> None:
     running = EmbeddedWorker(store, SETTINGS)
     running.start()
-    long = Window(nanos(0), nanos(400 * 900))
+    long = Window(nanos(0), nanos(20 * 900))
     identifier = jobs.submit(store, "default", long.start, long.end)
     wait_for(lambda: jobs.load(store, "default", identifier).steps_done > 0)
     began = time.monotonic()
     running.stop()
     assert time.monotonic() - began < 8
     left = jobs.load(store, "default", identifier)
-    assert (left.state, left.attempts) == ("queued", 0)
-    assert jobs.unfinished(store) == [("default", identifier)]
+    assert left.state == "running"
+    assert 0 < left.steps_done < left.steps_total
+    again = EmbeddedWorker(store, SETTINGS)
+    again.start()
+    wait_for(lambda: jobs.load(store, "default", identifier).state == "done", 120)
+    again.stop()
+    done = leases.counts(store, "default", identifier)
+    assert (done.done, done.attempts) == (left.steps_total, 1)
 
 
-def test_a_job_that_keeps_failing_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unavailable(*args: object) -> None:
-        raise StoreUnavailable("no engine")
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (StoreUnavailable("no engine"), "no engine"),
+        (pl.exceptions.PanicException("assertion failed"), "PanicException: assertion failed"),
+    ],
+)
+def test_a_window_that_keeps_failing_is_quarantined_until_it_is_released(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: BaseException, told: str
+) -> None:
+    judge, bad = passes.judge, passes.windows(WINDOW.start, WINDOW.end, SETTINGS.step_s)[1]
 
-    monkeypatch.setattr(passes, "correlate_range", unavailable)
+    def broken(store: Store, tenant: str, window: Window, settings: CorrelateSettings) -> int:
+        if window == bad:
+            raise error
+        return judge(store, tenant, window, settings)
+
+    monkeypatch.setattr(passes, "judge", broken)
     tasks.attach(store, CorrelateSettings(max_attempts=1))
     identifier = jobs.submit(store, "default", WINDOW.start, WINDOW.end)
     tasks.run_job.apply(args=["default", identifier])
     failed = jobs.load(store, "default", identifier)
-    assert (failed.state, failed.error) == ("failed", "no engine")
+    # The other windows are done, and nobody tries this one again.
+    assert (failed.state, failed.steps_done, failed.steps_total) == ("failed", 3, 4)
+    assert failed.error == f"1 of 4 windows: {told}"
+    assert [row["start"] for row in quarantined(store)] == [bad.start]
+    tasks.run_job.apply(args=["default", identifier])
+    assert leases.counts(store, "default", identifier).attempts == 1
+
+    monkeypatch.setattr(passes, "judge", judge)
+    assert jobs.release(store, "default", identifier) == 1
+    tasks.run_job.apply(args=["default", identifier])
+    assert (jobs.load(store, "default", identifier).state, quarantined(store)) == ("done", [])
+    assert jobs.release(store, "default", identifier) == 0
 
 
-def test_a_pass_that_panics_fails_its_job_and_not_the_worker(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def panics(*args: object) -> None:
-        raise pl.exceptions.PanicException("assertion failed")
+def quarantined(store: Store) -> list[dict[str, object]]:
+    return store.rows("quarantined_list", {"tenant": "default", "job": "", "limit": 10})
 
-    monkeypatch.setattr(passes, "correlate_range", panics)
-    tasks.attach(store, CorrelateSettings(max_attempts=1))
-    identifier = jobs.submit(store, "default", WINDOW.start, WINDOW.end)
+
+def test_a_window_rests_between_attempts(store: Store) -> None:
+    leases.plan(store, "default", "job", [WINDOW])
+    first = leases.claim(store, "a", 60.0)
+    assert first is not None
+    assert leases.claim(store, "b", 60.0) is None
+    assert leases.fail(store, first, "no", 3) == 2.0
+    assert leases.claim(store, "b", 60.0) is None
+
+
+def test_a_window_whose_lease_ended_is_taken_again_and_in_the_end_given_up(store: Store) -> None:
+    tasks.attach(store, CorrelateSettings(max_attempts=2))
+    steps = [passes.windows(WINDOW.start, WINDOW.end, 900)[0]]
+    identifier = jobs.job_id("default", steps[0])
+    jobs.save(store, jobs.Job("default", identifier, steps[0], state="running", steps_total=1))
+    leases.plan(store, "default", identifier, steps)
+    for attempt in (1, 2):
+        killed = leases.claim(store, f"worker {attempt}", 0.0)
+        assert killed is not None
+        assert killed.attempts == attempt
     tasks.run_job.apply(args=["default", identifier])
     failed = jobs.load(store, "default", identifier)
-    assert (failed.state, failed.error) == ("failed", "PanicException: assertion failed")
+    assert (failed.state, failed.steps_done) == ("failed", 0)
+    assert "died" in failed.error
+
+
+def test_the_sweeper_finds_a_job_whose_message_was_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "hint", lambda *_: None)
+    identifier = jobs.submit(store, "default", WINDOW.start, WINDOW.end)
+    monkeypatch.undo()
+    running = EmbeddedWorker(store, SETTINGS.model_copy(update={"sweep_every_s": 1.0}))
+    monkeypatch.setattr(jobs, "unfinished", lambda _: [])
+    running.start()
+    monkeypatch.undo()
+    wait_for(lambda: jobs.load(store, "default", identifier).state == "done")
+    running.stop()
 
 
 def test_a_finished_job_is_not_run_again_by_a_second_message(store: Store) -> None:
@@ -120,3 +185,37 @@ def test_a_finished_job_is_not_run_again_by_a_second_message(store: Store) -> No
     for _ in range(2):
         tasks.run_job.apply(args=["default", identifier])
     assert jobs.load(store, "default", identifier).attempts == 1
+
+
+def outcome(store: Store) -> list[pl.DataFrame]:
+    """What is stored of signals, incidents and topology, but when it was written."""
+    queries = (
+        "SELECT * EXCEPT (Version) FROM signals FINAL ORDER BY SignalId",
+        "SELECT * EXCEPT (Version) FROM incidents FINAL ORDER BY IncidentId",
+        "SELECT * EXCEPT (Version) FROM incident_signals FINAL ORDER BY IncidentId, SignalId",
+        "SELECT EntityType, EntityName, Aliases FROM entities FINAL ORDER BY EntityType, EntityName",
+        "SELECT * EXCEPT (Version) FROM entity_edges FINAL ORDER BY ALL",
+    )
+    return [to_frame(store.arrow_text(query)) for query in queries]
+
+
+def test_shards_and_workers_change_nothing(store: Store) -> None:
+    window = Window(nanos(0), nanos(3 * 900))
+    fill(store, window, 7200, 13 * 10, shifted=7)
+    outcomes = []
+    for shards, threads in ((1, 1), (2, 3), (5, 3), (5, 1)):
+        for table in ("signals", "incidents", "incident_signals", "entities", "entity_edges", "correlation_windows"):
+            store.command(f"TRUNCATE TABLE {table}")
+        running = EmbeddedWorker(
+            store, CorrelateSettings(live_every_s=3600, series_shards=shards, backfill_threads=threads)
+        )
+        running.start()
+        identifier = jobs.submit(store, "default", window.start, window.end)
+        wait_for(lambda job=identifier: jobs.load(store, "default", job).state == "done", 120)  # type: ignore[misc]
+        running.stop()
+        outcomes.append(outcome(store))
+    signals, incidents = outcomes[0][0].height, outcomes[0][1].height
+    assert (signals > 5, incidents > 0) == (True, True), (signals, incidents)
+    for other in outcomes[1:]:
+        for first, second in zip(outcomes[0], other, strict=True):
+            assert first.equals(second)

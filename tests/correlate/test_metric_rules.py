@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from correlate.rules import cpu_hog, metric_errors, metric_shift
-from correlate.series_values import values
+from tests.kit.levels import values
 from tests.kit.telemetry import Metrics, facts, found, frames, onset_s, step
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,7 @@ from correlate.frames import FRAMES, Frames
 from correlate.signals import SIGNAL, TIME
 from store import Window
 from tests.kit.causal import HOUR, nanos
+from tests.kit.levels import values
 
 Row = dict[str, Any]
 _EMPTY: dict[type[pl.DataType], Any] = {
@@ -37,6 +39,22 @@ def _table(name: str, rows: Iterable[Row]) -> pl.LazyFrame:
     filled = [blank | row | ({"time": nanos(row["time"])} if "time" in row else {}) for row in rows]
     table = pl.DataFrame(filled, schema=plain, orient="row")
     return table.with_columns(pl.col(c).cast(TIME) for c, kind in schema.items() if kind == TIME).lazy()
+
+
+def with_levels(given: Frames) -> Frames:
+    """The frames with what the store derives from points: levels, and each series' first and last moment."""
+    times = pl.concat([given[name].select("series", "time") for name in ("metric_points", "histogram_points")])
+    span = times.group_by("series").agg(
+        first=pl.col("time").min(), last=pl.col("time").max(), samples=pl.len().cast(pl.Int64)
+    )
+    series = (
+        given["metric_series"].drop("first", "last", "samples").join(span, on="series").select(*FRAMES["metric_series"])
+    )
+    derived = {
+        "metric_series": series,
+        "metric_levels": values(given, given["metric_series"], "60s").with_columns(judged=pl.lit(value=True)),
+    }
+    return replace(given, tables=given.tables | derived)
 
 
 def step(before: float | None, after: float | None, at: float = 300.0) -> Callable[[float], float | None]:
@@ -75,8 +93,9 @@ class Metrics:
             at += every
 
     def frames(self, **more: Any) -> Frames:
-        """Frames of what was added, plus other tables."""
-        return frames(metric_series=self.series, metric_points=self.points, histogram_points=self.histograms, **more)
+        """Frames of what was added, plus other tables; levels are what the store makes of the points."""
+        made = frames(metric_series=self.series, metric_points=self.points, histogram_points=self.histograms, **more)
+        return with_levels(made)
 
 
 def found(rule: Any, given: Frames, least: float = 3.0) -> pl.DataFrame:

@@ -43,7 +43,7 @@ EXPORTER = {
 # and counts by batch or by the request's hash, which the tenant is part of; at its start it reads everyone's. The
 # redaction policy is the receiver's.
 ACROSS_TENANTS = {
-    "correlate_unfinished_jobs", "batch_parts", "ledger_begun", "ledger_known", "ledger_recent",
+    "correlate_unfinished_jobs", "correlate_claimable", "batch_parts", "ledger_begun", "ledger_known", "ledger_recent",
     "rejected_of_batch", "rejected_of_requests", "rejected_recent", "redacted_of_batch", "redaction_policy_version",
     "remote_write_written", "remote_write_recent", "series_capped",
 }  # fmt: skip

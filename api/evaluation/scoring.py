@@ -14,30 +14,24 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from api.evaluation.labels import DecoyLabel, Fault, Labels, read_faults
+
 Json = dict[str, Any]
 
 SLACK_S = 60.0
-_DECOY_REACH_S = 600.0
-_DEFAULT_WINDOW_S = 300.0
+RETRIEVED = 15
+"""How many candidates of an incident count as retrieved."""
+
 _LOUD = frozenset({"high", "critical"})
 _AROUND_S = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """A labelled fault: when, what it is called, and which names are right, misleading or hurt."""
-
-    name: str
-    start: float
-    end: float
-    accept: frozenset[str]
-    decoys: frozenset[str]
-    blast: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the incidents say about one fault; None where nothing was said."""
+    """What the incidents say about one fault; None where nothing was said.
+
+    `confidence` is what was shown for the first cause, `raw` the same before calibration.
+    """
 
     fault: str
     start: float
@@ -46,20 +40,28 @@ class Verdict:
     delay_s: float | None
     decoy_first: bool
     blast_jaccard: float | None
+    first: str | None = None
+    confidence: float | None = None
+    raw: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Scorecard:
-    """Totals over a dataset's faults, shares in 0..1."""
+    """Totals over a dataset's faults, shares in 0..1, times in seconds."""
 
     faults: int
     detected: float
     ac1: float
     ac3: float
     ac5: float
+    avg5: float
     mrr: float
+    retrieval15: float
+    rerank1: float | None
     median_delay_s: float | None
+    onset_error_s: float | None
     decoy_first: int
+    decoy_rate: float
     decoy_loud: int
     blast_jaccard: float | None
     incidents: int
@@ -71,52 +73,10 @@ class Scorecard:
         return asdict(self)
 
 
-def read_faults(labels: Json, accept: Sequence[str] = ("accept",)) -> list[Fault]:
-    """The faults of a labels.json; `accept` names the label fields whose entities count as right."""
-    window = labels.get("window_seconds", _DEFAULT_WINDOW_S)
-    return [_fault(raw, labels, window, accept) for raw in labels["faults"]]
-
-
 def labelled_span(faults: Iterable[Fault]) -> tuple[float, float]:
     """Unix seconds between which incidents are asked for: half an hour around all faults."""
     known = list(faults)
     return min(f.start for f in known) - _AROUND_S, max(f.end for f in known) + _AROUND_S
-
-
-def _fault(raw: Json, labels: Json, window: float, accept: Sequence[str]) -> Fault:
-    start = _seconds(raw["time_unix_nano"])
-    until = raw.get("until_unix_nano")
-    end = _seconds(until) if until else start + window
-    right = [name for field in accept for name in raw.get(field) or ()]
-    if not raw.get("accept"):
-        right += [raw.get("pod"), raw.get("service")]
-    good = frozenset(name.lower() for name in right if name)
-    general = (d for d in labels.get("decoys", ()) if _active(d, start, end))
-    bad = frozenset(_label(d) for d in (*raw.get("decoys", ()), *general))
-    return Fault(
-        name=raw.get("fault") or raw.get("archetype", ""),
-        start=start,
-        end=end,
-        accept=good,
-        decoys=bad - good,
-        blast=frozenset(_label(b) for b in raw.get("blast_radius", ())),
-    )
-
-
-def _active(decoy: Json, start: float, end: float) -> bool:
-    began = _seconds(decoy["time_unix_nano"])
-    until = _seconds(decoy.get("until_unix_nano") or decoy["time_unix_nano"])
-    return began < end and until > start - _DECOY_REACH_S
-
-
-def _label(entity: Any) -> str:
-    if isinstance(entity, str):
-        return entity.lower()
-    return str(entity.get("name") or entity["entity"]["name"]).lower()
-
-
-def _seconds(nanos: str | int) -> float:
-    return int(nanos) / 1e9
 
 
 def _time(text: str) -> float:
@@ -136,11 +96,11 @@ def rank_of(causes: Iterable[Json], accept: frozenset[str]) -> int | None:
 
 
 def score(
-    labels: Json, incidents: Sequence[Json], accept: Sequence[str] = ("accept",), slack_s: float = SLACK_S
+    labels: Labels, incidents: Sequence[Json], accept: Sequence[str] = ("accept",), slack_s: float = SLACK_S
 ) -> Scorecard:
-    """Score the API's incidents (its list form, all pages) against a labels.json."""
+    """Score the API's incidents (its list form, all pages) against labels."""
     faults = read_faults(labels, accept)
-    spans = [_span(incident) for incident in incidents]
+    spans = [incident_span(incident) for incident in incidents]
     matched: set[str] = set()
     verdicts = []
     for fault in faults:
@@ -154,16 +114,23 @@ def score(
     delays = [v.delay_s for v in verdicts if v.delay_s is not None]
     jaccards = [v.blast_jaccard for v in verdicts if v.blast_jaccard is not None]
     ranks = [v.rank for v in verdicts]
+    places = [accuracy(ranks, k) for k in range(1, 6)]
+    retrieved = accuracy(ranks, RETRIEVED)
     return Scorecard(
         faults=len(faults),
         detected=_share(v.incident is not None for v in verdicts),
-        ac1=accuracy(ranks, 1),
-        ac3=accuracy(ranks, 3),
-        ac5=accuracy(ranks, 5),
+        ac1=places[0],
+        ac3=places[2],
+        ac5=places[4],
+        avg5=statistics.mean(places),
         mrr=reciprocal(ranks),
+        retrieval15=retrieved,
+        rerank1=places[0] / retrieved if retrieved else None,
         median_delay_s=statistics.median(delays) if delays else None,
+        onset_error_s=statistics.median(map(abs, delays)) if delays else None,
         decoy_first=sum(v.decoy_first for v in verdicts),
-        decoy_loud=sum(_is_loud(decoy, incidents, spans, slack_s) for decoy in labels.get("decoys", ())),
+        decoy_rate=_share(v.decoy_first for v in verdicts),
+        decoy_loud=sum(_is_loud(decoy, incidents, spans, slack_s) for decoy in labels.decoys),
         blast_jaccard=statistics.mean(jaccards) if jaccards else None,
         incidents=len(incidents),
         unmatched_incidents=sum(incident["id"] not in matched for incident in incidents),
@@ -186,7 +153,8 @@ def _share(flags: Iterable[bool]) -> float:
     return sum(listed) / len(listed) if listed else 0.0
 
 
-def _span(incident: Json) -> tuple[float, float]:
+def incident_span(incident: Json) -> tuple[float, float]:
+    """Unix seconds at which an incident began and was last active."""
     ended = incident.get("ended_at") or incident.get("updated_at") or incident["started_at"]
     return _time(incident["started_at"]), _time(ended)
 
@@ -203,6 +171,7 @@ def _verdict(fault: Fault, near: Sequence[tuple[Json, tuple[float, float]]]) -> 
     first = next((cause for cause in incident["root_causes"] if cause["rank"] == 1), None)
     hurt = [entity_names(entity) for entity in incident.get("blast_radius", ())]
     both = sum(any(name in names for names in hurt) for name in fault.blast)
+    shown = first.get("score") if first else None
     return Verdict(
         fault=fault.name,
         start=fault.start,
@@ -211,19 +180,25 @@ def _verdict(fault: Fault, near: Sequence[tuple[Json, tuple[float, float]]]) -> 
         delay_s=round(began - fault.start, 1),
         decoy_first=first is not None and bool(entity_names(first["entity"]) & fault.decoys),
         blast_jaccard=both / (len(fault.blast) + len(hurt) - both) if fault.blast else None,
+        first=f"{first['entity']['type']} {first['entity']['name']}" if first else None,
+        confidence=shown,
+        raw=(first.get("terms") or {}).get("raw_confidence", shown) if first else None,
     )
 
 
-def _is_loud(decoy: Any, incidents: Sequence[Json], spans: Sequence[tuple[float, float]], slack_s: float) -> bool:
+def _is_loud(
+    decoy: DecoyLabel, incidents: Sequence[Json], spans: Sequence[tuple[float, float]], slack_s: float
+) -> bool:
     """Whether a stand-alone decoy came first in a high or critical incident while it lasted."""
-    if not isinstance(decoy, dict) or not decoy.get("standalone"):
+    if not decoy.standalone:
         return False
-    own = {name.lower() for name in decoy.get("names", ())} | {_label(decoy)}
-    start, end = _seconds(decoy["time_unix_nano"]), _seconds(decoy["until_unix_nano"])
+    start, end = decoy.time_unix_nano / 1e9, decoy.end_ns / 1e9
     return any(
         incident.get("severity") in _LOUD
         and began < end + slack_s
         and ended > start - slack_s
-        and any(cause["rank"] == 1 and entity_names(cause["entity"]) & own for cause in incident["root_causes"])
+        and any(
+            cause["rank"] == 1 and entity_names(cause["entity"]) & decoy.own_names for cause in incident["root_causes"]
+        )
         for incident, (began, ended) in zip(incidents, spans, strict=True)
     )

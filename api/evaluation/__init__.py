@@ -1,0 +1,1 @@
+"""How good the answers are: labelled datasets replayed into a fresh system, scored, and reported."""
