@@ -20,6 +20,7 @@ from correlate.links import LINK, entity_key, links
 from correlate.mentions import stated
 from correlate.pauses import taken_apart
 from correlate.rank import ranked
+from correlate.recur import rejoined
 from correlate.render import blast_radius_json, graph_json, root_causes_json, titles
 from correlate.rollup import rolled_up
 from correlate.sameness import other_names, representatives
@@ -60,15 +61,31 @@ def assemble(
         return Incidents(pl.DataFrame(), pl.DataFrame())
     alike, alike_links = _merge_same(*rolled_up(members, causal, edges, shared_only=True), same)
     parts = separated(taken_apart(alike, alike_links, settings), alike_links, settings).filter(~pl.col("context"))
-    members = with_context(parts.select("id", "component"), known, causal).join(known, on="id")
+    members, inside, candidates = _judged(parts, known, causal, edges, same, settings)
+    again = rejoined(parts, candidates, settings.cooldown_s)
+    if not again.equals(parts):
+        members, inside, candidates = _judged(again, known, causal, edges, same, settings)
     members = members.join(_names(members, tenant), on="component").sort("component", "onset", "id")
-    inside = _inside(causal, members)
-    merged, merged_links = _merge_same(*rolled_up(members, inside, edges), same)
-    candidates = ranked(merged, merged_links, settings)
     top = candidates.filter(pl.col("rank") == 1).select("component", root="key", root_ids="signal_ids")
     members = _with_roles(members, inside, top)
     rows = _rows(members, inside, candidates, entities, same, edges, now_ns, settings)
     return Incidents(rows, members)
+
+
+def _judged(
+    parts: pl.DataFrame,
+    known: pl.DataFrame,
+    causal: pl.DataFrame,
+    edges: pl.DataFrame,
+    same: pl.DataFrame,
+    settings: CorrelateSettings,
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Members of the components `parts` (id, component) with their context, links inside, and ranked candidates."""
+    members = with_context(parts.select("id", "component"), known, causal).join(known, on="id")
+    members = members.sort("component", "onset", "id")
+    inside = _inside(causal, members)
+    merged, merged_links = _merge_same(*rolled_up(members, inside, edges), same)
+    return members, inside, ranked(merged, merged_links, settings)
 
 
 def _told_once(signals: pl.DataFrame) -> pl.DataFrame:

@@ -43,6 +43,9 @@ class CorrelateSettings(BaseModel):
     quiet_s: float = Field(
         default=180.0, ge=0, description="Seconds without a symptom after which an incident counts as resolved."
     )
+    cooldown_s: float = Field(
+        default=900.0, ge=0, description="Seconds after an incident's end in which the same first cause reopens it."
+    )
     max_hops: int = Field(
         default=3, ge=1, le=5, description="Topology steps that a cause may reach across, silent ones included."
     )

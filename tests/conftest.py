@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from store import Store, StoreSettings, migrate
 from tests.kit import clickhouse_server
@@ -21,6 +22,9 @@ ROOT = Path(__file__).parent.parent
 # Read before the environment is cleaned: where the data sets are is a fact of the machine.
 SHARED = Path(os.environ.get("CAUSELINE_SHARED", ROOT.parent / "shared"))
 _numbers = itertools.count()
+# How long an example takes says how busy the machine is.
+settings.register_profile("causeline", deadline=None)
+settings.load_profile("causeline")
 
 
 def missing(reason: str) -> None:
