@@ -1,7 +1,7 @@
 """Ranking root causes inside incidents, with every term of every score kept.
 
 For each entity of an incident: how strongly its own evidence speaks for a root (families fused as
-best + 0.2 x the others), how much of that another entity explains away along causal links, how
+best + 0.1 x the others), how much of that another entity explains away along causal links, how
 much of the rest of the incident its fault would explain, and how late it began. The sum of the
 terms' logarithms, soft-maxed against "unknown", is the confidence.
 """
@@ -14,9 +14,13 @@ from correlate.fit import with_fit
 from correlate.links import entity_key
 from correlate.settings import CorrelateSettings
 
-_FUSE_OTHERS = 0.2
+_FUSE_OTHERS = 0.1
 _LEADING = ("entity_type", "entity", "kind", "explanation", "title", "action", "root_prior", "fit")
-_OF_LOAD = 0.5
+_OF_LOAD, _OF_CALLERS = 0.5, 0.75
+_ADDRESS = (
+    r"(?i)^(?:[a-z]+://)?(?:(?:[a-z0-9_-]+\.)+(?:com|net|org|io|dev|cloud|local|internal|svc)(?:[^a-z0-9]|$)"
+    r"|\d+(?:\.\d+){3}(?:[^0-9.]|$))"
+)
 _EXPLAIN_SWEEPS = 4
 _EXPLAIN_SHARE = 0.9
 # A cause looks at least about as bad as what it broke; a faint one explains nothing away.
@@ -38,11 +42,9 @@ _DIGITS = 9
 
 def fused(members: pl.DataFrame) -> pl.DataFrame:
     """Root evidence per (component, entity): `own` in 0..1 and the kind and sentence that lead it."""
-    # How busy a node is, its pods decide: measured there it says that something is wrong, not what.
-    load = (pl.col("entity_type") == "node") & (pl.col("family") == "metric") & ~pl.col("state_change")
     weighted = (
         with_fit(members)
-        .with_columns(root_prior=pl.when(load).then(_OF_LOAD * pl.col("root_prior")).otherwise("root_prior"))
+        .with_columns(root_prior=pl.col("root_prior") * _directness())
         .with_columns(weighted=(pl.col("score") / 10.0).clip(0.0, 1.5) * pl.col("root_prior") * pl.col("fit"))
     )
     by_family = (
@@ -66,6 +68,16 @@ def fused(members: pl.DataFrame) -> pl.DataFrame:
         )
         .join(ids, on=["component", "key"])
     )
+
+
+def _directness() -> pl.Expr:
+    """How directly a measurement is about the entity it names: 1, less for what others make of it."""
+    measured = pl.col("family").is_in(["metric", "trace"]) & ~pl.col("state_change")
+    # How busy a node is, its pods decide.
+    node = pl.col("entity_type") == "node"
+    # An address is where callers sent their requests; what answers there is a service with a name of its own.
+    address = pl.col("entity").str.contains(_ADDRESS)
+    return pl.when(measured & node).then(_OF_LOAD).when(measured & address).then(_OF_CALLERS).otherwise(1.0)
 
 
 def _entity_links(links: pl.DataFrame) -> pl.DataFrame:
@@ -148,6 +160,24 @@ def covered(candidates: pl.DataFrame, members: pl.DataFrame, links: pl.DataFrame
     )
 
 
+def _late(candidates: pl.DataFrame, keyed: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
+    """(component, key, late_s): seconds by which a candidate began after what it would explain, beyond the slack.
+
+    What it would not explain says nothing about it, however early: another fault, or noise that was there before.
+    """
+    began = (
+        keyed.filter(~pl.col("context")).group_by("component", effect=pl.col("key")).agg(effect_onset=pl.min("onset"))
+    )
+    late = (pl.col("onset") - pl.col("effect_onset")).dt.total_milliseconds() / 1e3 - _LATE_SLACK_S
+    return (
+        _entity_links(links)
+        .join(began, on=["component", "effect"])
+        .join(candidates.select("component", "onset", cause="key"), on=["component", "cause"])
+        .group_by("component", key="cause")
+        .agg(late_s=late.max().clip(0.0))
+    )
+
+
 def ranked(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
     """Candidates of every component, best first.
 
@@ -156,12 +186,10 @@ def ranked(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettin
     """
     candidates = fused(members.with_columns(key=entity_key("entity_type", "entity")).filter(pl.col("root_prior") > 0))
     keyed = members.with_columns(key=entity_key("entity_type", "entity"))
-    first = keyed.filter(~pl.col("context")).group_by("component").agg(first_effect=pl.min("onset"))
-    late = ((pl.col("onset") - pl.col("first_effect")).dt.total_milliseconds() / 1e3 - _LATE_SLACK_S).clip(0.0)
     scored = (
         covered(explained_away(candidates, links), keyed, links)
-        .join(first, on="component", how="left")
-        .with_columns(late_s=late.fill_null(0.0))
+        .join(_late(candidates, keyed, links), on=["component", "key"], how="left")
+        .with_columns(pl.col("late_s").fill_null(0.0))
         .with_columns(
             evidence=pl.col("own").clip(0.001).log(),
             explained=pl.col("residual").clip(0.001).log() - pl.col("own").clip(0.001).log(),
@@ -169,7 +197,6 @@ def ranked(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettin
             lateness=-(_LATE_PER_MINUTE * pl.col("late_s") / 60.0).clip(0.0, _LATE_MAX),
         )
         .with_columns(logit=pl.sum_horizontal(*PARTS).round(_DIGITS))
-        .drop("first_effect")
     )
     # Sharper than plain odds: near-ties stay near-ties, clear winners read as clear.
     power = (2.0 * pl.col("logit")).exp()

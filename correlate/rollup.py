@@ -27,7 +27,8 @@ def rolled_up(
     owners = (
         edges.filter(pl.col("kind") == "part_of", pl.col("src_type") == "pod", pl.col("dst_type") == "workload")
         .select(entity="src", owner=entity_key("dst_type", "dst"))
-        .unique(subset="entity", keep="any")
+        .sort("owner")
+        .unique(subset="entity", keep="first", maintain_order=True)
     )
     pods = members.filter(pl.col("entity_type") == "pod").join(owners, on="entity")
     shared = pl.col("kind").is_in(_WHEN_SHARED) & (pl.col("entity").n_unique().over("component", "owner", "kind") > 1)

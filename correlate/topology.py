@@ -170,7 +170,7 @@ def _shipped(frames: Frames) -> pl.LazyFrame:
     """
     rows = frames["changes"]
     commits = rows.filter(pl.col("what") == "commit", pl.col("revision") != "").select("revision", committed="time")
-    heads = commits.select("revision", head="committed").unique(subset="revision", keep="any")
+    heads = commits.group_by("revision").agg(head=pl.col("committed").min())
     deployments = (
         rows.filter(pl.col("what") == "deployment", pl.col("service") != "")
         .join(heads, on="revision", how="left")

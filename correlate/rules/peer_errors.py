@@ -67,7 +67,8 @@ def _named(blaming: pl.LazyFrame, known: pl.LazyFrame) -> pl.LazyFrame:
     ours = (
         known.filter(pl.col("said") == pl.col("name"))
         .select(label=pl.col("name").str.to_lowercase(), own="name")
-        .unique(subset="label", keep="any")
+        .sort("own")
+        .unique(subset="label", keep="first", maintain_order=True)
     )
     remote = (
         hosts.filter(pl.col("host").is_not_null())

@@ -145,3 +145,30 @@ def test_renaming_entities_renames_the_answer_and_nothing_else() -> None:
 
 def test_nothing_in_nothing_out() -> None:
     assert incidents().is_empty()
+
+
+def test_what_began_before_and_is_not_explained_makes_no_cause_late() -> None:
+    noise = signal("metric.shift", "metric", "service:other", -400, lasts=900, score=4.0)
+    calls = (edge("service:phi", "service:gateway", "calls"), edge("service:other", "service:gateway", "calls"))
+    slow = signal("trace.self_time", "trace", "service:phi", 0, lasts=300, score=6.0)
+    felt = signal("trace.errors", "trace", "service:gateway", 10, lasts=300, score=6.0)
+    found = incidents(noise, slow, felt, topology=calls)
+    late = {
+        cause["entity"]["name"]: cause["terms"]["late_s"]
+        for row in found.iter_rows(named=True)
+        for cause in json.loads(row["root_causes"])
+    }
+    assert late["phi"] == 0
+
+
+def test_what_callers_measure_at_an_address_is_the_service_that_answers_there() -> None:
+    calls = (
+        edge("service:search", "service:front", "calls"),
+        edge("service:search.eu-1.lb.example.com", "service:front", "calls"),
+    )
+    rows = [
+        signal("metric.shift", "metric", "service:search", 0, lasts=300, score=5.5),
+        signal("metric.shift", "metric", "service:search.eu-1.lb.example.com", 0, lasts=300, score=6.0),
+        signal("trace.errors", "trace", "service:front", 10, lasts=300, score=6.0),
+    ]
+    assert roots(incidents(*rows, topology=calls).row(0, named=True))[0] == "search"
