@@ -39,6 +39,9 @@ FAULTS = (
 )
 
 
+_METRICS = {"metric_series", *POINTS}
+
+
 @dataclass(frozen=True, slots=True)
 class Detection:
     """What one pass found.
@@ -102,11 +105,14 @@ def run(
     seen = _collected([sightings(frames)])[0].rechunk().lazy()
     entities, edges = _collected([topology.entities(frames, seen), topology.edges(frames, seen)])
     filled = {name for name in frames.tables if _has_rows(frames[name])}
+    metrics = (
+        frames["metric_series"].select(pl.col("metric").unique()).collect()["metric"] if filled & _METRICS else None
+    )
     found: list[pl.DataFrame] = []
     failures = [RuleError("policy", complaint)] if complaint else []
     for rule in rules:
         # Without telemetry there is nothing to say, and planning a rule costs more than reading nothing.
-        if rule.reads and filled.isdisjoint(rule.reads):
+        if rule.reads and _filled_for(rule, filled, metrics).isdisjoint(rule.reads):
             continue
         try:
             found.append(_signals_of(rule, frames, settings))
@@ -145,6 +151,13 @@ def _collected(plans: list[pl.LazyFrame]) -> list[pl.DataFrame]:
         return pl.collect_all(plans)
     except pl.exceptions.PanicException:
         return pl.collect_all(plans, engine="in-memory")
+
+
+def _filled_for(rule: Rule, filled: set[str], metrics: pl.Series | None) -> set[str]:
+    """Frames that have rows for the rule: those of metrics only when there are some of the metrics it is about."""
+    if rule.metrics and metrics is not None and not metrics.str.contains(rule.metrics).any():
+        return filled - _METRICS
+    return filled
 
 
 def _has_rows(frame: pl.LazyFrame) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -14,7 +15,9 @@ from correlate.settings import CorrelateSettings
 from correlate.signals import SIGNAL
 from store import Window
 from tests.kit.causal import nanos, signal
+from tests.kit.telemetry import Metrics
 
+READS = ("metric_series", "metric_points")
 FRAMES = Frames(Window(nanos(0), nanos(900)), nanos(-3600))
 
 
@@ -103,3 +106,11 @@ def test_a_panic_of_the_streaming_engine_gets_a_second_try(monkeypatch: pytest.M
     assert found.signals["entity"].to_list() == ["a"]
     assert not found.failures
     assert engines == [None, "in-memory"] * 3
+
+
+@pytest.mark.parametrize(("metric", "asked"), [("DCGM_FI_DEV_GPU_TEMP", True), ("container_cpu", False)])
+def test_a_rule_about_metrics_that_nobody_sends_is_not_asked(metric: str, *, asked: bool) -> None:
+    told = Metrics()
+    told.add(metric, lambda _: 1.0)
+    rule = replace(reporting(signal("xid.79", "gpu", "gpu:GPU-1", 60, score=9.0)), reads=READS, metrics="^DCGM_")
+    assert bool(run(told.frames(), "default", CorrelateSettings(), (rule,)).signals.height) is asked
