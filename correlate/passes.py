@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
-from correlate.engine import detect
+from correlate.engine import detect, run
+from correlate.frames import Frames
 from correlate.incident import Incidents, assemble
 from correlate.persist import save_detection, save_incidents, save_pass
 from correlate.settings import CorrelateSettings
@@ -30,11 +31,21 @@ def judge(store: Store, tenant: str, window: Window, settings: CorrelateSettings
     """
     # Whatever is stored while this reads may have been missed by it.
     began = time.time_ns()
-    detection = detect(store, tenant, window, settings)
+    if active(store, tenant, window):
+        detection = detect(store, tenant, window, settings)
+    else:
+        # Hours without telemetry cost next to nothing, and what was found there before is withdrawn.
+        detection = run(Frames(window, window.start), tenant, settings, rules=())
     with _saving:
         save_detection(store, tenant, detection, version=time.time_ns())
         save_pass(store, tenant, detection, began)
     return detection.signals.height
+
+
+def active(store: Store, tenant: str, window: Window) -> bool:
+    """Whether any telemetry of the tenant bears a time in the window."""
+    params = {"tenant": tenant, "start": window.start, "end": window.end}
+    return bool(store.arrow("correlate_activity", params)["active"][0].as_py())
 
 
 def correlate_range(store: Store, tenant: str, window: Window, settings: CorrelateSettings) -> tuple[int, int]:
@@ -78,7 +89,6 @@ def live_pass(store: Store, tenant: str, settings: CorrelateSettings, now_ns: in
     grid = 30 * _NS
     end = -(-now_ns // grid) * grid
     window = Window(end - settings.live_window_s * _NS, end)
-    params = {"tenant": tenant, "start": window.start, "end": window.end}
-    if not store.arrow("correlate_activity", params)["active"][0].as_py():
+    if not active(store, tenant, window):
         return 0, 0
     return judge(store, tenant, window, settings), rebuild_incidents(store, tenant, window, settings, now_ns)
