@@ -8,15 +8,21 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
+from typing import Any
 
 from api.errors import UsageError
 
 _READY = re.compile(r"^ready otlp_http=(\S+) otlp_grpc=\S+ api=(\S+) data=")
 _STOP_S = 15.0
 _USUAL_PORTS = (4318, 4317, 8080)
+
+
+def _unwind(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 class Subsystem:
@@ -33,10 +39,14 @@ class Subsystem:
         self._usual_ports = keep
         self._process: subprocess.Popen[str] | None = None
         self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed in __exit__
+        self._before: Callable[[int, FrameType | None], Any] | int | None = None
         self.otlp_http_url = ""
         self.api_url = ""
 
     def __enter__(self) -> Subsystem:
+        # Told to end, this process unwinds and so stops its child, which would otherwise live on.
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGTERM, _unwind)
         if not (self._usual_ports and self._start(*_USUAL_PORTS)) and not self._start(0, 0, 0):
             raise UsageError(f"the system did not start: {self._complaint()}")
         return self
@@ -46,6 +56,8 @@ class Subsystem:
     ) -> None:
         self.stop()
         self._stderr.close()
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
 
     def _start(self, http_port: int, grpc_port: int, api_port: int) -> bool:
         ports = ["--otlp-http-port", str(http_port), "--otlp-grpc-port", str(grpc_port), "--api-port", str(api_port)]
