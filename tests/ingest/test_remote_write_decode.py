@@ -196,7 +196,8 @@ def test_the_correlator_reads_values_and_no_stale_markers(store: Store) -> None:
                 samples=[(T, 61.0), (T + 1, STALE)], exemplars=[({}, 1.0, T)])  # fmt: skip
     request.add({"__name__": "latency", "job": "j"}, histograms=[INTEGER, {"sum": STALE, "timestamp": T + 9}])
     write(store, request)
-    window = {"tenant": "default", "start": T0 - 1, "end": T0 + 10**9}
+    window = {"tenant": "default", "start": T0 - 1, "end": T0 + 10**9, "metrics": ""}
+    store.execute("learn_series", window)
     (point,) = store.rows("metric_points", window)
     (series,) = [row for row in store.rows("metric_series", window) if row["type"] == "gauge"]
     assert (point["series"], point["value"]) == (series["series"], 61.0)
