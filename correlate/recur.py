@@ -1,7 +1,8 @@
 """The same fault again: what comes back within the cool-down is the old incident reopened, not a new one.
 
 A GPU that falls off its bus, is reset and falls off again, or a pod that crashes every few minutes, is one incident to
-whoever is called for it. Two faults are the same when the first root cause is the same entity with the same kind.
+whoever is called for it. Two faults are the same when the first root cause is the same entity with the same kind, and
+that kind is a change of state: a service that is slow again may be slow for another reason.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import polars as pl
 def rejoined(members: pl.DataFrame, candidates: pl.DataFrame, cooldown_s: float) -> pl.DataFrame:
     """`members` with recurrences in the component of the first one.
 
-    `candidates` has the columns of rank.ranked; `members` component, onset, until and context. A component begins
-    with its first symptom and ends with its last.
+    `candidates` has the columns of rank.ranked; `members` component, kind, state_change, onset, until and context. A
+    component begins with its first symptom and ends with its last.
     """
-    roots = candidates.filter(pl.col("rank") == 1).select("component", "key", "kind")
+    states = members.filter(pl.col("state_change")).select("kind").unique()
+    roots = (
+        candidates.filter(pl.col("rank") == 1).select("component", "key", "kind").join(states, on="kind", how="semi")
+    )
     spans = (
         members.filter(~pl.col("context"))
         .group_by("component")

@@ -3,7 +3,8 @@
 Signal: dependency.failing, dependency.certificate and dependency.names on the dependency or service that lines name.
 Condition: at least two lines at WARN or above name a host or a service they called and say that it answered with a
 server error or not at all, that its certificate is not valid, or that its name cannot be resolved. Names of
-several hosts, or a name server that fails, are the name server's fault and not the hosts'.
+several hosts, or a name server that fails, are the name server's fault and not the hosts'. A service that sends spans
+speaks for itself, and what callers say of a system all the time says nothing.
 Why it matters: what runs outside, or says nothing itself, is known only by what its callers say of it; without a
 signal it could never be named as the cause.
 Source: https://www.rfc-editor.org/rfc/rfc9110#name-server-error-5xx , https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5
@@ -25,6 +26,8 @@ _NAME_SERVER = r"(?i)(?:^|[-_.])(?:core|kube|node-?local|cluster)-?dns|^dns$|^(?
 _SHORTEST, _FAMILY = 5, 3
 _LEAST_LINES = 2
 _SAMPLES = 3
+# So many stretches of five minutes, older than a fault that may still go on, make a habit.
+_USUAL_STRETCHES, _RECENT_S = 3, 900
 # Two callers that blame the same are surer than one that repeats itself.
 _SCORE, _PER_CALLER, _MOST = 5.0, 1.0, 8.0
 
@@ -106,6 +109,19 @@ def _name_servers(blaming: pl.LazyFrame, known: pl.LazyFrame) -> pl.LazyFrame:
     )  # fmt: skip
 
 
+def _speaking(frames: Frames) -> pl.LazyFrame:
+    """Services whose spans say how they answer: what callers make of it in their lines is second-hand."""
+    return (
+        frames["spans"].filter(pl.col("service") != "").select(entity_type=pl.lit("service"), entity="service").unique()
+    )
+
+
+def _usual(seen: pl.LazyFrame, frames: Frames) -> pl.LazyFrame:
+    """What was said of a system in several stretches of its past: always-on evidence says nothing."""
+    past = seen.filter(pl.col("time") < frames.start - pl.duration(seconds=_RECENT_S))
+    return past.group_by("kind", "entity_type", "entity").len().filter(pl.col("len") >= _USUAL_STRETCHES)
+
+
 def detect(frames: Frames) -> pl.LazyFrame:
     """Signals of blamed systems; the evidence names who blames them."""
     blaming, known = _blaming(frames), _known(frames)
@@ -122,6 +138,9 @@ def detect(frames: Frames) -> pl.LazyFrame:
         pl.len().alias("lines"),
         pl.col("text").sort_by("time", "text").head(_SAMPLES).str.slice(0, 200).alias("samples"),
     )  # fmt: skip
+    seen = seen.join(_speaking(frames), on=["entity_type", "entity"], how="anti").join(
+        _usual(seen, frames), on=by, how="anti"
+    )
     facts = seen.filter((pl.col("lines") >= _LEAST_LINES) | (pl.col("callers").list.len() > 1)).select(
         *by, "time", "onset",
         score=(_SCORE + _PER_CALLER * (pl.col("callers").list.len() - 1.0)).clip(_SCORE, _MOST),
@@ -137,4 +156,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames, gap_s=600.0)
 
 
-RULE = Rule("peer_errors", "log", ("logs",), detect)
+RULE = Rule("peer_errors", "log", ("logs", "spans"), detect)

@@ -78,3 +78,22 @@ def test_an_expired_certificate_is_its_holders() -> None:
 )
 def test_which_lines_tell_of_another(text: str, another: bool) -> None:
     assert pl.DataFrame({"t": [text]}).select(tells_of_another(pl.col("t"))).item() is another
+
+
+BLAMED = "POST http://payments.example.com/v1 returned 503 Service Unavailable"
+
+
+def test_a_service_that_sends_spans_speaks_for_itself() -> None:
+    lines = [line(at, caller, "call to inventory failed: status 503") for at in (60, 61) for caller in ("cart", "web")]
+    own = line(10, "inventory", "started", severity=9)
+    assert {entity for _, _, entity in told(*lines, own)} == {"inventory"}
+    spans = [{"time": 50, "service": "inventory", "trace_id": "1", "span_id": "1"}]
+    assert facts(found(peer_errors.RULE, frames(logs=[*lines, own], spans=spans))) == set()
+
+
+def test_what_is_said_all_the_time_says_nothing() -> None:
+    now = [line(at, "cart", BLAMED) for at in (60, 61)]
+    once = [line(at, "cart", BLAMED) for at in (-3600, -3599)]
+    always = [line(at + n, "cart", BLAMED) for at in range(-7000, -1000, 600) for n in (0, 1)]
+    assert told(*now, *once)
+    assert told(*now, *always) == set()

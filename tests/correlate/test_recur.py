@@ -21,7 +21,8 @@ def members(*spans: tuple[str, int, int]) -> pl.DataFrame:
         {"component": name, "id": f"{name}-{start}", "onset": start * 10**9, "until": end * 10**9, "context": False}
         for name, start, end in spans
     ]
-    return pl.DataFrame(rows).with_columns(pl.col("onset", "until").cast(TIME))
+    facts = {"kind": pl.lit("xid.79"), "state_change": pl.lit(value=True)}
+    return pl.DataFrame(rows).with_columns(**facts).with_columns(pl.col("onset", "until").cast(TIME))
 
 
 def roots(**found: tuple[str, str]) -> pl.DataFrame:
@@ -56,6 +57,12 @@ def test_one_incident_or_two(start: int, root: tuple[str, str], *, together: boo
     found = rejoined(members(("a", 0, 100), ("b", start, start + 10)), roots(a=GPU, b=root), COOLDOWN_S)
     assert found.height == 2
     assert found["component"].n_unique() == (1 if together else 2)
+
+
+def test_a_service_that_is_slow_again_is_another_incident() -> None:
+    slow = ("service\x1fcart", "trace.self_time")
+    spans = members(("a", 0, 100), ("b", 200, 210)).with_columns(kind=pl.lit(slow[1]), state_change=pl.lit(value=False))
+    assert rejoined(spans, roots(a=slow, b=slow), COOLDOWN_S)["component"].n_unique() == 2
 
 
 def test_each_pause_counts_from_the_last_end_so_far() -> None:
