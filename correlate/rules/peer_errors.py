@@ -28,6 +28,8 @@ _LEAST_LINES = 2
 _SAMPLES = 3
 # So many stretches of five minutes, older than a fault that may still go on, make a habit.
 _USUAL_STRETCHES, _RECENT_S = 3, 900
+# A few spans, kept because they failed, say nothing of what is usual.
+_LEAST_SPANS = 20
 # Two callers that blame the same are surer than one that repeats itself.
 _SCORE, _PER_CALLER, _MOST = 5.0, 1.0, 8.0
 
@@ -111,8 +113,9 @@ def _name_servers(blaming: pl.LazyFrame, known: pl.LazyFrame) -> pl.LazyFrame:
 
 def _speaking(frames: Frames) -> pl.LazyFrame:
     """Services whose spans say how they answer: what callers make of it in their lines is second-hand."""
-    return (
-        frames["spans"].filter(pl.col("service") != "").select(entity_type=pl.lit("service"), entity="service").unique()
+    spans = frames["spans"].filter(pl.col("service") != "").group_by(entity="service").len()
+    return spans.filter(pl.col("len") >= _LEAST_SPANS).select(
+        "entity", entity_type=pl.lit("service"), kind=pl.lit("dependency.failing")
     )
 
 
@@ -138,9 +141,7 @@ def detect(frames: Frames) -> pl.LazyFrame:
         pl.len().alias("lines"),
         pl.col("text").sort_by("time", "text").head(_SAMPLES).str.slice(0, 200).alias("samples"),
     )  # fmt: skip
-    seen = seen.join(_speaking(frames), on=["entity_type", "entity"], how="anti").join(
-        _usual(seen, frames), on=by, how="anti"
-    )
+    seen = seen.join(_speaking(frames), on=by, how="anti").join(_usual(seen, frames), on=by, how="anti")
     facts = seen.filter((pl.col("lines") >= _LEAST_LINES) | (pl.col("callers").list.len() > 1)).select(
         *by, "time", "onset",
         score=(_SCORE + _PER_CALLER * (pl.col("callers").list.len() - 1.0)).clip(_SCORE, _MOST),

@@ -87,8 +87,10 @@ def test_a_service_that_sends_spans_speaks_for_itself() -> None:
     lines = [line(at, caller, "call to inventory failed: status 503") for at in (60, 61) for caller in ("cart", "web")]
     own = line(10, "inventory", "started", severity=9)
     assert {entity for _, _, entity in told(*lines, own)} == {"inventory"}
-    spans = [{"time": 50, "service": "inventory", "trace_id": "1", "span_id": "1"}]
+    spans = [{"time": at, "service": "inventory", "trace_id": "1", "span_id": str(at)} for at in range(20, 50)]
     assert facts(found(peer_errors.RULE, frames(logs=[*lines, own], spans=spans))) == set()
+    # The few that were kept of those that failed do not.
+    assert facts(found(peer_errors.RULE, frames(logs=[*lines, own], spans=spans[:5])))
 
 
 def test_what_is_said_all_the_time_says_nothing() -> None:
