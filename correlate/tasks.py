@@ -91,8 +91,9 @@ def _plan_new(context: Context) -> int:
     with _claiming:
         for tenant, identifier in jobs.unfinished(context.store):
             job = jobs.load(context.store, tenant, identifier)
-            # One left running by a version without leases has none either.
-            if job.state in jobs.ACTIVE and not leases.counts(context.store, tenant, identifier).total:
+            # One left running by a version without leases has no windows either.
+            asked = job.state == "queued" and not job.steps_total
+            if asked or (job.state == "running" and not leases.counts(context.store, tenant, identifier).total):
                 steps = passes.windows(job.window.start, job.window.end, context.settings.step_s)
                 leases.plan(context.store, tenant, identifier, steps)
                 jobs.save(context.store, jobs.advanced(job, state="running", steps_total=len(steps)))
@@ -148,8 +149,9 @@ def _settle_all(context: Context) -> None:
             job = jobs.load(context.store, tenant, identifier)
             found = leases.counts(context.store, tenant, identifier)
             steps = passes.windows(job.window.start, job.window.end, context.settings.step_s)
-            # A range without windows is done as it is; one whose windows are not planned yet is not.
-            if job.state not in jobs.ACTIVE or found.open or (steps and not found.total):
+            # A range without windows is done as it is; one whose windows are not planned, or not anew, is not.
+            unplanned = steps and not (job.steps_total and found.total)
+            if job.state not in jobs.ACTIVE or found.open or unplanned:
                 continue
             try:
                 incidents = passes.settle(context.store, tenant, steps, context.settings) if steps else 0

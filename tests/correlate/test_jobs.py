@@ -236,3 +236,19 @@ def test_a_job_without_a_window_ends(store: Store) -> None:
     identifier = jobs.submit(store, "default", WINDOW.start, WINDOW.start)
     tasks.run_job.apply(args=["default", identifier])
     assert jobs.load(store, "default", identifier).state == "done"
+
+
+def test_a_job_that_is_asked_for_again_judges_its_windows_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks.attach(store, SETTINGS)
+    judged: list[Window] = []
+
+    def judge(_store: Store, _tenant: str, window: Window, _settings: CorrelateSettings) -> int:
+        judged.append(window)
+        return 0
+
+    monkeypatch.setattr(passes, "judge", judge)
+    for times in (1, 2):
+        identifier = jobs.submit(store, "default", WINDOW.start, WINDOW.end)
+        tasks.run_job.apply(args=["default", identifier])
+        assert jobs.load(store, "default", identifier).state == "done"
+        assert len(judged) == times * len(passes.windows(WINDOW.start, WINDOW.end, SETTINGS.step_s))
