@@ -56,11 +56,9 @@ def with_shown(candidates: pl.DataFrame, sigmoid: Sigmoid | None = None) -> pl.D
     """`candidates` (component, rank, confidence) with `shown`: the confidence people see, 0..1."""
     share, first = pl.col("confidence"), pl.col("rank") == 1
     best = share.filter(first).max().over("component")
-    whole = share.sum().over("component")
     right = (sigmoid or fitted()).expr(best)
-    rest = whole - best
-    # As much as the first one gains the others lose; where it loses, they lose as it does, and "unknown" gains.
-    part = pl.min_horizontal(right / best, pl.when(rest > 0).then((1.0 - right) / rest).otherwise(1.0))
+    # What the first one gains the others and "unknown" lose alike; where it loses, the others lose as it does.
+    part = pl.min_horizontal(right / best, (1.0 - right) / (1.0 - best).clip(_EDGE))
     return candidates.with_columns(shown=pl.when(first).then(right).otherwise(share * part).round(9))
 
 

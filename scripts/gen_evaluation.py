@@ -22,7 +22,7 @@ Json = dict[str, Any]
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/evaluation.md"
 CATALOGUE = ROOT / "correlate/catalog/confidence.csv"
-COMMAND = "causeline evaluate {} --ablate --time-to-incident --json results.json"
+COMMAND = "causeline evaluate {} --json results.json"
 
 
 def scores(whole: Json) -> str:
@@ -70,7 +70,7 @@ def _beside(whole: Json) -> str:
 def ablations(whole: Json) -> str:
     """All datasets together, each counting as much as it has faults, then each by itself."""
     judged = [result for result in whole["datasets"] if result["ablation"]]
-    parts = [_command(whole)]
+    parts = [_command({"datasets": judged}, " --ablate")]
     if len(judged) > 1:
         parts += ["All sets together, by faults:", _ablation(_pooled(judged))]
     for result in judged:
@@ -161,9 +161,11 @@ def catalogue(whole: Json) -> str:
     return f"{source}\nslope,intercept,answers,right\n{numbers}\n"
 
 
-def _command(whole: Json) -> str:
+def _command(whole: Json, more: str = "") -> str:
+    """What gives a table its figures; how long a fault takes to become an incident is asked for by a flag."""
     names = " ".join(f"datasets/{result['dataset']}" for result in whole["datasets"])
-    return f"`{COMMAND.format(names)}`"
+    timed = any(result["time_to_incident_s"] is not None for result in whole["datasets"])
+    return f"`{COMMAND.format(names + more + ' --time-to-incident' * timed)}`"
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
