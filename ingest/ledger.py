@@ -36,7 +36,7 @@ class BatchNumbers:
     def next(self) -> int:
         """The next number."""
         with self._lock:
-            number = (time.time_ns() // 1_000_000) << 22 | secrets.randbits(22)
+            number = batches.first_at(time.time_ns() // 1_000_000) | secrets.randbits(batches.COUNTER_BITS)
             self._last = max(number, self._last + 1)
             return self._last
 
@@ -77,15 +77,16 @@ class Ledger:
 
     def begin(self) -> int:
         """The number of a new batch, written down before anything of it is stored. Raises StoreError."""
+        now = time.monotonic()
         with self._lock:
-            ahead, self._ahead = self._ahead, {}
-        fresh = [number for number, until in ahead.items() if until > time.monotonic()]
-        stale = dict.fromkeys((number for number in ahead if number not in fresh), State.DISCARDED)
-        number = fresh.pop() if fresh else self._numbers.next()
-        with self._lock:
-            self._ahead.update((other, ahead[other]) for other in fresh)
-        if number not in ahead or stale:
-            self._record({**stale, number: State.BEGUN})
+            states = {number: State.DISCARDED for number, until in self._ahead.items() if until <= now}
+            self._ahead = {number: until for number, until in self._ahead.items() if until > now}
+            number = self._ahead.popitem()[0] if self._ahead else None
+        if number is None:
+            number = self._numbers.next()
+            states[number] = State.BEGUN
+        if states:
+            self._record(states)
         return number
 
     def commit(

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 
 from ingest.settings import IngestSettings
-from store import Store, series
+from store import Store, batches, series
 
 _log = logging.getLogger(__name__)
 # A point of its own series takes more bytes than this, so fewer bytes cannot hold more series.
@@ -41,16 +41,17 @@ class SeriesCap:
     def look(self) -> None:
         """Cap who has too many series, and let out who has not any more. Raises StoreError."""
         self.capped = series.capped(self._store)
-        since = (time.time_ns() // 1_000_000 - _HOUR_MS) << 22
+        since = batches.first_at(time.time_ns() // 1_000_000 - _HOUR_MS)
         for tenant in sorted({*self._due(), *self.capped}):
             active = series.active(self._store, tenant, since) if self._most else 0
             if tenant in self.capped and (not self._most or active < _ENOUGH * self._most):
                 series.uncap(self._store, tenant)
+                self.capped -= {tenant}
                 _log.warning("the tenant %s has fewer series again: new ones are stored", tenant)
             elif tenant not in self.capped and active > self._most:
                 series.cap(self._store, tenant, since, self._most)
+                self.capped |= {tenant}
                 _log.warning("the tenant %s has %d series in an hour: new ones are refused", tenant, active)
-        self.capped = series.capped(self._store)
 
     def _due(self) -> list[str]:
         with self._lock:

@@ -29,6 +29,7 @@ TABLES = (
     "ingest_redacted",
 )
 KEY_BYTES = 16
+COUNTER_BITS = 22
 # How often parts may be merged between a look and a deletion.
 _TRIES = 20
 _NO_REQUEST = bytes(KEY_BYTES)
@@ -40,6 +41,11 @@ class State(IntEnum):
     BEGUN = 1
     COMMITTED = 2
     DISCARDED = 3
+
+
+def first_at(milliseconds: int) -> int:
+    """The least number of a batch of that time, in milliseconds since the epoch: time is in a number's upper bits."""
+    return milliseconds << COUNTER_BITS
 
 
 def record(store: Store, states: Mapping[int, State], receiver: str, keys: Iterable[bytes] = ()) -> None:
