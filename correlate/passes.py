@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from correlate.engine import detect, run
+from correlate.engine import Detection, detect, run
 from correlate.frames import Frames
 from correlate.incident import Incidents, assemble
 from correlate.persist import save_detection, save_incidents, save_pass
@@ -36,9 +36,13 @@ def judge(store: Store, tenant: str, window: Window, settings: CorrelateSettings
     else:
         # Hours without telemetry cost next to nothing, and what was found there before is withdrawn.
         detection = run(Frames(window, window.start), tenant, settings, rules=())
+    return _kept(store, tenant, detection, began)
+
+
+def _kept(store: Store, tenant: str, detection: Detection, began_ns: int) -> int:
     with _saving:
         save_detection(store, tenant, detection, version=time.time_ns())
-        save_pass(store, tenant, detection, began)
+        save_pass(store, tenant, detection, began_ns)
     return detection.signals.height
 
 
@@ -89,6 +93,8 @@ def live_pass(store: Store, tenant: str, settings: CorrelateSettings, now_ns: in
     grid = 30 * _NS
     end = -(-now_ns // grid) * grid
     window = Window(end - settings.live_window_s * _NS, end)
+    began = time.time_ns()
     if not active(store, tenant, window):
         return 0, 0
-    return judge(store, tenant, window, settings), rebuild_incidents(store, tenant, window, settings, now_ns)
+    signals = _kept(store, tenant, detect(store, tenant, window, settings), began)
+    return signals, rebuild_incidents(store, tenant, window, settings, now_ns)

@@ -5,7 +5,6 @@ The landing views look at the tables written here (migrations/0009_series_cap.sq
 
 from __future__ import annotations
 
-from store import sql
 from store.client import Store
 
 _NOW = {"mutations_sync": 2}
@@ -23,10 +22,7 @@ def capped(store: Store) -> frozenset[str]:
 
 def cap(store: Store, tenant: str, since_batch: int, most: int) -> None:
     """Refuse every series of the tenant from now on but the first `most` since a batch. Raises StoreError."""
-    first = sql.load("series_first")
-    store.command(
-        f"INSERT INTO series_known (Tenant, Id)\n{first}", {"tenant": tenant, "since": since_batch, "most": most}
-    )
+    store.execute("series_remember", {"tenant": tenant, "since": since_batch, "most": most})
     store.command("INSERT INTO series_capped (Tenant) VALUES ({tenant:String})", {"tenant": tenant})
 
 

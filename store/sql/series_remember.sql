@@ -1,4 +1,5 @@
--- The first series that a tenant has sent since a batch.
+-- The first series that a tenant has sent since a batch, as many as it may have: it goes on with these.
+INSERT INTO series_known (Tenant, Id)
 SELECT {tenant:String} AS Owner, cityHash64(Owner, SeriesHash) AS Id
 FROM (
     SELECT Tenant, SeriesHash, Batch FROM otel_metrics_gauge WHERE Batch >= {since:UInt64} AND Tenant = {tenant:String}
