@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-PACKAGES = ("api", "correlate", "ingest", "store")
+PACKAGES = ("api", "correlate", "ingest", "query", "store")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,25 @@
+"""Everything a query language raises.
+
+QueryError
+├── BadQuery           the text or a parameter is wrong; asking again cannot help
+├── QueryLimitExceeded more points, series, samples or bytes than one query may have
+└── QueryTimeout       the query took longer than it may
+"""
+
+from __future__ import annotations
+
+
+class QueryError(Exception):
+    """Base of all errors of query languages; the text is for the user."""
+
+
+class BadQuery(QueryError):
+    """The query or one of its parameters cannot be understood; says where."""
+
+
+class QueryLimitExceeded(QueryError):
+    """The answer, or the way to it, is larger than one query may be."""
+
+
+class QueryTimeout(QueryError):
+    """The query did not end in its time."""
