@@ -124,7 +124,7 @@ def _reduced(op: str, groups: Groups, value: Vector, context: Context) -> Vector
     elif op in ("min", "max"):
         out = groups.reduce(np.fmin if op == "min" else np.fmax, np.where(floats, value.values, np.nan))
     else:
-        out = _variance(groups, value.values, floats, counts)
+        out = _variance(groups, value.values, floats)
         out = np.sqrt(out) if op == "stddev" else out
     result = Vector(groups.labels, out, counts > 0)
     if value.hists is not None and op in ("sum", "avg"):
@@ -142,12 +142,21 @@ def _mean(groups: Groups, held: Floats, sums: Floats, counts: Floats) -> Floats:
     return mean
 
 
-def _variance(groups: Groups, values: Floats, present: Bools, counts: Floats) -> Floats:
-    held = np.where(present, values, 0.0)
-    with np.errstate(all="ignore"):
-        mean = groups.sums(held) / counts
-        off = np.where(present, values - groups.spread(mean), 0.0)
-        return groups.reduce(np.add, off * off) / counts
+def _variance(groups: Groups, values: Floats, present: Bools) -> Floats:
+    """By Welford's method, which finds no variance where there is none."""
+    out = np.empty((len(groups.labels), values.shape[1]))
+    for group, rows in enumerate(groups.members):
+        number, mean, squares = (np.zeros(values.shape[1]) for _ in range(3))
+        for row in rows:
+            has = present[row]
+            number += has
+            with np.errstate(all="ignore"):
+                off = values[row] - mean
+                mean = np.where(has, mean + off / number, mean)
+                squares = np.where(has, squares + off * (values[row] - mean), squares)
+        with np.errstate(all="ignore"):
+            out[group] = squares / number
+    return out
 
 
 def _quantile(groups: Groups, value: Vector, q: Floats, context: Context) -> Vector:

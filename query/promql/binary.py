@@ -120,7 +120,7 @@ class Matching:
         """The labels that are compared."""
         if self.on:
             return {name: value for name, value in labels.items() if name in self.names}
-        return {name: value for name, value in labels.items() if name not in self.names and name != NAME}
+        return {name: value for name, value in labels.items() if name not in self.names | {NAME}}
 
     def signature(self, labels: Labels) -> Key:
         """Equal for series that match."""

@@ -50,7 +50,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One query: where series come from, the times it is evaluated at, and the query's own start and end."""
+    """One query: where series come from, the times it is evaluated at, and the query's own start and end.
+
+    `step` is that of subqueries that name none, `interval` the query's own, 0 at one time.
+    """
 
     source: Source
     times: Ints
@@ -60,6 +63,7 @@ class Context:
     lookback: int
     limits: Limits
     notes: Notes
+    interval: int = 0
 
     @property
     def steps(self) -> int:

@@ -48,16 +48,16 @@ class Engine:
             raise BadQuery("end timestamp must not be before start time")
         if (end - start) // step + 1 > MAX_POINTS:
             raise BadQuery(_TOO_MANY)
-        answer = self._run(text, np.arange(start, end + 1, step, dtype=np.int64), limits or Limits())
+        answer = self._run(text, np.arange(start, end + 1, step, dtype=np.int64), limits or Limits(), step)
         if isinstance(answer.value, Windows | String):
             kind = "range vector" if isinstance(answer.value, Windows) else "string"
             raise BadQuery(f'invalid expression type "{kind}" for range query, must be Scalar or instant Vector')
         return answer
 
-    def _run(self, text: str, times: np.ndarray, limits: Limits) -> Answer:
+    def _run(self, text: str, times: np.ndarray, limits: Limits, interval: int = 0) -> Answer:
         tree = parse(text)
         context = Context(
-            self.source, times, int(times[0]), int(times[-1]), self.default_step, self.lookback, limits, Notes()
+            self.source, times, int(times[0]), int(times[-1]), self.default_step, self.lookback, limits, Notes(), interval
         )
         try:
             value = evaluate(tree, context)

@@ -171,7 +171,14 @@ def _scalar(call: Call) -> Scalar:
         return Scalar(np.where(alone, held.sum(axis=0), np.nan))
 
 
+def _note_order(call: Call) -> None:
+    if call.context.interval:
+        name = call.node.func.name
+        call.context.notes.warn(f"{name} is ineffective for range queries since results are always ordered by labels")
+
+
 def _sorted(call: Call, *, descending: bool) -> Vector:
+    _note_order(call)
     vector = call.vector(0)
     vector = vector.take(vector.floats().any(axis=1))
     last = vector.values[:, -1] if vector.labels else np.empty(0)
@@ -180,6 +187,7 @@ def _sorted(call: Call, *, descending: bool) -> Vector:
 
 
 def _sorted_by_label(call: Call, *, descending: bool) -> Vector:
+    _note_order(call)
     vector = call.vector(0)
     names = [call.string(place) for place in range(1, len(call.node.args))]
     rows = sorted(
@@ -277,6 +285,12 @@ FUNCTIONS: dict[str, Callable[[Call], Value]] = {
     "sort_by_label": lambda call: _sorted_by_label(call, descending=False),
     "sort_by_label_desc": lambda call: _sorted_by_label(call, descending=True),
     "sort_desc": lambda call: _sorted(call, descending=True),
+    "start": lambda call: _steps(call, call.context.start / 1000.0),
+    "end": lambda call: _steps(call, call.context.end / 1000.0),
+    "range": lambda call: _steps(call, (call.context.end - call.context.start) / 1000.0),
+    "step": lambda call: _steps(call, call.context.interval / 1000.0),
+    "min_of": lambda call: Scalar(np.minimum(call.scalar(0), call.scalar(1))),
+    "max_of": lambda call: Scalar(np.maximum(call.scalar(0), call.scalar(1))),
     "time": lambda call: Scalar(call.context.seconds()),
     "timestamp": _timestamp,
     "vector": lambda call: _instant(call.scalar(0)),

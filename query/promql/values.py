@@ -23,6 +23,8 @@ Objects = npt.NDArray[np.object_]
 Key = tuple[tuple[str, str], ...]
 
 NAME = "__name__"
+# What says which metric it is, and goes when the value becomes another.
+_IDENTITY = frozenset({NAME, "__type__", "__unit__"})
 SAME = "vector cannot contain metrics with the same labelset"
 # Prometheus' stale marker, one NaN of many: https://github.com/prometheus/prometheus/blob/main/model/value/value.go
 STALE = np.array([0x7FF0000000000002], dtype=np.uint64).view(np.float64)[0]
@@ -147,7 +149,7 @@ def key(labels: Labels) -> Key:
 
 def without_name(labels: Labels) -> Labels:
     """Labels but the metric's name."""
-    return {name: value for name, value in labels.items() if name != NAME}
+    return {name: value for name, value in labels.items() if name not in _IDENTITY}
 
 
 def relabelled(vector: Vector, change: Callable[[Labels], Labels], *, strict: bool = False) -> Vector:
