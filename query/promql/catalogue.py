@@ -11,6 +11,7 @@ import numpy as np
 
 from query.errors import QueryLimitExceeded
 from query.promql.naming import REMOTE_WRITE_SCOPE, Identity, Kind, series_labels
+from query.promql.points import column
 from query.promql.settings import PromqlSettings
 from query.promql.values import Ints
 from store import Store
@@ -56,7 +57,7 @@ class Catalogue:
         """Series of some metrics with points in (start, end]. Raises QueryLimitExceeded."""
         most = self.settings.max_series
         params = {"tenant": tenant, "names": list(names), "start": start, "end": end, "limit": most + 1}
-        found = self.store.arrow(f"promql_hashes_{kind}", params)["hash"].to_numpy()
+        found = column(self.store.arrow(f"promql_hashes_{kind}", params), "hash")
         if len(found) > most:
             raise QueryLimitExceeded(f"more than {most} series for one selector")
         return np.asarray(found)

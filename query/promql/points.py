@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from query.errors import QueryLimitExceeded
@@ -36,9 +37,14 @@ class Run:
 Reader = Callable[[str, Labels, Identity, int, int], list[Run]]
 
 
+def column(table: pa.Table, name: str) -> Any:
+    """A column as numpy has it, by way of polars: pyarrow's would import pandas first, which takes a second."""
+    return pl.Series(name, table[name]).to_numpy()
+
+
 def runs_of(table: pa.Table) -> tuple[Ints, Ints]:
     """The hash of each row, and where each series starts, and the end."""
-    hashes = table["hash"].to_numpy()
+    hashes = column(table, "hash")
     starts = np.concatenate([[0], np.flatnonzero(hashes[1:] != hashes[:-1]) + 1, [len(hashes)]])
     return hashes, starts.astype(np.int64)
 
@@ -97,7 +103,7 @@ def _accumulated(values: Floats, identity: Identity) -> Floats:
 
 
 def _numbers(table: pa.Table) -> Reader:
-    times, values = table["time"].to_numpy(), table["value"].to_numpy()
+    times, values = column(table, "time"), column(table, "value")
 
     def read(_: str, labels: Labels, identity: Identity, lo: int, hi: int) -> list[Run]:
         return [_once(Run(labels, times[lo:hi], _accumulated(values[lo:hi], identity)))]
@@ -107,10 +113,8 @@ def _numbers(table: pa.Table) -> Reader:
 
 def _lists(table: pa.Table, name: str) -> tuple[Ints, Floats]:
     """A column of lists as offsets and flat values."""
-    column = table[name].combine_chunks()
-    if isinstance(column, pa.ChunkedArray):
-        column = column.chunk(0) if column.num_chunks else pa.array([], type=column.type)
-    return column.offsets.to_numpy().astype(np.int64), column.values.to_numpy(zero_copy_only=False).astype(np.float64)
+    lists = pa.concat_arrays(table[name].chunks)
+    return np.from_dlpack(lists.offsets).astype(np.int64), np.from_dlpack(lists.values).astype(np.float64)
 
 
 def _with_stale(values: Any, stale: np.ndarray) -> Floats:
@@ -118,9 +122,9 @@ def _with_stale(values: Any, stale: np.ndarray) -> Floats:
 
 
 def _classic(table: pa.Table) -> Reader:
-    times = table["time"].to_numpy()
-    stale = table["stale"].to_numpy().astype(np.bool_)
-    count, total = _with_stale(table["count"].to_numpy(), stale), _with_stale(table["sum"].to_numpy(), stale)
+    times = column(table, "time")
+    stale = column(table, "stale").astype(np.bool_)
+    count, total = _with_stale(column(table, "count"), stale), _with_stale(column(table, "sum"), stale)
     bounds_at, bounds = _lists(table, "bounds")
     buckets_at, buckets = _lists(table, "buckets")
 
@@ -176,7 +180,7 @@ def _check_number(histograms: int) -> None:
 
 def _exponential(table: pa.Table) -> Reader:
     _check_number(table.num_rows)
-    times = table["time"].to_numpy()
+    times = column(table, "time")
     columns = {name: table[name].to_pylist() for name in table.column_names if name not in ("hash", "time")}
 
     def one(row: int) -> Histogram | None:
@@ -211,9 +215,9 @@ def _indexed(offset: int, counts: list[float]) -> dict[int, float]:
 
 
 def _summary(table: pa.Table) -> Reader:
-    times = table["time"].to_numpy()
-    stale = table["stale"].to_numpy().astype(np.bool_)
-    count, total = _with_stale(table["count"].to_numpy(), stale), _with_stale(table["sum"].to_numpy(), stale)
+    times = column(table, "time")
+    stale = column(table, "stale").astype(np.bool_)
+    count, total = _with_stale(column(table, "count"), stale), _with_stale(column(table, "sum"), stale)
     at, quantiles = _lists(table, "quantiles")
     _, values = _lists(table, "quantile_values")
 

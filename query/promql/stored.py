@@ -24,6 +24,8 @@ _SUFFIXES = {
     Kind.GAUGE: ("",), Kind.SUM: ("",), Kind.EXPONENTIAL: ("",),
     Kind.HISTOGRAM: ("_bucket", "_count", "_sum"), Kind.SUMMARY: ("", "_count", "_sum"),
 }  # fmt: skip
+# Times that a DateTime64(9) can hold, with room to spare.
+EARLIEST_MS, LATEST_MS = 0, 9_000_000_000_000
 # Labels that come with points, not with series.
 _LATE = {("_bucket", Kind.HISTOGRAM): "le", ("", Kind.SUMMARY): "quantile"}
 
@@ -47,22 +49,26 @@ class Stored:
 
     def select(self, matchers: Sequence[Matcher], start: int, end: int) -> Samples:
         """As query.promql.source.Source says. Raises QueryLimitExceeded, StoreError."""
+        start, end = max(start, EARLIEST_MS), min(end, LATEST_MS)
+        if end <= start:
+            return points.arranged([])
         synthetic = Synthetic(self.catalogue.store, self.tenant)
-        found: list[points.Run] = synthetic.runs(matchers, start, end, self.max_samples)
-        for kind, names in self._candidates(matchers, start, end).items():
+        found: list[points.Run] = synthetic.runs(matchers, start, end)
+        for kind, names in self.candidates(matchers, start, end).items():
             found += self._runs(kind, names, matchers, start, end)
         return points.arranged(found)
 
     def series(self, matchers: Sequence[Matcher], start: int, end: int, limit: int) -> list[Labels]:
         """Labels of matching series with samples in (start, end]; about `limit` of them, 0 for all."""
+        start, end = max(start, EARLIEST_MS), min(end, LATEST_MS)
         labels = Synthetic(self.catalogue.store, self.tenant).labels(matchers, start, end)
         late: dict[Kind, list[str]] = {}
-        for kind, names in self._candidates(matchers, start, end).items():
+        for kind, names in self.candidates(matchers, start, end).items():
             if limit and len(labels) >= limit:
                 break
             hashes = self.catalogue.hashes(self.tenant, kind, names, start, end)
             known = self.catalogue.identities(self.tenant, kind, names, hashes, start, end)
-            some = [each for identity in known.values() for each in _matching(identity, matchers)]
+            some = [each for identity in known.values() for each in matching(identity, matchers)]
             if any((each.suffix, kind) in _LATE for each in some):
                 late.setdefault(kind, []).extend(names)
             else:
@@ -72,7 +78,7 @@ class Stored:
             labels += [run.labels for run in runs]
         return labels
 
-    def _candidates(self, matchers: Sequence[Matcher], start: int, end: int) -> dict[Kind, list[str]]:
+    def candidates(self, matchers: Sequence[Matcher], start: int, end: int) -> dict[Kind, list[str]]:
         """Metrics whose series may match, by the tables they are in."""
         exact = [each.value for each in matchers if each.name == NAME and each.op is Match.EQUAL]
         found: dict[Kind, list[str]] = {}
@@ -94,7 +100,7 @@ class Stored:
         if any(each.name != NAME or each.op is not Match.EQUAL for each in matchers):
             hashes = self.catalogue.hashes(self.tenant, kind, names, start, end)
             known = self.catalogue.identities(self.tenant, kind, names, hashes, start, end)
-            chosen = [each for each, identity in known.items() if _matching(identity, matchers)]
+            chosen = [each for each, identity in known.items() if matching(identity, matchers)]
             if not chosen:
                 return []
             if len(chosen) == len(hashes) or len(chosen) > MOST_HASHES:
@@ -114,13 +120,13 @@ class Stored:
         found: list[points.Run] = []
         for number, each in enumerate(hashes[starts[:-1]]):
             identity = known.get(int(each))
-            for series in _matching(identity, matchers) if identity is not None else ():
+            for series in matching(identity, matchers) if identity is not None else ():
                 found += reader(series.suffix, series.labels, identity, int(starts[number]), int(starts[number + 1]))
         late = [each for each in matchers if each.name in ("le", "quantile")]
         return [run for run in found if all(each.matches(run.labels.get(each.name, "")) for each in late)]
 
 
-def _matching(identity: Identity, matchers: Sequence[Matcher]) -> list[Series]:
+def matching(identity: Identity, matchers: Sequence[Matcher]) -> list[Series]:
     """The parts of a stored series that meet the conditions, by its old or its own name."""
     suffixes = ("",) if identity.kind is Kind.HISTOGRAM and identity.foreign else _SUFFIXES[identity.kind]
     found = []

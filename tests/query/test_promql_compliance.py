@@ -24,7 +24,16 @@ from query.promql.values import Key, Scalar, Vector, key
 from store import Store
 
 # What Prometheus 3 answers otherwise than the 2.42 that was recorded, and why.
-DIFFERENCES: dict[str, str] = {}
+_ZERO = "Prometheus 3 looks how far a counter is from zero after it cut the extrapolation short, 2 before"
+_OPEN = "windows of Prometheus 3 are open on the left, so a subquery's holds one step less"
+_UTF8 = "any UTF-8 text is a label's name in Prometheus 3"
+DIFFERENCES = {
+    "rate(demo_cpu_usage_seconds_total[1h])": _ZERO,
+    "increase(demo_cpu_usage_seconds_total[1h])": _ZERO,
+    "avg_over_time(rate(demo_cpu_usage_seconds_total[1m])[2m:10s])": _OPEN,
+    'label_replace(demo_num_cpus, "~invalid", "", "src", "(.*)")': _UTF8,
+    'label_join(demo_num_cpus, "~invalid", "-", "instance")': _UTF8,
+}
 RELATIVE = 1e-9
 
 
