@@ -28,7 +28,8 @@ class Services:
     """What the composition root hands to the API.
 
     `submit` queues a correlation of [start, end) nanoseconds and returns its job id; `release` gives the windows
-    that a job gave up new attempts; `promql` says how far queries may go; `ingest_stats` and `reasons` tell how the receiver is doing.
+    that a job gave up new attempts; `ingest_stats` and `reasons` tell how the receiver is doing; `promql` says how far
+    one of its queries may go.
     """
 
     reader: Reader

@@ -10,7 +10,7 @@ import polars as pl
 from api.prometheus.envelope import as_json
 from query.promql.histogram import Histogram
 from query.promql.number import formatted
-from query.promql.values import Floats, Ints, Labels, Scalar, String, Value, Vector, Windows
+from query.promql.values import Floats, Ints, Labels, Scalar, String, Value, Vector, Windows, filled
 
 
 def instant(value: Value, time: int, limit: int = 0) -> tuple[bytes, bool]:
@@ -21,6 +21,7 @@ def instant(value: Value, time: int, limit: int = 0) -> tuple[bytes, bool]:
         return _data("string", as_json([_seconds(time), value.text])), False
     if isinstance(value, Windows):
         return _matrix(*_of_windows(value), limit)
+    assert isinstance(value, Vector)
     rows = np.flatnonzero(value.present[:, 0]) if value.labels else np.empty(0, dtype=np.int64)
     cut = bool(limit) and len(rows) > limit
     rows = rows[:limit] if cut else rows
@@ -58,7 +59,7 @@ def _matrix(
     labels: list[Labels], rows: Ints, times: Ints, values: Floats, hists: Any, limit: int
 ) -> tuple[bytes, bool]:
     """Samples by series and time; `rows` ascends."""
-    is_hist = np.zeros(len(rows), dtype=np.bool_) if hists is None else np.not_equal(hists, None).astype(np.bool_)
+    is_hist = np.zeros(len(rows), dtype=np.bool_) if hists is None else filled(hists)
     floats = _joined(rows[~is_hist], times[~is_hist], values[~is_hist])
     natives: dict[int, list[bytes]] = {}
     for at in np.flatnonzero(is_hist):

@@ -9,9 +9,9 @@ from typing import Any
 import promql_parser as pp
 
 from query.promql.catalogue import Catalogue
-from query.promql.evaluate import matchers as matchers_of
 from query.promql.naming import Kind, legacy_name
 from query.promql.number import formatted
+from query.promql.selectors import matchers as matchers_of
 from query.promql.stored import EARLIEST_MS, LATEST_MS, Stored, matching
 from query.promql.values import Key, key
 
@@ -32,7 +32,11 @@ def described(catalogue: Catalogue, tenant: str, metric: str, now: int) -> dict[
         if not (row["foreign"] or row["prometheus_type"]):
             name = legacy_name(name, row["unit"], kind, monotonic=bool(row["monotonic"]))
         if metric in ("", name):
-            one = {"type": row["prometheus_type"] or _type(kind, monotonic=bool(row["monotonic"])), "help": row["help"], "unit": row["unit"]}
+            one = {
+                "type": row["prometheus_type"] or _type(kind, monotonic=bool(row["monotonic"])),
+                "help": row["help"],
+                "unit": row["unit"],
+            }
             entries = found.setdefault(name, [])
             if one not in entries:
                 entries.append(one)
@@ -76,7 +80,12 @@ def _collect(node: pp.Expr, into: list[pp.VectorSelector]) -> None:
 
 
 def _read(
-    catalogue: Catalogue, tenant: str, selector: pp.VectorSelector, start: int, end: int, into: dict[Key, dict[str, Any]]
+    catalogue: Catalogue,
+    tenant: str,
+    selector: pp.VectorSelector,
+    start: int,
+    end: int,
+    into: dict[Key, dict[str, Any]],
 ) -> None:
     chosen = matchers_of(selector)
     for kind, names in Stored(catalogue, tenant).candidates(chosen, start, end).items():
@@ -92,7 +101,9 @@ def _read(
                 if series.suffix == "_bucket":
                     labels = labels | {"le": _bucket(row["value"], row["bounds"])}
                 if all(each.matches(labels.get("le", "")) for each in chosen if each.name == "le"):
-                    into.setdefault(key(labels), {"seriesLabels": labels, "exemplars": []})["exemplars"].append(_exemplar(row))
+                    into.setdefault(key(labels), {"seriesLabels": labels, "exemplars": []})["exemplars"].append(
+                        _exemplar(row)
+                    )
 
 
 def _bucket(value: float, bounds: list[float]) -> str:

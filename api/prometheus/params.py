@@ -51,7 +51,11 @@ class Params:
         """A parameter's first value. Raises BadQuery when there is none and no default."""
         found = self.values.get(name, [""])[0]
         if not found and default is None:
-            raise BadQuery(f'invalid parameter "{name}": empty' if name != "query" else 'invalid parameter "query": unknown position: parse error: no expression found in input')
+            raise BadQuery(
+                f'invalid parameter "{name}": empty'
+                if name != "query"
+                else 'invalid parameter "query": unknown position: parse error: no expression found in input'
+            )
         return found or default or ""
 
     def all(self, name: str) -> Sequence[str]:
@@ -81,7 +85,9 @@ class Params:
         if seconds is not None and math.isfinite(seconds) and abs(seconds) < 1e12:
             return round(seconds * 1000)
         if seconds is not None:
-            raise BadQuery(f'invalid parameter "{name}": cannot parse "{text[:100]}" to a valid duration. It overflows int64')
+            raise BadQuery(
+                f'invalid parameter "{name}": cannot parse "{text[:100]}" to a valid duration. It overflows int64'
+            )
         found = _DURATION.fullmatch(text)
         if found is None or not any(found.groups()) or len(text) > 60:
             raise BadQuery(f'invalid parameter "{name}": cannot parse "{text[:100]}" to a valid duration')
@@ -91,7 +97,11 @@ class Params:
         """How many series or values are wanted; 0 is all. Raises BadQuery."""
         text = self.text("limit", "0")
         if not re.fullmatch(r"\d{1,18}", text):
-            raise BadQuery('invalid parameter "limit": limit must be non-negative' if re.fullmatch(r"-\d+", text) else f'invalid parameter "limit": cannot parse "{text[:40]}" to an integer')
+            raise BadQuery(
+                'invalid parameter "limit": limit must be non-negative'
+                if re.fullmatch(r"-\d+", text)
+                else f'invalid parameter "limit": cannot parse "{text[:40]}" to an integer'
+            )
         return int(text)
 
 

@@ -20,9 +20,9 @@ from query.errors import BadQuery, QueryTimeout
 from query.promql.catalogue import Catalogue
 from query.promql.context import Limits
 from query.promql.engine import Engine
-from query.promql.evaluate import matchers as matchers_of
 from query.promql.naming import unescaped
 from query.promql.parse import parse
+from query.promql.selectors import matchers as matchers_of
 from query.promql.source import Matcher
 from query.promql.stored import Stored
 from query.promql.values import Labels, key

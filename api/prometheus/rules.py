@@ -25,7 +25,11 @@ def groups(
     store: Store, tenant: str, now: int, params: Params, chosen: Sequence[Sequence[Matcher]]
 ) -> list[dict[str, Any]]:
     """One group with a rule for each kind of incident of the last week, open or not."""
-    if params.text("type", "") == "record" or not _wanted(params, "rule_group[]", _GROUP) or not _wanted(params, "file[]", _FILE):
+    if (
+        params.text("type", "") == "record"
+        or not _wanted(params, "rule_group[]", _GROUP)
+        or not _wanted(params, "file[]", _FILE)
+    ):
         return []
     by_name: dict[str, list[dict[str, Any]]] = {}
     for row in incidents.rows(store, tenant, now - _WEEK_MS, now):
@@ -33,7 +37,7 @@ def groups(
     bare = params.text("exclude_alerts", "false") in ("1", "true")
     rules = [
         _rule(name, rows, now, bare=bare) for name, rows in sorted(by_name.items())
-        if _wanted(params, "rule_name[]", name) and (not chosen or any(matches({"alertname": name}, each) for each in chosen))
+        if _wanted(params, "rule_name[]", name) and (not chosen or _one_of(name, chosen))
     ]  # fmt: skip
     if not rules:
         return []
@@ -41,6 +45,10 @@ def groups(
         "name": _GROUP, "file": _FILE, "interval": 60, "limit": 0, "evaluationTime": 0, "lastEvaluation": _time(now),
         "rules": rules,
     }]  # fmt: skip
+
+
+def _one_of(name: str, chosen: Sequence[Sequence[Matcher]]) -> bool:
+    return any(matches({"alertname": name}, each) for each in chosen)
 
 
 def _wanted(params: Params, name: str, value: str) -> bool:
@@ -62,8 +70,12 @@ def _rule(name: str, rows: list[dict[str, Any]], now: int, *, bare: bool) -> dic
 def _alert(row: dict[str, Any]) -> dict[str, Any]:
     causes = row["root_causes"]
     return {
-        "labels": {"alertname": incidents.alert_name(row)} | {n: v for n, v in incidents.common(row).items() if n != "title"},
-        "annotations": {"summary": row["title"], "description": str(causes[0].get("explanation", "")) if causes else ""},
+        "labels": {"alertname": incidents.alert_name(row)}
+        | {n: v for n, v in incidents.common(row).items() if n != "title"},
+        "annotations": {
+            "summary": row["title"],
+            "description": str(causes[0].get("explanation", "")) if causes else "",
+        },
         "state": "firing",
         "activeAt": _time(row["started"]),
         "value": formatted(1.0),

@@ -213,7 +213,7 @@ def _picked(op: str, node: pp.AggregateExpr, value: Vector, numbers: Floats, con
             keep[index] = present[index] & chosen
             order += rows
     found = Vector(value.labels, value.values, keep, value.hists).take(np.array(order, dtype=np.int64))
-    return found.take(found.present.any(axis=1))
+    return found.nonempty()
 
 
 def _ranks(values: Floats, present: Bools, *, largest: bool) -> tuple[Ints, Ints]:
@@ -264,6 +264,3 @@ def _numbers(parameter: Value | None, context: Context) -> Floats:
     if not isinstance(parameter, Scalar):
         raise BadQuery("expected type scalar in aggregation parameter")
     return parameter.values
-
-
-

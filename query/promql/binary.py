@@ -21,6 +21,7 @@ from query.promql.values import (
     Value,
     Vector,
     empty,
+    filled,
     key,
     no_hists,
     relabelled,
@@ -80,7 +81,7 @@ def _with_scalar(
     if returns_bool:
         return relabelled(Vector(vector.labels, values, present), without_name)
     found = Vector(vector.labels, vector.values, floats & (values != 0))
-    return found.take(found.present.any(axis=1))
+    return found.nonempty()
 
 
 def _histogram_scalar(
@@ -98,7 +99,7 @@ def _histogram_scalar(
         else:
             sides = ("float", "histogram") if swapped else ("histogram", "float")
             notes.info(f"incompatible sample types encountered for binary operator {op!s}: {sides[0]} {op} {sides[1]}")
-    return out, np.not_equal(out, None).astype(np.bool_)
+    return out, filled(out)
 
 
 class Matching:
@@ -196,7 +197,7 @@ def _matched(
     values, hists, defined = _cells(op, many, one, m, o, both, matching, context.notes, returns_bool=returns_bool)
     _check_unique(labels, both, matching)
     found = Vector(labels, values, both & defined, hists)
-    return relabelled(found.take(found.present.any(axis=1)), dict)
+    return relabelled(found.nonempty(), dict)
 
 
 def _by_signature(matching: Matching, one: Vector, side: str, many: Vector) -> dict[Key, list[int]]:
@@ -286,7 +287,7 @@ def _cells(
     o_hists = one.hists[o] if one.hists is not None else no_hists(both.shape)
     l_hists, r_hists = (o_hists, m_hists) if swapped else (m_hists, o_hists)
     hists = no_hists(both.shape)
-    some = both & (np.not_equal(l_hists, None) | np.not_equal(r_hists, None)).astype(np.bool_)
+    some = both & (filled(l_hists) | filled(r_hists))
     for where in zip(*np.nonzero(some), strict=True):
         found = _histogram_cell(op, l_hists[where], r_hists[where], float(left[where]), float(right[where]), notes)
         defined[where] = found is not None

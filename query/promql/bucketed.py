@@ -20,19 +20,12 @@ Native = Callable[[int, Histogram], float]
 
 def quantile(q: Floats, vector: Vector, notes: Notes) -> Vector:
     """histogram_quantile"""
-    _check(q, vector, notes)
-    out = _each(vector, notes, _classic_quantile(q, notes), lambda column, found: shapes.native(float(q[column]), found))
-    return relabelled(out, without_name)
+    return relabelled(_quantile(q, vector, notes), without_name)
 
 
 def quantiles(vector: Vector, label: str, wanted: list[Floats], notes: Notes) -> Vector:
     """histogram_quantiles: several at once, told apart by a label."""
-    parts = []
-    for q in wanted:
-        _check(q, vector, notes)
-        part = _each(vector, notes, _classic_quantile(q, notes), lambda c, found, q=q: shapes.native(float(q[c]), found))  # type: ignore[misc]
-        named = {label: formatted(float(q[0]))}
-        parts.append(relabelled(part, lambda labels, named=named: without_name(labels) | named))  # type: ignore[misc]
+    parts = [_labelled(_quantile(q, vector, notes), label, formatted(float(q[0]))) for q in wanted]
     labels = [each for part in parts for each in part.labels]
     if not labels:
         return empty(vector.values.shape[1])
@@ -41,12 +34,31 @@ def quantiles(vector: Vector, label: str, wanted: list[Floats], notes: Notes) ->
     )
 
 
+def _labelled(vector: Vector, label: str, value: str) -> Vector:
+    return relabelled(vector, lambda labels: without_name(labels) | {label: value})
+
+
+def _quantile(q: Floats, vector: Vector, notes: Notes) -> Vector:
+    _check(q, vector, notes)
+    return _each(vector, notes, _classic_quantile(q, notes), lambda at, h: _native_quantile(float(q[at]), h, notes))
+
+
+def _native_quantile(q: float, found: Histogram, notes: Notes) -> float:
+    value = shapes.native(q, found)
+    if math.isnan(found.sum):
+        what = "NaN" if math.isnan(value) else "skewed higher"
+        notes.info(f"input to histogram_quantile has NaN observations, result is {what}")
+    return value
+
+
 def fraction(lower: Floats, upper: Floats, vector: Vector, notes: Notes) -> Vector:
     """histogram_fraction"""
+    if vector.hists is not None and any(math.isnan(each.sum) for each in vector.hists[vector.is_hist()]):
+        notes.info("input to histogram_fraction has NaN observations, which are excluded from all fractions")
     out = _each(
         vector, notes,
-        lambda column, bounds, counts: shapes.classic_fraction(float(lower[column]), float(upper[column]), bounds, counts),
-        lambda column, found: shapes.fraction(float(lower[column]), float(upper[column]), found),
+        lambda at, bounds, counts: shapes.classic_fraction(float(lower[at]), float(upper[at]), bounds, counts),
+        lambda at, found: shapes.fraction(float(lower[at]), float(upper[at]), found),
     )  # fmt: skip
     return relabelled(out, without_name)
 
@@ -61,7 +73,10 @@ def _classic_quantile(q: Floats, notes: Notes) -> Classic:
     def found(column: int, bounds: Floats, counts: Floats) -> float:
         value, forced = shapes.classic(float(q[column]), bounds, counts)
         if forced:
-            notes.info("input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) for metric name")
+            notes.info(
+                "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/"
+                "prometheus/latest/querying/functions/#histogram_quantile) for metric name"
+            )
         return value
 
     return found
@@ -71,14 +86,15 @@ def _each(vector: Vector, notes: Notes, classic: Classic, native: Native) -> Vec
     """A number from each histogram at each step; both kinds under one name at a step are neither."""
     steps = vector.values.shape[1]
     groups = _groups(vector, notes)
-    hist = vector.is_hist()
+    floats = vector.floats()
+    hist: np.ndarray = vector.is_hist()
     rows = [row for row in range(len(vector.labels)) if hist[row].any()]
     labels: list[Labels] = []
     values: list[Floats] = []
     present: list[np.ndarray] = []
     natives = {key(vector.labels[row]): row for row in rows}
     for labels_key, (found, bounds, members) in groups.items():
-        value, has = np.zeros(steps), vector.floats()[members].any(axis=0)
+        value, has = np.zeros(steps), np.asarray(floats[members].any(axis=0))
         other = natives.get(labels_key)
         if other is not None and (has & hist[other]).any():
             notes.warn("vector contains a mix of classic and native histograms for metric name")
@@ -86,9 +102,9 @@ def _each(vector: Vector, notes: Notes, classic: Classic, native: Native) -> Vec
             has = has & ~both
             hist = hist.copy()
             hist[other] &= ~both
-        held = np.where(vector.floats()[members], vector.values[members], np.nan)
+        held = np.where(floats[members], vector.values[members], np.nan)
         for column in np.flatnonzero(has):
-            inside = ~np.isnan(held[:, column]) | vector.floats()[members][:, column]
+            inside = floats[members][:, column]
             value[column] = classic(int(column), *_merged(bounds[inside], held[inside, column]))
         labels.append(found)
         values.append(value)
@@ -104,7 +120,7 @@ def _each(vector: Vector, notes: Notes, classic: Classic, native: Native) -> Vec
     if not labels:
         return empty(steps)
     out = Vector(labels, np.array(values), np.array(present))
-    return out.take(out.present.any(axis=1))
+    return out.nonempty()
 
 
 def _groups(vector: Vector, notes: Notes) -> dict[Key, tuple[Labels, Floats, np.ndarray]]:
@@ -134,7 +150,7 @@ def _merged(bounds: Floats, counts: Floats) -> tuple[Floats, Floats]:
     if len(bounds) < 2 or (np.diff(bounds) > 0).all():
         return bounds, counts
     unique, place = np.unique(bounds, return_inverse=True)
-    return unique, np.bincount(place, weights=counts)
+    return unique, np.bincount(place, weights=counts).astype(np.float64)
 
 
 def _bound(text: str | None) -> float | None:
@@ -167,6 +183,4 @@ def described(name: str, vector: Vector) -> Vector:
     for cell in zip(*np.nonzero(where), strict=True):
         values[cell] = DESCRIBED[name](hists[cell])
     out = Vector(vector.labels, values, where)
-    return relabelled(out.take(where.any(axis=1)), without_name)
-
-
+    return relabelled(out.nonempty(), without_name)

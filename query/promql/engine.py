@@ -16,7 +16,9 @@ from query.promql.values import SAME, Key, String, Value, Vector, Windows, key
 LOOKBACK_MS = 300_000
 DEFAULT_STEP_MS = 60_000
 MAX_POINTS = 11_000
-_TOO_MANY = "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"
+_TOO_MANY = (
+    "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"
+)
 
 
 @dataclass(slots=True)
@@ -57,7 +59,15 @@ class Engine:
     def _run(self, text: str, times: np.ndarray, limits: Limits, interval: int = 0) -> Answer:
         tree = parse(text)
         context = Context(
-            self.source, times, int(times[0]), int(times[-1]), self.default_step, self.lookback, limits, Notes(), interval
+            self.source,
+            times,
+            int(times[0]),
+            int(times[-1]),
+            self.default_step,
+            self.lookback,
+            limits,
+            Notes(),
+            interval,
         )
         try:
             value = evaluate(tree, context)
@@ -76,5 +86,3 @@ def _checked(value: Value) -> Value:
                 raise BadQuery(SAME)
             seen.add(found)
     return value
-
-

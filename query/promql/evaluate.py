@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 import numpy as np
 import promql_parser as pp
@@ -11,9 +10,8 @@ import promql_parser as pp
 from query.errors import BadQuery
 from query.promql import aggregate, binary, functions
 from query.promql.context import Context
-from query.promql.source import Match, Matcher
+from query.promql.selectors import MS, moved, read, selected
 from query.promql.values import (
-    NAME,
     Ints,
     Samples,
     Scalar,
@@ -21,20 +19,10 @@ from query.promql.values import (
     Value,
     Vector,
     Windows,
-    empty,
-    is_stale,
-    positions,
     relabelled,
     windows,
     without_name,
 )
-
-_MS = timedelta(milliseconds=1)
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # subtracted from times whose zone was taken off
-_OPS = {
-    "MatchOp.Equal": Match.EQUAL, "MatchOp.NotEqual": Match.NOT_EQUAL,
-    "MatchOp.Re": Match.REGEX, "MatchOp.NotRe": Match.NOT_REGEX,
-}  # fmt: skip
 
 
 def evaluate(node: pp.Expr, context: Context) -> Value:
@@ -62,49 +50,17 @@ def evaluate(node: pp.Expr, context: Context) -> Value:
     raise BadQuery(f"{type(node).__name__} is not supported")
 
 
-def matchers(node: pp.VectorSelector) -> list[Matcher]:
-    """A selector's conditions, that on the name among them. Raises BadQuery."""
-    if node.matchers.or_matchers:
-        raise BadQuery('1:1: parse error: unexpected "or" in label matching, expected "," or "}"')
-    found = [Matcher.of(each.name, _OPS[str(each.op)], each.value) for each in node.matchers.matchers]
-    if node.name is not None:
-        found.append(Matcher.of(NAME, Match.EQUAL, node.name))
-    return found
-
-
-def selected(node: pp.VectorSelector, context: Context) -> tuple[Vector, Ints]:
-    """An instant vector: the newest sample within the lookback, unless stale; and each cell's time of that sample."""
-    times = moved(node, context)
-    samples = _read(node, times, context.lookback, context)
-    context.limits.take(len(samples.labels) * len(times))
-    at = positions(samples, times) - 1
-    has = at >= samples.offsets[:-1, None]
-    at = np.where(has, at, -1)
-    when = np.append(samples.times, 0)[at]
-    values = np.append(samples.values, np.nan)[at]
-    has &= when > (times - context.lookback)[None, :]
-    hists = None
-    if samples.hists is not None:
-        hists = np.where(has, np.append(samples.hists, None)[at], None)
-        has &= ~(is_stale(values) & np.equal(hists, None).astype(np.bool_))
-    else:
-        has &= ~is_stale(values)
-    rows = has.any(axis=1)
-    vector = _spread(Vector(samples.labels, values, has, hists).take(rows), context)
-    return vector, np.broadcast_to(when[rows], vector.values.shape)
-
-
 def ranged(node: pp.Expr, context: Context) -> Windows:
     """A range vector, of a selector or a subquery."""
     while isinstance(node, pp.ParenExpr):
         node = node.expr
     if isinstance(node, pp.MatrixSelector):
         inner = node.vector_selector
-        times, length = moved(inner, context), node.range // _MS
-        samples = _read(inner, times, length, context).fresh()
+        times, length = moved(inner, context), node.range // MS
+        samples = read(inner, times, length, context).fresh()
     elif isinstance(node, pp.SubqueryExpr):
         assert node.range is not None
-        times, length = moved(node, context), node.range // _MS
+        times, length = moved(node, context), node.range // MS
         samples = _subquery(node, times, length, context)
     else:
         raise BadQuery("expected type range vector")
@@ -117,28 +73,8 @@ def ranged(node: pp.Expr, context: Context) -> Windows:
     return found
 
 
-def moved(node: pp.VectorSelector | pp.SubqueryExpr, context: Context) -> Ints:
-    """The times a selector looks at, after @ and offset: one where @ makes all the same."""
-    times = context.times
-    if node.at is not None:
-        times = np.array([_fixed(node.at, context)], dtype=np.int64)
-    return times - node.offset // _MS if node.offset is not None else times
-
-
-def _fixed(at: pp.AtModifier, context: Context) -> int:
-    if at.at is not None:
-        return (at.at.replace(tzinfo=None) - _EPOCH) // _MS
-    return context.start if str(at.type) == "AtModifierType.Start" else context.end
-
-
-def _read(node: pp.VectorSelector, times: Ints, before: int, context: Context) -> Samples:
-    samples = context.source.select(matchers(node), int(times.min()) - before, int(times.max()))
-    context.limits.take(len(samples.times))
-    return samples
-
-
 def _subquery(node: pp.SubqueryExpr, times: Ints, length: int, context: Context) -> Samples:
-    step = node.step // _MS if node.step is not None else context.step
+    step = node.step // MS if node.step is not None else context.step
     if step <= 0:
         raise BadQuery("zero or negative step of a subquery is not accepted")
     first = (int(times.min()) - length) // step * step + step
@@ -161,17 +97,6 @@ def as_samples(value: Value, times: Ints) -> Samples:
     return Samples(value.labels, offsets, times[where[1]], value.values[where], hists)
 
 
-def _spread(vector: Vector, context: Context) -> Vector:
-    """A vector of one column, fixed by @, at every step."""
-    if vector.values.shape[1] == context.steps or not vector.labels:
-        return vector if vector.labels else empty(context.steps)
-    shape = (len(vector.labels), context.steps)
-    hists = None if vector.hists is None else np.broadcast_to(vector.hists, shape).copy()
-    return Vector(
-        vector.labels, np.broadcast_to(vector.values, shape).copy(), np.broadcast_to(vector.present, shape).copy(), hists
-    )
-
-
 def _negated(value: Value) -> Value:
     if isinstance(value, Scalar):
         return Scalar(-value.values)
@@ -181,9 +106,4 @@ def _negated(value: Value) -> Value:
         hists = hists.copy()
         for where in zip(*np.nonzero(value.is_hist()), strict=True):
             hists[where] = hists[where].scaled(-1.0)
-    return relabelled(replace_values(value, -value.values, hists), without_name)
-
-
-def replace_values(vector: Vector, values: np.ndarray, hists: np.ndarray | None) -> Vector:
-    """The same series and presence with other values."""
-    return Vector(vector.labels, values, vector.present, hists)
+    return relabelled(Vector(value.labels, -value.values, value.present, hists), without_name)

@@ -13,6 +13,7 @@ from query.promql import bucketed, info, native, over_time, relabel
 from query.promql.context import Context
 from query.promql.dates import DATES
 from query.promql.number import formatted
+from query.promql.selectors import selected
 from query.promql.values import (
     NAME,
     Bools,
@@ -23,6 +24,7 @@ from query.promql.values import (
     Value,
     Vector,
     Windows,
+    filled,
     key,
     relabelled,
     windows,
@@ -86,10 +88,10 @@ def _over_windows(name: str, call: Call) -> Vector:
     place = 1 if name == "quantile_over_time" else 0
     win = call.windows(place)
     floats = win
-    mixed = win.samples.hists is not None and bool(np.not_equal(win.samples.hists, None).any())
+    mixed = win.samples.hists is not None and bool(filled(win.samples.hists).any())
     if mixed:
         assert win.samples.hists is not None
-        only = win.samples.only(np.equal(win.samples.hists, None).astype(np.bool_))
+        only = win.samples.only(~filled(win.samples.hists))
         floats = windows(only, win.starts, win.ends)
         _note_ignored(name, win, floats, call.context)
     values, present = _WINDOWED[name](call, floats) if name in _WINDOWED else over_time.SIMPLE[name](floats)
@@ -99,7 +101,7 @@ def _over_windows(name: str, call: Call) -> Vector:
         affected = win.hi - win.lo > floats.hi - floats.lo
         values, present = np.where(affected, held, values), np.where(affected, has, present)
     out = Vector(win.samples.labels, np.asarray(values, dtype=np.float64), np.asarray(present), hists)
-    out = out.take(out.present.any(axis=1))
+    out = out.nonempty()
     if name in ("last_over_time", "first_over_time"):
         return out
     return relabelled(out, without_name, strict=True)
@@ -116,7 +118,7 @@ def _mapped(vector: Vector, change: Callable[[Floats], Floats]) -> Vector:
     with np.errstate(all="ignore"):
         values = np.asarray(change(vector.values), dtype=np.float64)
     out = Vector(vector.labels, values, vector.floats())
-    return relabelled(out.take(out.present.any(axis=1)), without_name)
+    return relabelled(out.nonempty(), without_name)
 
 
 def _instant(values: Floats) -> Vector:
@@ -156,10 +158,12 @@ def _rounded(call: Call) -> Vector:
 
 def _clamped(call: Call) -> Vector:
     low, high = call.scalar(1), call.scalar(2)
-    out = _mapped(call.vector(0), lambda values: np.fmax(low, np.fmin(high, values)) + 0 * values + 0 * (low + high) * 0)
+    out = _mapped(
+        call.vector(0), lambda values: np.fmax(low, np.fmin(high, values)) + 0 * values + 0 * (low + high) * 0
+    )
     out.values = np.where(np.isnan(low) | np.isnan(high), np.nan, out.values)
     out.present = out.present & (low <= high) | out.present & (np.isnan(low) | np.isnan(high))
-    return out.take(out.present.any(axis=1))
+    return out.nonempty()
 
 
 def _scalar(call: Call) -> Scalar:
@@ -180,7 +184,7 @@ def _note_order(call: Call) -> None:
 def _sorted(call: Call, *, descending: bool) -> Vector:
     _note_order(call)
     vector = call.vector(0)
-    vector = vector.take(vector.floats().any(axis=1))
+    vector = Vector(vector.labels, vector.values, vector.floats()).nonempty()
     last = vector.values[:, -1] if vector.labels else np.empty(0)
     order = np.lexsort((-last if descending else last, np.isnan(last)))
     return vector.take(order)
@@ -192,32 +196,36 @@ def _sorted_by_label(call: Call, *, descending: bool) -> Vector:
     names = [call.string(place) for place in range(1, len(call.node.args))]
     rows = sorted(
         range(len(vector.labels)),
-        key=lambda row: ([relabel.natural(vector.labels[row].get(name, "")) for name in names], key(vector.labels[row])),
+        key=lambda row: (
+            [relabel.natural(vector.labels[row].get(name, "")) for name in names],
+            key(vector.labels[row]),
+        ),
         reverse=descending,
     )
     return vector.take(rows)
 
 
 def _absent(call: Call) -> Vector:
-    vector = call.vector(0)
-    return _missing(call, ~vector.present.any(axis=0) if vector.labels else np.ones(call.context.steps, dtype=np.bool_))
+    return _missing(call, call.vector(0).present)
 
 
 def _absent_over_time(call: Call) -> Vector:
     win = call.windows(0)
-    has = (win.hi > win.lo).any(axis=0) if win.samples.labels else np.zeros(call.context.steps, dtype=np.bool_)
-    return _missing(call, ~has)
+    return _missing(call, win.hi > win.lo)
 
 
-def _missing(call: Call, absent: Bools) -> Vector:
+def _missing(call: Call, present: Bools) -> Vector:
+    """1 where no series is present, with the labels that the selector names."""
+    absent = np.ones(call.context.steps, dtype=np.bool_)
+    if len(present):
+        absent = ~np.logical_or.reduce(present, axis=0)
     node = call.node.args[0]
     while isinstance(node, pp.ParenExpr):
         node = node.expr
     if isinstance(node, pp.MatrixSelector):
         node = node.vector_selector
     labels = _told(node) if isinstance(node, pp.VectorSelector) else {}
-    out = Vector([labels], np.ones((1, len(absent))), absent[None, :])
-    return out.take(absent.any()[None])
+    return Vector([labels], np.ones((1, len(absent))), absent[None, :]).nonempty()
 
 
 def _told(node: pp.VectorSelector) -> Labels:
@@ -236,8 +244,6 @@ def _told(node: pp.VectorSelector) -> Labels:
 
 
 def _timestamp(call: Call) -> Vector:
-    from query.promql.evaluate import selected
-
     node, context = call.node.args[0], call.context
     while isinstance(node, pp.ParenExpr):
         node = node.expr
@@ -273,8 +279,12 @@ FUNCTIONS: dict[str, Callable[[Call], Value]] = {
     "absent": _absent,
     "absent_over_time": _absent_over_time,
     "clamp": _clamped,
-    "clamp_max": lambda call: (lambda high: _mapped(call.vector(0), lambda values: np.minimum(values, high)))(call.scalar(1)),
-    "clamp_min": lambda call: (lambda low: _mapped(call.vector(0), lambda values: np.maximum(values, low)))(call.scalar(1)),
+    "clamp_max": lambda call: (lambda high: _mapped(call.vector(0), lambda values: np.minimum(values, high)))(
+        call.scalar(1)
+    ),
+    "clamp_min": lambda call: (lambda low: _mapped(call.vector(0), lambda values: np.maximum(values, low)))(
+        call.scalar(1)
+    ),
     "info": _info,
     "label_join": _label_join,
     "label_replace": _label_replace,
@@ -309,4 +319,3 @@ MATHS: dict[str, Callable[[Floats], Floats]] = {
     "floor": np.floor, "ln": np.log, "log10": np.log10, "log2": np.log2, "rad": np.radians, "sgn": np.sign,
     "sin": np.sin, "sinh": np.sinh, "sqrt": np.sqrt, "tan": np.tan, "tanh": np.tanh,
 }  # fmt: skip
-

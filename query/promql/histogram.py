@@ -128,8 +128,6 @@ class Histogram:
         """Whether a counter was reset between `before` and this."""
         if self.hint in ("reset", "not_reset"):
             return self.hint == "reset"
-        if self.hint == "gauge" or before.hint == "gauge":
-            return True
         if self.count < before.count or self.custom != before.custom:
             return True
         if self.custom:

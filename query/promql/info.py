@@ -10,6 +10,7 @@ import promql_parser as pp
 
 from query.errors import QueryFailed
 from query.promql.context import Context
+from query.promql.selectors import matchers as read
 from query.promql.source import Match, Matcher, matches
 from query.promql.values import NAME, Key, Labels, Vector, empty, is_stale, positions, relabelled
 
@@ -18,8 +19,6 @@ IDENTIFYING = ("instance", "job")
 
 def enriched(base: Vector, chosen: pp.Expr | None, context: Context) -> Vector:
     """Series with the labels that their info series have and they have not; `chosen` says which. Raises QueryFailed."""
-    from query.promql.evaluate import matchers as read
-
     wanted = read(chosen) if isinstance(chosen, pp.VectorSelector) else []
     data = [each for each in wanted if each.name != NAME]
     names = [each for each in wanted if each.name == NAME] or [Matcher.of(NAME, Match.EQUAL, "target_info")]
@@ -42,9 +41,7 @@ def _infos(names: list[Matcher], data: list[Matcher], context: Context) -> tuple
     return Vector(samples.labels, values, has), when
 
 
-def _joined(
-    base: Vector, is_info: list[bool], infos: Vector, written: np.ndarray, data: list[Matcher]
-) -> Vector:
+def _joined(base: Vector, is_info: list[bool], infos: Vector, written: np.ndarray, data: list[Matcher]) -> Vector:
     by_target: dict[Key, list[int]] = {}
     for row, labels in enumerate(infos.labels):
         by_target.setdefault(tuple((n, labels.get(n, "")) for n in IDENTIFYING), []).append(row)
@@ -59,7 +56,9 @@ def _joined(
             _add(rows, labels_out, present, row, labels, base.present[row])
             continue
         target = tuple((n, labels.get(n, "")) for n in IDENTIFYING)
-        for column_labels, where in _by_step(labels, base.present[row], by_target.get(target, []), infos, written, picked):
+        for column_labels, where in _by_step(
+            labels, base.present[row], by_target.get(target, []), infos, written, picked
+        ):
             if demanded and not all(each.matches(column_labels.get(each.name, "")) for each in demanded):
                 continue
             _add(rows, labels_out, present, row, column_labels, where)
@@ -78,7 +77,12 @@ def _add(
 
 
 def _by_step(
-    labels: Labels, present: np.ndarray, candidates: list[int], infos: Vector, written: np.ndarray, picked: frozenset[str]
+    labels: Labels,
+    present: np.ndarray,
+    candidates: list[int],
+    infos: Vector,
+    written: np.ndarray,
+    picked: frozenset[str],
 ) -> list[tuple[Labels, np.ndarray]]:
     """The labels a series has with its info series, and at which steps; another set for each combination of them."""
     found: dict[Key, tuple[Labels, np.ndarray]] = {}

@@ -101,13 +101,14 @@ def is_legacy(name: str) -> bool:
 def target(resource: Labels) -> Labels:
     """`job` and `instance` of a resource."""
     service, namespace = resource.get("service.name", ""), resource.get("service.namespace", "")
-    found = {"job": f"{namespace}/{service}" if namespace else service, "instance": resource.get("service.instance.id", "")}
+    found = {
+        "job": f"{namespace}/{service}" if namespace else service,
+        "instance": resource.get("service.instance.id", ""),
+    }
     return {name: value for name, value in found.items() if value}
 
 
-def series_labels(
-    resource: Labels, attributes: Labels, promoted: tuple[str, ...], *, foreign: bool
-) -> Labels:
+def series_labels(resource: Labels, attributes: Labels, promoted: tuple[str, ...], *, foreign: bool) -> Labels:
     """A series' labels but its name. Attributes that come out the same are joined with `;`, as the collector does."""
     if foreign:
         return target(resource) | {name: value for name, value in attributes.items() if value}

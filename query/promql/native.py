@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,7 +13,7 @@ from query.promql.context import Notes
 from query.promql.histogram import Histogram, Incompatible
 from query.promql.number import plain
 from query.promql.rates import factors
-from query.promql.values import Bools, Floats, Labels, Objects, Vector, Windows, no_hists
+from query.promql.values import Bools, Floats, Labels, Objects, Vector, Windows, filled, no_hists
 
 _MIXED = "encountered a mix of histograms and floats for aggregation"
 
@@ -18,7 +21,7 @@ _MIXED = "encountered a mix of histograms and floats for aggregation"
 def text(histogram: Histogram) -> str:
     """A histogram written out, as count_values makes it a label."""
     cells = [
-        f"{'[' if low < 0 else '('}{plain(low)},{plain(high)}{']' if high > 0 or low < 0 <= high else ')'}:{plain(number)}"
+        f"{'[' if low < 0 else '('}{plain(low)},{plain(high)}{']' if high > 0 else ')'}:{plain(number)}"
         for low, high, number in histogram.cells()
     ]
     return "{" + ", ".join([f"count:{plain(histogram.count)}", f"sum:{plain(histogram.sum)}", *cells]) + "}"
@@ -39,10 +42,10 @@ def aggregated(
                 out.present[group, column] = False
                 continue
             found = [value.hists[row, column] for row in rows if kind[row, column]]
-            total = added(found, notes)
+            total = mean(found, notes) if op == "avg" else added(found, notes)
             if total is None:
                 continue
-            out.hists[group, column] = total.divided(len(found)) if op == "avg" else total
+            out.hists[group, column] = total
             out.present[group, column] = True
     return out
 
@@ -50,15 +53,32 @@ def aggregated(
 def added(found: Sequence[Histogram], notes: Notes) -> Histogram | None:
     """The sum of histograms, or None when their buckets do not go together."""
     total = found[0]
+    hints = {each.hint for each in found}
+    if {"reset", "not_reset"} <= hints:
+        notes.warn("conflicting counter resets during histogram aggregation")
     for each in found[1:]:
         try:
             total = total.plus(each)
         except Incompatible:
-            notes.warn("vector contains a mix of histograms with exponential and custom buckets schemas for metric name")
+            notes.warn(
+                "vector contains a mix of histograms with exponential and custom buckets schemas for metric name"
+            )
             return None
         if total.custom and each.bounds != found[0].bounds:
             notes.info("mismatched custom buckets were reconciled during aggregation")
+    sums = [each.sum for each in found]
+    # Exactly, where large sums cancel out; too large ones are left as they are.
+    if all(map(math.isfinite, sums)) and math.isfinite(total.sum):
+        total = replace(total, sum=math.fsum(sums))
     return total
+
+
+def mean(found: Sequence[Histogram], notes: Notes) -> Histogram | None:
+    """The mean of histograms; each is divided first where their sum would be too large."""
+    total = added(found, notes)
+    if total is not None and (math.isinf(total.count) or math.isinf(total.sum)):
+        return added([each.divided(len(found)) for each in found], notes)
+    return None if total is None else total.divided(len(found))
 
 
 def over_time(name: str, win: Windows, notes: Notes) -> tuple[Floats, Bools, Objects]:
@@ -70,7 +90,7 @@ def over_time(name: str, win: Windows, notes: Notes) -> tuple[Floats, Bools, Obj
     assert hists is not None
     shape = win.lo.shape
     values, present, out = np.zeros(shape), np.zeros(shape, dtype=np.bool_), no_hists(shape)
-    is_hist = np.not_equal(hists, None).astype(np.bool_)
+    is_hist = filled(hists)
     before = np.concatenate([[0], np.cumsum(is_hist)])
     factor = _FACTORS.get(name)
     scales = factors(win, win.hi - win.lo >= 2, None, None, np.append(win.samples.times, 0)) if factor else None
@@ -78,6 +98,7 @@ def over_time(name: str, win: Windows, notes: Notes) -> tuple[Floats, Bools, Obj
         lo, hi = int(win.lo[row, column]), int(win.hi[row, column])
         inside = [hists[i] if is_hist[i] else float(win.samples.values[i]) for i in range(lo, hi)]
         times = win.samples.times[lo:hi]
+        found: Histogram | float | None
         if scales is not None:
             found = _extrapolated(name, inside, float(scales[row, column]), win, column, times, notes)
         else:
@@ -133,7 +154,7 @@ def _change(hists: list[Histogram], notes: Notes, *, counter: bool) -> Histogram
     try:
         change = hists[-1].plus(hists[0], -1.0)
         if counter:
-            for before, now in zip(hists, hists[1:], strict=False):
+            for before, now in pairwise(hists):
                 if now.is_reset(before):
                     change = change.plus(before)
     except Incompatible:
@@ -158,7 +179,9 @@ def _instant(name: str) -> Callable[[Inside, Notes, Times], Histogram | None]:
         try:
             change = now if name == "irate" and now.is_reset(before) else now.plus(before, -1.0)
         except Incompatible:
-            notes.warn("vector contains a mix of histograms with exponential and custom buckets schemas for metric name")
+            notes.warn(
+                "vector contains a mix of histograms with exponential and custom buckets schemas for metric name"
+            )
             return None
         if name == "irate":
             change = change.divided(float(times[-1] - times[-2]) / 1000)
@@ -168,24 +191,23 @@ def _instant(name: str) -> Callable[[Inside, Notes, Times], Histogram | None]:
     return found
 
 
-def _total(*, mean: bool) -> Callable[[Inside, Notes, Times], Histogram | None]:
+def _total(*, average: bool) -> Callable[[Inside, Notes, Times], Histogram | None]:
     def found(inside: Inside, notes: Notes, _: Times) -> Histogram | None:
         hists = [each for each in inside if isinstance(each, Histogram)]
         if len(hists) != len(inside):
             notes.warn("encountered a mix of histograms and floats for metric name")
             return None
-        total = added(hists, notes)
-        return total.divided(len(hists)) if total is not None and mean else total
+        return mean(hists, notes) if average else added(hists, notes)
 
     return found
 
 
 def _changes(inside: Inside, _: Notes, __: Times) -> float:
-    return float(sum(not _equal(a, b) for a, b in zip(inside, inside[1:], strict=False)))
+    return float(sum(not _equal(a, b) for a, b in pairwise(inside)))
 
 
 def _resets(inside: Inside, _: Notes, __: Times) -> float:
-    return float(sum(_reset(a, b) for a, b in zip(inside, inside[1:], strict=False)))
+    return float(sum(_reset(a, b) for a, b in pairwise(inside)))
 
 
 def _equal(one: Histogram | float, two: Histogram | float) -> bool:
@@ -206,8 +228,8 @@ _FACTORS = {"rate": True, "increase": True, "delta": True}
 _FUNCTIONS: dict[str, Callable[[Inside, Notes, Times], Histogram | float | None]] = {
     "irate": _instant("irate"),
     "idelta": _instant("idelta"),
-    "sum_over_time": _total(mean=False),
-    "avg_over_time": _total(mean=True),
+    "sum_over_time": _total(average=False),
+    "avg_over_time": _total(average=True),
     "last_over_time": lambda inside, _, __: inside[-1],
     "first_over_time": lambda inside, _, __: inside[0],
     "count_over_time": lambda inside, _, __: float(len(inside)),

@@ -33,9 +33,7 @@ def average(win: Windows) -> Result:
 
 def _running_mean(win: Windows) -> Floats:
     mean, lost = np.zeros(win.lo.shape), np.zeros(win.lo.shape)
-    number = 0
-    for _, has, value in walk.steps(win):
-        number += 1
+    for number, (_, has, value) in enumerate(walk.steps(win), start=1):
         with np.errstate(all="ignore"):
             kept = has & np.isinf(mean) & (~np.isinf(value) | ((mean > 0) == (value > 0))) & ~np.isnan(value)
             step = value / number - (mean + lost) / number
@@ -114,7 +112,7 @@ def _counted(win: Windows, marks: Ints) -> Floats:
     """Marks after the first sample of each window."""
     before = np.concatenate([[0], np.cumsum(marks)])
     start = np.minimum(win.lo + 1, win.hi)
-    return (before[win.hi] - before[start]).astype(np.float64)
+    return np.asarray(before[win.hi] - before[start], dtype=np.float64)
 
 
 def time_of(pick: Callable[[Windows], Result] | None, *, first_one: bool) -> Callable[[Windows], Result]:
@@ -247,12 +245,16 @@ def smoothed(win: Windows, factor: Floats, trend_factor: Floats) -> Result:
 def by_length(win: Windows) -> list[tuple[int, Ints, Ints]]:
     """(length, rows, columns) of the windows of each length: few lengths, many windows."""
     counts = win.hi - win.lo
-    return [(int(n), *np.nonzero(counts == n)) for n in np.unique(counts)]
+    found = []
+    for length in np.unique(counts):
+        rows, columns = np.nonzero(counts == length)
+        found.append((int(length), rows.astype(np.int64), columns.astype(np.int64)))
+    return found
 
 
 def gathered(win: Windows, length: int, rows: Ints, columns: Ints) -> Floats:
     """The values of windows of one length, a row each."""
-    return win.samples.values[win.lo[rows, columns][:, None] + np.arange(length)[None, :]]
+    return np.asarray(win.samples.values[win.lo[rows, columns][:, None] + np.arange(length)[None, :]])
 
 
 def _any(win: Windows) -> Bools:

@@ -7,6 +7,7 @@ message can mean, and the start of the text when there is none.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import promql_parser as pp
 
@@ -16,7 +17,9 @@ MAX_LENGTH = 64 * 1024
 # The parser recurses; deeper texts than people write could exhaust its stack.
 MAX_DEPTH = 128
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`|#[^\n]*', re.DOTALL)
-_OPERATORS = re.compile(r"(?:[-+*/%^<>=!~]|\b(?:and|or|unless|atan2|bool|on|ignoring|group_left|group_right)\b)\s*", re.IGNORECASE)
+_OPERATORS = re.compile(
+    r"(?:[-+*/%^<>=!~]|\b(?:and|or|unless|atan2|bool|on|ignoring|group_left|group_right)\b)\s*", re.IGNORECASE
+)
 _TYPES = {"matrix": "range vector", "vector": "instant vector"}
 
 
@@ -31,7 +34,7 @@ def parse(text: str) -> pp.Expr:
         tree = pp.parse(text)
     except ValueError as error:
         raise BadQuery(_worded(str(error), text)) from error
-    return tree  # type: ignore[no-any-return]
+    return tree
 
 
 def _check_depth(text: str) -> None:
@@ -89,13 +92,18 @@ def _unexpected(text: str) -> tuple[int, str]:
         for found in re.finditer(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`|[\w.:]+|==|!=|=~|!~|<=|>=|\S', text)
     ]
     binary = {"+", "*", "/", "%", "^", "==", "!=", "<", ">", "<=", ">=", "and", "or", "unless", "atan2", "-"}
-    for (_, before), (place, token) in zip(tokens, tokens[1:], strict=False):
+    for (_, before), (place, token) in pairwise(tokens):
         opened = before in {"(", ","} or before in binary
-        word = re.match(r"[\w.:]+$", token) is not None and token.lower() not in binary | {"by", "without", "offset", "bool"}
+        word = re.match(r"[\w.:]+$", token) is not None and token.lower() not in binary | {
+            "by",
+            "without",
+            "offset",
+            "bool",
+        }
         if opened and (token in binary - {"+", "-"} or token in {")", ",", "]", "}"}) and (before, token) != ("(", ")"):
             return place, f'unexpected "{token}"'
         if word and re.match(r"[\w.:)\]}]+$", before) and before.lower() not in binary | _MODIFIERS:
-            return place, f"unexpected identifier \"{token}\""
+            return place, f'unexpected identifier "{token}"'
     if tokens and (tokens[-1][1] in binary or tokens[-1][1] in {",", "by", "without", "offset", "@"}):
         return len(text), "unexpected end of input"
     return (tokens[0][0] if tokens else 0), "invalid promql query"

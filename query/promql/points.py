@@ -18,7 +18,7 @@ from query.errors import QueryLimitExceeded
 from query.promql.histogram import CUSTOM, Histogram
 from query.promql.naming import Identity, Kind
 from query.promql.number import formatted
-from query.promql.values import STALE, Floats, Ints, Key, Labels, Objects, Samples, key
+from query.promql.values import STALE, Floats, Ints, Key, Labels, Objects, Samples, filled, key
 
 # Native histograms are objects of Python: more of them in one selector would take minutes.
 MAX_HISTOGRAMS = 200_000
@@ -203,7 +203,7 @@ def _exponential(table: pa.Table) -> Reader:
                 found = before.plus(found)
             before = found or before
             hists[row - lo] = found
-        values = np.where(np.equal(hists, None).astype(np.bool_), STALE, 0.0)
+        values = np.where(~filled(hists), STALE, 0.0)
         return [_once(Run(labels, times[lo:hi], values, hists))]
 
     return read

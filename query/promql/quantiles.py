@@ -65,7 +65,8 @@ def native(q: float, histogram: Histogram) -> float:
     rank = q * histogram.count
     seen = 0.0
     lower, upper, number = cells[0]
-    for lower, upper, number in cells:
+    for cell in cells:
+        lower, upper, number = cell
         seen += number
         if seen >= rank:
             break

@@ -26,9 +26,7 @@ def extrapolated(win: Windows, *, counter: bool, per_second: bool) -> tuple[Floa
         return change * factor, present
 
 
-def factors(
-    win: Windows, present: Bools, change: Floats | None, first_value: Floats | None, times: Ints
-) -> Floats:
+def factors(win: Windows, present: Bools, change: Floats | None, first_value: Floats | None, times: Ints) -> Floats:
     """What the change between the first and last sample is multiplied with; counters do not go below zero."""
     first = times[np.where(present, win.lo, 0)]
     last = times[np.where(present, win.hi - 1, 0)]

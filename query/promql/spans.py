@@ -1,7 +1,7 @@
 """What spans say of services, as counters: `traces_spanmetrics_*` and `traces_service_graph_request_*`.
 
-Names and labels are those of Tempo's metrics generator, which Grafana's service graph reads. They are counted when asked
-for, from the beginning of what a query reads, so rates are right and the counts themselves begin at 0.
+Names and labels are those of Tempo's metrics generator, which Grafana's service graph reads. They are counted when
+asked for, from the beginning of what a query reads, so rates are right and the counts themselves begin at 0.
 https://grafana.com/docs/tempo/latest/metrics-from-traces/
 """
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-
 from query.errors import QueryLimitExceeded
 from query.promql import points
 from query.promql.catalogue import MOST_HASHES, Catalogue
@@ -120,7 +119,9 @@ class Stored:
         found: list[points.Run] = []
         for number, each in enumerate(hashes[starts[:-1]]):
             identity = known.get(int(each))
-            for series in matching(identity, matchers) if identity is not None else ():
+            if identity is None:
+                continue
+            for series in matching(identity, matchers):
                 found += reader(series.suffix, series.labels, identity, int(starts[number]), int(starts[number + 1]))
         late = [each for each in matchers if each.name in ("le", "quantile")]
         return [run for run in found if all(each.matches(run.labels.get(each.name, "")) for each in late)]
@@ -131,7 +132,9 @@ def matching(identity: Identity, matchers: Sequence[Matcher]) -> list[Series]:
     suffixes = ("",) if identity.kind is Kind.HISTOGRAM and identity.foreign else _SUFFIXES[identity.kind]
     found = []
     for suffix in suffixes:
-        late = _LATE.get((suffix, identity.kind)) if not (identity.foreign and identity.kind is Kind.HISTOGRAM) else None
+        late = (
+            _LATE.get((suffix, identity.kind)) if not (identity.foreign and identity.kind is Kind.HISTOGRAM) else None
+        )
         for name in dict.fromkeys((identity.name + suffix, identity.metric + suffix)):
             if all(_meets(each, name, identity) for each in matchers if each.name != late):
                 found.append(Series(suffix, identity, {NAME: name} | identity.labels))
@@ -151,12 +154,10 @@ def _meets(matcher: Matcher, name: str, identity: Identity) -> bool:
 
 def _may_be(metric: str, wanted: str) -> bool:
     """Whether a metric can be called so; unit and `_total` are known only by its series."""
-    return wanted.startswith(metric) or wanted.startswith(_stem(metric))
+    return wanted.startswith((metric, _stem(metric)))
 
 
 @lru_cache(maxsize=100_000)
 def _stem(metric: str) -> str:
     """The part of a metric's old name that its unit does not change."""
     return legacy_name(metric, "", Kind.SUM, monotonic=True).removesuffix("_total")
-
-

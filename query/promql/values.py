@@ -61,7 +61,11 @@ class Vector:
         """Cells that hold a native histogram."""
         if self.hists is None:
             return np.zeros_like(self.present)
-        return self.present & np.not_equal(self.hists, None).astype(np.bool_)
+        return self.present & filled(self.hists)
+
+    def nonempty(self) -> Vector:
+        """Only series that have a sample."""
+        return self.take(np.asarray(self.present.any(axis=1)))
 
     def take(self, rows: Sequence[int] | Ints | Bools) -> Vector:
         """Some of the series, in the order of `rows`."""
@@ -91,7 +95,7 @@ class Samples:
         """Without stale markers."""
         stale = is_stale(self.values)
         if self.hists is not None:
-            stale &= np.equal(self.hists, None).astype(np.bool_)
+            stale &= ~filled(self.hists)
         return self.only(~stale) if stale.any() else self
 
 
@@ -116,7 +120,7 @@ Value = Scalar | String | Vector | Windows
 
 def is_stale(values: Floats) -> Bools:
     """Which values are stale markers."""
-    return values.view(np.uint64) == np.uint64(0x7FF0000000000002)
+    return np.asarray(values.view(np.uint64) == np.uint64(0x7FF0000000000002))
 
 
 def empty(steps: int) -> Vector:
@@ -181,6 +185,11 @@ def _merge(vector: Vector, into: int, other: int, *, strict: bool) -> None:
     vector.present[into] |= moved
     if vector.hists is not None:
         vector.hists[into, moved] = vector.hists[other, moved]
+
+
+def filled(hists: Objects) -> Bools:
+    """Which cells hold a histogram."""
+    return np.asarray(np.not_equal(hists, np.array(None, dtype=np.object_)), dtype=np.bool_)
 
 
 def copied(hists: Objects | None) -> Objects | None:

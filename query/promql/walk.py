@@ -14,7 +14,7 @@ CANCELLED = 1e3
 
 
 def steps(win: Windows) -> Iterator[tuple[Ints, Bools, Floats]]:
-    """(place in all samples, whether a window has one there, value) for the first, second, ... sample of the windows."""
+    """(place in all samples, whether a window has one there, value) for the windows' first, second, ... sample."""
     counts = win.hi - win.lo
     values = win.samples.values
     longest = int(counts.max(initial=0))

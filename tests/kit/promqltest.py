@@ -145,14 +145,14 @@ def compared(statement: Statement, answer: Answer) -> str:
             same = _equal(statement.rows[0][1][0], float(value.values[0]))
             return "" if same else f"scalar {value.values[0]}"
         value = Vector([{}], value.values[None, :], np.ones((1, len(value.values)), dtype=np.bool_))
-    found = [
-        (labels, [
-            _cell(value.values[row, i], None if value.hists is None else value.hists[row, i]) if value.present[row, i] else None
-            for i in range(value.values.shape[1])
-        ])
-        for row, labels in enumerate(value.labels) if value.present[row].any()
-    ]  # fmt: skip
+    found = [(labels, _points_of(value, row)) for row, labels in enumerate(value.labels) if value.present[row].any()]
     return _rows(found, statement, answer.times)
+
+
+def _points_of(vector: Vector, row: int) -> list[Point]:
+    hists = vector.hists[row] if vector.hists is not None else [None] * vector.values.shape[1]
+    cells = zip(vector.values[row], hists, vector.present[row], strict=True)
+    return [_cell(number, histogram) if has else None for number, histogram, has in cells]
 
 
 def _cell(number: float, histogram: Histogram | None) -> Point:
@@ -255,7 +255,7 @@ def _expect(statement: Statement, text: str) -> None:
         statement.ordered = True
     elif word == "string":
         quoted = text.split(None, 1)[1]
-        statement.text = quoted[1:-1] if quoted[0] == "`" else pp.parse(quoted).val
+        statement.text = quoted[1:-1] if quoted[0] == "`" else _tree(quoted).val
     elif word == "range":
         statement.range_vector = text
     else:
@@ -284,16 +284,20 @@ def _series(row: str) -> tuple[str, list[Point]]:
     return row[:end].strip(), _points(row[end:])
 
 
+def _tree(text: str) -> Any:
+    return pp.parse(text)
+
+
 def described(text: str) -> Labels:
     """Labels of `name{label="value"}`."""
     text = text.strip()
     if text in ("", "{}"):
         return {}
     try:
-        found = pp.parse(text)
+        found = _tree(text)
     except ValueError:
         # A series without a name is no selector.
-        found = pp.parse("x" + text)
+        found = _tree("x" + text)
         return {each.name: each.value for each in found.matchers.matchers if each.value}
     labels = {each.name: each.value for each in found.matchers.matchers}
     if found.name is not None:
@@ -318,9 +322,9 @@ def _load(memory: Memory, interval: float, rows: list[str], *, nhcb: bool) -> No
                     rest = {n: v for n, v in labels.items() if n != "le"} | {NAME: base}
                     part = labels.get("le", "") if part == "bucket" else part
                     classic.setdefault(key(rest), {}).setdefault(part, {})[at] = point
-    for name, parts in classic.items():
+    for series, parts in classic.items():
         for at in sorted({at for points in parts.values() for at in points}):
-            memory.add(dict(name), at, _custom({part: points[at] for part, points in parts.items() if at in points}))
+            memory.add(dict(series), at, _custom({part: points[at] for part, points in parts.items() if at in points}))
 
 
 def _custom(parts: dict[str, float]) -> Histogram:
@@ -364,7 +368,7 @@ def _expanded(token: str) -> list[Point]:
         points: list[Point] = [first]
         for _ in range(times):
             first = first.plus(by, 1.0 if found["sign"] == "+" else -1.0)
-            first.hint = "unknown"
+            first.hint = by.hint if by.hint == "gauge" else "unknown"
             points.append(first)
         return points
     start = _number(found["float"])
