@@ -147,7 +147,7 @@ def _groups(vector: Vector, notes: Notes) -> dict[Key, tuple[Labels, Floats, np.
 
 def _merged(bounds: Floats, counts: Floats) -> tuple[Floats, Floats]:
     """Buckets of the same bound (`1` and `1.0`) added up."""
-    if len(bounds) < 2 or (np.diff(bounds) > 0).all():
+    if len(bounds) < 2 or (bounds[1:] > bounds[:-1]).all():
         return bounds, counts
     unique, place = np.unique(bounds, return_inverse=True)
     return unique, np.bincount(place, weights=counts).astype(np.float64)
