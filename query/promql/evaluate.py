@@ -78,8 +78,9 @@ def _subquery(node: pp.SubqueryExpr, times: Ints, length: int, context: Context)
     if step <= 0:
         raise BadQuery("zero or negative step of a subquery is not accepted")
     first = (int(times.min()) - length) // step * step + step
-    inner_times = np.arange(first, int(times.max()) + 1, step, dtype=np.int64)
-    context.limits.take(len(inner_times))
+    last = int(times.max())
+    context.limits.take(max((last - first) // step + 1, 0))
+    inner_times = np.arange(first, last + 1, step, dtype=np.int64)
     if not len(inner_times):
         return Samples([], np.zeros(1, dtype=np.int64), inner_times, np.empty(0))
     value = evaluate(node.expr, replace(context, times=inner_times))

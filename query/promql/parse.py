@@ -20,6 +20,12 @@ _STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`|#[^\n]*', 
 _OPERATORS = re.compile(
     r"(?:[-+*/%^<>=!~]|\b(?:and|or|unless|atan2|bool|on|ignoring|group_left|group_right)\b)\s*", re.IGNORECASE
 )
+# A number after @, with its sign.
+_AT = re.compile(
+    r"@\s*([-+]*\s*(?:[0-9][0-9.xXa-fA-F_]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|inf\b|nan\b))",
+    re.IGNORECASE,
+)
+MAX_SECONDS = 9_000_000_000
 _TYPES = {"matrix": "range vector", "vector": "instant vector"}
 
 
@@ -29,7 +35,9 @@ def parse(text: str) -> pp.Expr:
         raise BadQuery(f"query of {len(text)} characters, more than {MAX_LENGTH}")
     if "\x00" in text:
         raise BadQuery(f"{_place(text, text.index(chr(0)))}: parse error: unexpected character: '\\x00'")
-    _check_depth(text)
+    bare = _STRING.sub(lambda found: " " * len(found[0]), text)
+    _check_depth(bare)
+    _check_times(bare)
     try:
         tree = pp.parse(text)
     except ValueError as error:
@@ -37,15 +45,27 @@ def parse(text: str) -> pp.Expr:
     return tree
 
 
-def _check_depth(text: str) -> None:
+def _check_times(bare: str) -> None:
+    """Refuse times after @ that the parser cannot hold: it would stop the process' thread, or take another time."""
+    for found in _AT.finditer(bare):
+        try:
+            seconds = float(found[1])
+        except ValueError:
+            continue
+        if not 0 <= seconds <= MAX_SECONDS:
+            raise BadQuery(
+                f"{_place(bare, found.start(1))}: parse error: timestamp out of bounds for @ modifier: {found[1][:40]}"
+            )
+
+
+def _check_depth(bare: str) -> None:
     """Refuse nesting that no person writes; strings and comments do not nest."""
-    bare = _STRING.sub(lambda found: " " * len(found[0]), text)
     depth = 0
     for place, character in enumerate(bare):
         if character in "([{":
             depth += 1
             if depth > MAX_DEPTH:
-                raise BadQuery(f"{_place(text, place)}: parse error: nested more than {MAX_DEPTH} levels deep")
+                raise BadQuery(f"{_place(bare, place)}: parse error: nested more than {MAX_DEPTH} levels deep")
         elif character in ")]}":
             depth = max(0, depth - 1)
     if len(_OPERATORS.findall(bare)) > MAX_DEPTH * 4:
