@@ -16,6 +16,7 @@ from api.models import Severity, State
 from api.reading import IncidentFilter, Reader
 from api.times import EARLIEST_NS, LATEST_NS, checked_range, parse_time
 from ingest.reason import Reason
+from query.promql.settings import PromqlSettings
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
@@ -27,7 +28,8 @@ class Services:
     """What the composition root hands to the API.
 
     `submit` queues a correlation of [start, end) nanoseconds and returns its job id; `release` gives the windows
-    that a job gave up new attempts; `ingest_stats` and `reasons` tell how the receiver is doing.
+    that a job gave up new attempts; `ingest_stats` and `reasons` tell how the receiver is doing; `promql` says how far
+    one of its queries may go.
     """
 
     reader: Reader
@@ -35,6 +37,7 @@ class Services:
     release: Callable[[str], int] = lambda _: 0
     ingest_stats: Callable[[], dict[str, Any]] = dict
     reasons: Callable[[], list[Reason]] = list
+    promql: PromqlSettings = field(default_factory=PromqlSettings)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 

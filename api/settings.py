@@ -12,6 +12,7 @@ from api.telemetry_settings import TelemetrySettings
 from api.tls import TlsSettings
 from correlate.settings import CorrelateSettings
 from ingest.settings import IngestSettings
+from query.promql.settings import PromqlSettings
 from store.settings import DEFAULT_TENANT, StoreSettings
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     correlate: CorrelateSettings = Field(default_factory=CorrelateSettings)
+    promql: PromqlSettings = Field(default_factory=PromqlSettings)
 
     @property
     def correlator(self) -> CorrelateSettings:

@@ -91,6 +91,7 @@ class System:
             release=partial(jobs.release, store, settings.tenant),
             ingest_stats=pipeline.stats,
             reasons=partial(_reasons, pipeline, receiver, calls),
+            promql=settings.promql,
         )
         api = Listener(api_socket, "api", lambda: create_app(services), self._gate(problem))
         for listener in (api, receiver, calls):

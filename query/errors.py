@@ -2,6 +2,7 @@
 
 QueryError
 ├── BadQuery           the text or a parameter is wrong; asking again cannot help
+├── QueryFailed        understood, but the data found does not allow an answer
 ├── QueryLimitExceeded more points, series, samples or bytes than one query may have
 └── QueryTimeout       the query took longer than it may
 """
@@ -15,6 +16,10 @@ class QueryError(Exception):
 
 class BadQuery(QueryError):
     """The query or one of its parameters cannot be understood; says where."""
+
+
+class QueryFailed(QueryError):
+    """The query is well formed, but what it found cannot be computed with: two series match where one may."""
 
 
 class QueryLimitExceeded(QueryError):

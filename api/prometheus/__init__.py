@@ -1,0 +1,1 @@
+"""Prometheus' HTTP API under /prometheus, as Grafana, promtool and vmalert call it."""

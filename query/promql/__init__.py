@@ -1,0 +1,1 @@
+"""PromQL over any source of series: parsed by promql-parser, evaluated with numpy over series by steps."""
