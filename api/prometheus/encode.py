@@ -30,7 +30,7 @@ def instant(value: Value, time: int, limit: int = 0) -> tuple[bytes, bool]:
     for row, text in zip(rows, texts, strict=True):
         histogram = value.hists[row, 0] if value.hists is not None else None
         sample = _sample(time, text, histogram)
-        found.append(b'{"metric":' + as_json(value.labels[row]) + b"," + sample + b"}")
+        found.append(b'{"metric":' + as_json(dict(sorted(value.labels[row].items()))) + b"," + sample + b"}")
     return _data("vector", b"[" + b",".join(found) + b"]"), cut
 
 
@@ -69,7 +69,7 @@ def _matrix(
     cut = bool(limit) and len(some) > limit
     found = []
     for row in some[:limit] if cut else some:
-        parts = [b'"metric":' + as_json(labels[row])]
+        parts = [b'"metric":' + as_json(dict(sorted(labels[row].items())))]
         if row in floats:
             parts.append(b'"values":[' + floats[row].encode() + b"]")
         if row in natives:

@@ -227,7 +227,7 @@ def _series(params: Params, shared: Prometheus, tenant: str) -> list[Labels]:
     for chosen in [_matchers(text) for text in params.all("match[]")] or [[]]:
         for each in stored.series(chosen, start, end, 0):
             found[key(each)] = each
-    return [found[name] for name in sorted(found)]
+    return [dict(sorted(found[name].items())) for name in sorted(found)]
 
 
 def _matchers(text: str) -> list[Matcher]:
