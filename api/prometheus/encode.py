@@ -128,7 +128,7 @@ def _histogram(histogram: Histogram) -> dict[str, Any]:
     https://prometheus.io/docs/prometheus/latest/querying/api/#native-histograms
     """
     buckets = [
-        [3 if low < 0 < high else 1 if low < 0 else 0, formatted(low), formatted(high), formatted(number)]
+        [3 if low == -high else 1 if low < 0 else 0, formatted(low), formatted(high), formatted(number)]
         for low, high, number in histogram.cells()
     ]
     out: dict[str, Any] = {"count": formatted(histogram.count), "sum": formatted(histogram.sum)}

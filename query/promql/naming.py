@@ -7,8 +7,9 @@ https://github.com/prometheus/otlptranslator
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from query.promql.values import NAME, Labels
 
@@ -39,7 +40,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a stored series is, whatever its points."""
+    """What a stored series is, whatever its points.
+
+    `name` is the metric's in Prometheus' old alphabet, with unit and `_total`; a foreign one is left alone.
+    """
 
     kind: Kind
     metric: str
@@ -49,13 +53,16 @@ class Identity:
     foreign: bool
     labels: Labels
     resource: Labels
+    name: str = field(init=False)
 
-    @property
-    def name(self) -> str:
-        """The metric's name in Prometheus' old alphabet, with unit and `_total`; a foreign one is left alone."""
-        return self.metric if self.foreign else legacy_name(self.metric, self.unit, self.kind, monotonic=self.monotonic)
+    def __post_init__(self) -> None:
+        name = self.metric
+        if not self.foreign:
+            name = legacy_name(self.metric, self.unit, self.kind, monotonic=self.monotonic)
+        object.__setattr__(self, "name", name)
 
 
+@lru_cache(maxsize=100_000)
 def legacy_name(metric: str, unit: str, kind: Kind, *, monotonic: bool) -> str:
     """A metric's name with only letters, digits, underscores and colons, its unit and `_total`."""
     words = [word for word in _ODD.split(metric.replace("_", " ")) if word]

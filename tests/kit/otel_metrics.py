@@ -62,7 +62,8 @@ def _number(n: int, value: float, attributes: dict[str, str]) -> NumberDataPoint
 def _classic() -> Metric:
     points = [
         HistogramDataPoint(
-            time_unix_nano=T0 + n * STEP, count=10 * n, sum=2.0 * n, explicit_bounds=[0.1, 0.5], bucket_counts=[4 * n, 4 * n, 2 * n]
+            time_unix_nano=T0 + n * STEP, count=10 * n, sum=2.0 * n,
+            explicit_bounds=[0.1, 0.5], bucket_counts=[4 * n, 4 * n, 2 * n],
         )
         for n in range(POINTS)
     ]  # fmt: skip

@@ -66,7 +66,8 @@ def fill(store: Store, demo: Path) -> int:
     )
     store.insert_frame("demo_rows", frame)
     store.command(
-        f"INSERT INTO otel_metrics_sum ({columns}, Attributes, ResourceAttributes, AggregationTemporality, IsMonotonic) "
+        f"INSERT INTO otel_metrics_sum ({columns}, Attributes, ResourceAttributes, AggregationTemporality, "
+        "IsMonotonic) "
         f"SELECT {columns}, JSONExtract(labels, 'Map(String, String)'), JSONExtract(resource, 'Map(String, String)'), "
         "2, true FROM demo_rows"
     )
