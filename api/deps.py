@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from api.cursor import decode_cursor
 from api.errors import BadParameter
 from api.models import Severity, State
 from api.reading import IncidentFilter, Reader
@@ -76,7 +75,7 @@ def incident_filter(
         start=first,
         end=last,
         limit=_limit(limit),
-        after=decode_cursor(cursor) if cursor else None,
+        cursor=cursor or "",
         states=_choices(state, "state", State),
         severities=_choices(severity, "severity", Severity),
         entity=_text(entity, "entity"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from api import models
-from api.cursor import Key, encode_cursor
+from api.cursor import Key, decode_cursor, encode_cursor, scope
 from api.errors import NotFound
 from api.times import EARLIEST_NS, LATEST_NS, format_time
 from store import Store
@@ -33,7 +33,7 @@ class IncidentFilter:
     start: int = EARLIEST_NS
     end: int = LATEST_NS
     limit: int = 100
-    after: Key | None = None
+    cursor: str = ""
     states: list[str] = field(default_factory=list)
     severities: list[str] = field(default_factory=list)
     entity: str = ""
@@ -49,7 +49,8 @@ class Reader:
 
     def incidents(self, wanted: IncidentFilter) -> models.IncidentPage:
         """One page, newest first."""
-        after = wanted.after or Key(0, "")
+        of = scope(self.tenant, "incidents", asdict(replace(wanted, cursor="", limit=0)))
+        after = decode_cursor(wanted.cursor, of) if wanted.cursor else Key(0, "")
         rows = self.store.rows(
             "incident_list",
             {
@@ -66,7 +67,7 @@ class Reader:
             },
         )
         page = rows[: wanted.limit]
-        more = encode_cursor(Key(page[-1]["started"], page[-1]["id"])) if len(rows) > wanted.limit else None
+        more = encode_cursor(Key(page[-1]["started"], page[-1]["id"]), of) if len(rows) > wanted.limit else None
         return models.IncidentPage(incidents=[models.Incident(**_incident(row)) for row in page], next_cursor=more)
 
     def incident(self, incident_id: str) -> models.IncidentDetail:
