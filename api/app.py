@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from api import problems
 from api.deps import Services
-from api.routes import correlations, health, incidents, telemetry
+from api.routes import correlations, decisions, entities, health, incidents, telemetry
 from api.version import version
 
 DESCRIPTION = (
@@ -21,7 +21,7 @@ def create_app(services: Services) -> FastAPI:
         title="Causeline", version=version(), description=DESCRIPTION, redoc_url=None, responses=problems.RESPONSES
     )
     app.state.services = services
-    for module in (incidents, telemetry, correlations, health):
+    for module in (incidents, decisions, entities, telemetry, correlations, health):
         app.include_router(module.router)
     problems.install(app)
     return app

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,8 +14,11 @@ from api.errors import BadParameter
 from api.models import Severity, State
 from api.reading import IncidentFilter, Reader
 from api.times import EARLIEST_NS, LATEST_NS, checked_range, parse_time
+from correlate.settings import CorrelateSettings
 from ingest.reason import Reason
 
+# Takes an OTLP logs request (protobuf) into the pipeline; returns once it is stored for good.
+TakeLogs = Callable[[bytes], Awaitable[None]]
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
 MAX_TEXT = 200
@@ -26,12 +29,15 @@ class Services:
     """What the composition root hands to the API.
 
     `submit` queues a correlation of [start, end) nanoseconds and returns its job id; `release` gives the windows
-    that a job gave up new attempts; `ingest_stats` and `reasons` tell how the receiver is doing.
+    that a job gave up new attempts; `correlator` are the correlator's settings; `take_logs` stores log records as if they
+    had been received; `ingest_stats` and `reasons` tell how the receiver is doing.
     """
 
     reader: Reader
     submit: Callable[[int, int], str]
     release: Callable[[str], int] = lambda _: 0
+    correlator: CorrelateSettings = field(default_factory=CorrelateSettings)
+    take_logs: TakeLogs | None = None
     ingest_stats: Callable[[], dict[str, Any]] = dict
     reasons: Callable[[], list[Reason]] = list
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -44,6 +50,14 @@ def services(request: Request) -> Services:
 
 
 Wired = Annotated[Services, Depends(services)]
+
+
+def author(request: Request) -> str:
+    """Who asks: the name of the access key, once there is one; else anonymous."""
+    return str(getattr(request.state, "key_name", "")) or "anonymous"
+
+
+Who = Annotated[str, Depends(author)]
 
 
 def incident_filter(
@@ -64,6 +78,10 @@ def incident_filter(
     entity: Annotated[
         str, Query(description="Name or alias of an entity that takes part, in any case.", examples=["gpu-node-2"])
     ] = "",
+    service: Annotated[
+        str, Query(description="A service that takes part, in any case.", examples=["chat-gateway"])
+    ] = "",
+    model: Annotated[str, Query(description="A model that takes part, in any case.", examples=["phi-4"])] = "",
     q: Annotated[str, Query(description="Text in the title, an entity's name or an explanation.")] = "",
 ) -> IncidentFilter:
     """The incident list's query. Raises BadParameter naming the first parameter that is wrong."""
@@ -80,6 +98,8 @@ def incident_filter(
         severities=_choices(severity, "severity", Severity),
         entity=_text(entity, "entity"),
         text=_text(q, "q"),
+        service=_text(service, "service"),
+        model=_text(model, "model"),
     )
 
 

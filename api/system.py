@@ -89,6 +89,7 @@ class System:
             reader=Reader(store, settings.tenant),
             submit=partial(jobs.submit, store, settings.tenant),
             release=partial(jobs.release, store, settings.tenant),
+            correlator=settings.correlator,
             ingest_stats=pipeline.stats,
             reasons=partial(_reasons, pipeline, receiver, calls),
         )
