@@ -6,7 +6,9 @@ from fastapi import FastAPI
 
 from api import problems
 from api.deps import Services
-from api.routes import correlations, decisions, entities, health, incidents, telemetry
+from api.ratelimit import RateLimit
+from api.routes import alertmanager, correlations, decisions, entities, health, incidents, stream, telemetry
+from api.stream import Stream
 from api.version import version
 
 DESCRIPTION = (
@@ -21,7 +23,10 @@ def create_app(services: Services) -> FastAPI:
         title="Causeline", version=version(), description=DESCRIPTION, redoc_url=None, responses=problems.RESPONSES
     )
     app.state.services = services
-    for module in (incidents, decisions, entities, telemetry, correlations, health):
+    app.state.stream = Stream(services.reader.store, services.reader.tenant, services.most_streams)
+    if services.requests_per_minute:
+        app.add_middleware(RateLimit, per_minute=services.requests_per_minute)
+    for module in (stream, incidents, decisions, entities, telemetry, alertmanager, correlations, health):
         app.include_router(module.router)
     problems.install(app)
     return app

@@ -29,7 +29,8 @@ class Arguments(BaseModel):
 def arguments(terms: Any) -> Arguments:
     """The terms in words; nothing is said of what is not stored."""
     told = terms if isinstance(terms, dict) else {}
-    parts = told.get("sum") if isinstance(told.get("sum"), dict) else {}
+    split = told.get("sum")
+    parts = split if isinstance(split, dict) else {}
     return Arguments(speaks_for=list(_for(told, parts)), speaks_against=list(_against(told, parts)))
 
 

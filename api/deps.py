@@ -29,8 +29,9 @@ class Services:
     """What the composition root hands to the API.
 
     `submit` queues a correlation of [start, end) nanoseconds and returns its job id; `release` gives the windows
-    that a job gave up new attempts; `correlator` are the correlator's settings; `take_logs` stores log records as if they
-    had been received; `ingest_stats` and `reasons` tell how the receiver is doing.
+    that a job gave up new attempts; `correlator` are the correlator's settings; `take_logs` stores log records as if
+    they had been received; `requests_per_minute` bounds one client (0: not), `most_streams` all that follow;
+    `ingest_stats` and `reasons` tell how the receiver is doing.
     """
 
     reader: Reader
@@ -38,6 +39,8 @@ class Services:
     release: Callable[[str], int] = lambda _: 0
     correlator: CorrelateSettings = field(default_factory=CorrelateSettings)
     take_logs: TakeLogs | None = None
+    requests_per_minute: int = 0
+    most_streams: int = 50
     ingest_stats: Callable[[], dict[str, Any]] = dict
     reasons: Callable[[], list[Reason]] = list
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -6,6 +6,8 @@ CorrelateError
 ├── PolicyError     a policy file cannot be used; names file, line and key
 ├── JobError        a correlation job cannot be started or does not exist
 ├── NoSuchIncident  there is no incident of that id to decide about
+├── NotifyError     the file of notification targets, or a secret it names, cannot be used
+├── NotDelivered    a target did not take what it was told
 └── Undecidable     an incident's state, or what it holds, does not allow what was asked
 """
 
@@ -49,3 +51,11 @@ class NoSuchIncident(CorrelateError):
 
 class Undecidable(CorrelateError):
     """What was asked for cannot be done to the incident as it is."""
+
+
+class NotifyError(CorrelateError):
+    """The notification file cannot be used; secrets and URLs are not told."""
+
+
+class NotDelivered(CorrelateError):
+    """A target was not reached, or refused."""

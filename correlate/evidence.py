@@ -15,7 +15,7 @@ from typing import Any
 from correlate.rules import RULES
 
 _NS = 10**9
-LOGS = ("logs", "kernel_logs", "k8s_events", "k8s_objects", "evaluations", "changes")
+LOGS = ("logs", "kernel_logs", "k8s_events", "k8s_objects", "evaluations", "changes", "alerts")
 """Frames made of log records."""
 _SPANS = ("spans", "gen_ai_calls")
 _POINTS = ("metric_points", "histogram_points", "metric_levels", "hourly_metrics")

@@ -187,7 +187,7 @@ class Desk:
     def _set_state(self, row: pl.DataFrame, decided: str, told: str, by: Author) -> None:
         incident, before = str(row["IncidentId"][0]), str(row["State"][0])
         held = self.store.frame("incident_held", {"tenant": self.tenant, "ids": [incident]}).collect()
-        seen = max(_end(row), int(held["until"].dt.epoch("ns").max() or 0))  # type: ignore[call-overload]
+        seen = max(_end(row), *held["until"].dt.epoch("ns").to_list(), 0)
         known = pl.lit(held["id"].to_list(), pl.List(pl.String))
         self._save_decision(
             incident,
@@ -208,7 +208,7 @@ class Desk:
         self.store.insert_frame("incident_pins", pins)
 
     def _rebuild(self, rows: pl.DataFrame, by: Author) -> None:
-        window = Window(int(rows["StartedAt"].dt.epoch("ns").min() or 0), _end(rows) + 1)  # type: ignore[call-overload]
+        window = Window(_start(rows), _end(rows) + 1)
         rebuild_incidents(self.store, self.tenant, window, self.settings, time.time_ns(), by)
 
     def _tell(self, incident: str, kind: str, by: Author, *, before: str = "", after: str = "") -> None:
@@ -217,12 +217,12 @@ class Desk:
         save_events(self.store, self.tenant, signed(event, author), time.time_ns())
 
 
-def _start(row: pl.DataFrame) -> int:
-    return int(row["StartedAt"].dt.epoch("ns")[0])
+def _start(rows: pl.DataFrame) -> int:
+    return int(min(rows["StartedAt"].dt.epoch("ns").to_list()))
 
 
-def _end(row: pl.DataFrame) -> int:
-    return int(row["UpdatedAt"].dt.epoch("ns").max() or 0)  # type: ignore[call-overload]
+def _end(rows: pl.DataFrame) -> int:
+    return int(max(rows["UpdatedAt"].dt.epoch("ns").to_list()))
 
 
 def _milli(now: int) -> pl.Expr:

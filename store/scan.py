@@ -29,7 +29,7 @@ TIME_COLUMN = {
 REPLACING = frozenset(
     {
         "signals", "incidents", "incident_signals", "entities", "entity_edges", "correlation_jobs",
-        "incident_decisions", "incident_pins", "incident_feedback", "idempotent_answers",
+        "incident_decisions", "incident_pins", "incident_feedback", "idempotent_answers", "notifications",
     }
 )  # fmt: skip
 _IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z0-9_.]*$")

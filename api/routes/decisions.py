@@ -129,7 +129,9 @@ def split(
     incident_id: Name, wired: Wired, who: Who, request: Request,
     body: investigation.Split, idempotency_key: IdempotencyKey = None,
 ) -> Response:  # fmt: skip
-    """Some signals, or all of some entities, become an incident of their own, which is the answer; both are ranked anew.
+    """Some signals, or all of some entities, become an incident of their own, which is the answer.
+
+    Both are ranked anew.
 
     409 when nothing would be left on a side, or nothing there could be a root cause.
     """
@@ -153,10 +155,7 @@ def judge(
     def act() -> str:
         incident = wired.reader.incident(incident_id)
         asked = body.entity
-        shown = next(
-            (c for c in incident.root_causes if c.entity.type == asked.type and asked.name in {c.entity.name, *c.entity.aliases}),
-            None,
-        )  # fmt: skip
+        shown = next((cause for cause in incident.root_causes if _names(cause, asked)), None)
         right = body.verdict is models.Said.CONFIRMED
         verdict = Verdict(asked.type, asked.name, right)
         if shown is not None:
@@ -167,3 +166,7 @@ def judge(
         return incident_id
 
     return _answer(wired, request, idempotency_key, body, act)
+
+
+def _names(cause: models.RootCause, asked: investigation.EntityName) -> bool:
+    return cause.entity.type == asked.type and asked.name in {cause.entity.name, *cause.entity.aliases}

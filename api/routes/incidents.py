@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api import investigation, models
+from api import report as reporting
 from api.deps import Filter, Wired
 from api.detail import detailed
 from api.errors import NotFound
@@ -17,14 +19,23 @@ from api.topology import Places
 from api.whynot import Surroundings
 
 router = APIRouter(prefix="/api/v1", tags=["incidents"])
-_UNCHANGED = {304: {"description": "Nothing has changed since the answer that If-None-Match names."}}
+_UNCHANGED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "Nothing has changed since the answer that If-None-Match names."}
+}
+
+
+class Form(StrEnum):
+    """What a report is written in."""
+
+    MARKDOWN = "markdown"
+    JSON = "json"
 
 
 @router.get(
     "/incidents",
     summary="List incidents, newest first",
     response_model=models.IncidentPage,
-    responses={**_UNCHANGED},
+    responses=_UNCHANGED,
 )
 def list_incidents(wanted: Filter, wired: Wired, request: Request) -> Response:
     """Incidents that overlap [start, end]; one without an end is still going on."""
@@ -63,6 +74,24 @@ def why_not(
     """Why an entity is not the first cause, from the stored terms of the ranking; nothing is ranked anew."""
     kind, _, name = entity.partition("/")
     return Surroundings(Places(wired.reader)).why_not(incident_id, kind, name)
+
+
+@router.get(
+    "/incidents/{incident_id}/report",
+    summary="A post-mortem's draft",
+    response_model=reporting.Report,
+    responses={200: {"content": {"text/markdown": {"schema": {"type": "string"}}}}},
+)
+def get_report(
+    incident_id: Name,
+    wired: Wired,
+    format: Annotated[Form, Query(description="markdown or json.")] = Form.JSON,  # noqa: A002
+) -> Response:
+    """Summary, causes with what speaks for and against them, impact, timeline with links to evidence, actions."""
+    draft = reporting.report(detailed(wired.reader, incident_id))
+    if format is Form.MARKDOWN:
+        return Response(reporting.markdown(draft), media_type="text/markdown; charset=utf-8")
+    return Response(draft.model_dump_json(), media_type="application/json")
 
 
 @router.get("/feedback", summary="What people said of root causes")

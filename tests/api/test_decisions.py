@@ -33,7 +33,8 @@ def incidents(store: Store) -> dict[str, str]:
     return {name[i]: incident for i, incident in about.items() if name[i] in ("GPU-1", "weaviate-0")}
 
 
-def post(api: httpx.Client, incident: str, verb: str, body: Any = None, status: int = 200, **headers: str) -> Any:
+def post(api: httpx.Client, incident: str, verb: str, body: Any = None, status: int = 200, key: str = "") -> Any:
+    headers = {"Idempotency-Key": key} if key else {}
     answer = api.post(f"/api/v1/incidents/{incident}/{verb}", json=body, headers=headers)
     assert answer.status_code == status, answer.text
     return answer.json()
@@ -82,18 +83,19 @@ def test_a_verdict_is_kept_with_what_was_shown(api: httpx.Client, incidents: dic
 
 
 def test_a_request_sent_again_does_nothing_twice(api: httpx.Client, incidents: dict[str, str]) -> None:
-    gpu, key = incidents["GPU-1"], {"Idempotency-Key": "k-1"}
-    first = post(api, gpu, "comments", {"text": "once"}, **key)
-    assert post(api, gpu, "comments", {"text": "once"}, **key) == first
+    gpu, key = incidents["GPU-1"], "k-1"
+    first = post(api, gpu, "comments", {"text": "once"}, key=key)
+    assert post(api, gpu, "comments", {"text": "once"}, key=key) == first
     assert [entry["kind"] for entry in first["history"]].count("commented") == 1
-    assert post(api, gpu, "comments", {"text": "twice"}, 409, **key)["type"].endswith("idempotency-key-in-use")
-    assert post(api, gpu, "resolve", None, 409, **key)
+    assert post(api, gpu, "comments", {"text": "twice"}, 409, key=key)["type"].endswith("idempotency-key-in-use")
+    assert post(api, gpu, "resolve", None, 409, key=key)
 
 
 @pytest.mark.parametrize(
     ("verb", "body", "status"),
     [
-        ("acknowledge", {"text": "x" * 4001}, 400), ("acknowledge", [], 400), ("reopen", None, 409), ("assign", {}, 400),
+        ("acknowledge", {"text": "x" * 4001}, 400), ("acknowledge", [], 400), ("reopen", None, 409),
+        ("assign", {}, 400),
         ("comments", {"text": ""}, 400), ("comments", {"text": "a\x00"}, 400), ("merge", {"into": "inc-0"}, 404),
         ("split", {}, 400), ("split", {"signal_ids": ["none"]}, 409),
         ("causes", {"entity": {"type": "gpu", "name": "x"}, "verdict": "perhaps"}, 400),
@@ -122,8 +124,8 @@ def test_what_is_around_an_incident(api: httpx.Client, incidents: dict[str, str]
 @pytest.mark.parametrize(
     ("entity", "verdict"),
     [
-        ("gpu/GPU-1", "is_cause"), ("pod/phi-0", "explained_by"), ("pod/weaviate-0", "apart"), ("node/n1.local", "no_signal"),
-        ("rack/r1", "unknown_entity"),
+        ("gpu/GPU-1", "is_cause"), ("pod/phi-0", "explained_by"), ("pod/weaviate-0", "apart"),
+        ("node/n1.local", "no_signal"), ("rack/r1", "unknown_entity"),
     ],
 )  # fmt: skip
 def test_why_something_is_not_the_cause(
