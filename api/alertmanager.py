@@ -16,7 +16,7 @@ from typing import Annotated
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,9 +26,11 @@ from api.times import parse_time
 EVENT = "alertmanager.alert"
 OURS = "causeline_incident"
 """The label that our own alerts have."""
-_MOST, _MOST_LABELS = 10_000, 100
+_MOST, _MOST_LABELS = 10_000, 50
 _NEVER = "0001-01-01T00:00:00Z"
-_ERROR, _WARN, _INFO = 17, 13, 9
+_ERROR, _WARN = SeverityNumber.SEVERITY_NUMBER_ERROR, SeverityNumber.SEVERITY_NUMBER_WARN
+_INFO = SeverityNumber.SEVERITY_NUMBER_INFO
+_LEVELS = dict.fromkeys(("critical", "page", "error"), _ERROR)
 
 Labels = Annotated[dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=_MOST_LABELS)]
 
@@ -98,7 +100,7 @@ def _record(alert: PostedAlert, now: int) -> LogRecord:
     return LogRecord(
         time_unix_nano=now,
         observed_time_unix_nano=now,
-        severity_number=_INFO if over else {"critical": _ERROR, "page": _ERROR, "error": _ERROR}.get(severity, _WARN),
+        severity_number=_INFO if over else _LEVELS.get(severity, _WARN),
         event_name=EVENT,
         body=AnyValue(string_value=_said(alert) or name),
         attributes=[KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in attributes.items()],

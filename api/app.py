@@ -15,12 +15,19 @@ DESCRIPTION = (
     "Ranked incident timelines from OpenTelemetry: what failed first, what it broke, how sure we are, and what "
     "proves it. Errors are RFC 9457 problem documents; query parameters the API does not know are ignored."
 )
+# Ten thousand alerts of ordinary size.
+_LARGEST_BODY = 8 * 1024 * 1024
 
 
 def create_app(services: Services) -> FastAPI:
     """The API over `services`. Opening and closing what they hold is the caller's job."""
     app = FastAPI(
-        title="Causeline", version=version(), description=DESCRIPTION, redoc_url=None, responses=problems.RESPONSES
+        title="Causeline",
+        version=version(),
+        description=DESCRIPTION,
+        redoc_url=None,
+        responses=problems.RESPONSES,
+        max_body_size=_LARGEST_BODY,
     )
     app.state.services = services
     app.state.stream = Stream(services.reader.store, services.reader.tenant, services.most_streams)

@@ -15,10 +15,11 @@ from api.models import Severity, State
 from api.reading import IncidentFilter, Reader
 from api.times import EARLIEST_NS, LATEST_NS, checked_range, parse_time
 from correlate.settings import CorrelateSettings
+from ingest.outcome import Outcome
 from ingest.reason import Reason
 
 # Takes an OTLP logs request (protobuf) into the pipeline; returns once it is stored for good.
-TakeLogs = Callable[[bytes], Awaitable[None]]
+TakeLogs = Callable[[bytes], Awaitable[Outcome]]
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
 MAX_TEXT = 200

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from api.alertmanager import PostedAlert, Webhook, logs_of
 from api.deps import Services, Wired
+from api.errors import BadParameter
 from ingest.errors import Overloaded
 
 router = APIRouter(prefix="/api", tags=["alerts"])
@@ -25,7 +26,9 @@ async def _take(wired: Services, alerts: list[PostedAlert]) -> Taken:
     if body:
         if wired.take_logs is None:
             raise Overloaded("this process takes no telemetry")
-        await wired.take_logs(body)
+        outcome = await wired.take_logs(body)
+        if outcome.rejected:
+            raise BadParameter("alerts", f"{outcome.rejected} alerts were refused: {outcome.message}")
     return Taken(alerts=len(alerts))
 
 

@@ -81,7 +81,7 @@ def _slack_cause(cause: dict[str, Any]) -> str:
 
 def _alerts(row: Row, href: str, now_ns: int) -> list[dict[str, Any]]:
     causes = _causes(row)
-    first = causes[0] if causes else {"entity": {"type": "", "name": ""}, "kind": "", "explanation": ""}
+    first: dict[str, Any] = causes[0] if causes else {"entity": {"type": "", "name": ""}, "kind": "", "explanation": ""}
     over = row["state"] == "resolved"
     ends = (row["ended"] or now_ns) if over else now_ns + HOLDS_S * _NS
     # An alert that ended before Alertmanager hears of it still has to end the one that it knows.

@@ -71,13 +71,13 @@ def post(
     retrying = Retrying(
         retry=retry_if_exception_type(Temporary),
         stop=stop_after_attempt(_ATTEMPTS),
-        wait=wait_exponential_jitter(initial=wait_s, max=_LONGEST_WAIT_S, jitter=wait_s),
+        wait=wait_exponential_jitter(multiplier=wait_s, max=_LONGEST_WAIT_S, jitter=wait_s),
         reraise=True,
     )
-    retrying(_once, url, body, dict(headers), allow_private)
+    retrying(_once, url, body, [(name, value) for name, value in headers.items()], allow_private)
 
 
-def _once(url: str, body: bytes, headers: dict[str, str], allow_private: bool) -> None:
+def _once(url: str, body: bytes, headers: list[tuple[bytes | str, bytes | str]], allow_private: bool) -> None:
     timeout = {"connect": _TIMEOUT_S, "read": _TIMEOUT_S, "write": _TIMEOUT_S, "pool": _TIMEOUT_S}
     with httpcore.ConnectionPool(network_backend=Guarded(allow_private=allow_private)) as pool:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from correlate.frames import FRAMES, load
@@ -12,7 +14,7 @@ from tests.kit.rows import insert, log
 from tests.kit.telemetry import Row, facts, found, frames
 
 
-def alert(at: float = 100.0, **more: object) -> Row:
+def alert(at: Any = 100.0, **more: Any) -> Row:
     known = {
         "name": "QueueFull",
         "status": "firing",

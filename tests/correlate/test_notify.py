@@ -22,7 +22,8 @@ from store import Store
 from tests.kit.rows import insert
 
 CAUSE = {
-    "rank": 1, "score": 0.9, "entity": {"type": "gpu", "name": "GPU-1"}, "kind": "xid.79", "explanation": "<!channel> & gone",
+    "rank": 1, "score": 0.9, "entity": {"type": "gpu", "name": "GPU-1"}, "kind": "xid.79",
+    "explanation": "<!channel> & gone",
 }  # fmt: skip
 ROW = {
     "id": "inc-1", "title": "Xid 79 <b>: gpu GPU-1", "state": "open", "severity": "critical", "score": 0.9,
@@ -40,7 +41,7 @@ class Receiver:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - the base class's name
+            def do_POST(self) -> None:
                 outer.got.append((dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
                 status = outer.answers.pop(0) if outer.answers else 200
                 self.send_response(status)
