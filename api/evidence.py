@@ -38,6 +38,7 @@ class _Place(NamedTuple):
     done: int
 
 
+_REFUSED = "not a cursor that this API handed out for this query"
 _START = _Place(0, 0, 0, "", 0)
 
 
@@ -75,8 +76,8 @@ class Proof:
         self, signals: list[dict[str, Any]], kinds: Sequence[str], limit: int, cursor: str | None, of: str
     ) -> records.EvidencePage:
         place = _Place(*decode_key(cursor, of, (int, int, int, str, int))) if cursor else _START
-        if not 0 <= place.signal <= len(signals) or not 0 <= place.kind <= len(KINDS):
-            raise BadParameter("cursor", "not a cursor that this API handed out for this query")
+        if not 0 <= place.signal <= len(signals) or place.kind < 0 or place.done < 0:
+            raise BadParameter("cursor", _REFUSED)
         items: list[records.EvidenceItem] = []
         sought: list[records.Sought] = []
         following: _Place | None = place
@@ -97,49 +98,54 @@ class Proof:
     def _of_one(self, chosen: Selection, kinds: Sequence[str], limit: int, place: _Place) -> tuple[list[Any], _Place]:
         """Up to `limit` records of one signal from `place` on, and the place behind them."""
         got: list[Any] = []
-        at = place
-        for number in range(place.kind, len(KINDS)):
-            at = at if at.kind == number else _Place(place.signal, number, 0, "", 0)
+        begin, at = place.kind % len(KINDS), place
+        for number in range(begin, len(KINDS)):
+            at = at if number == begin else _Place(place.signal, number, 0, "", 0)
             if KINDS[number] not in kinds:
                 continue
             if len(got) >= limit:
                 return got, at
-            rows, after = getattr(self, f"_{KINDS[number]}")(chosen, limit - len(got), at)
+            rows, after, width = self._of_kind(number, chosen, limit - len(got), at)
             got += rows
             if after is not None:
-                return got, _Place(place.signal, number, *after)
+                return got, _Place(place.signal, number + width * len(KINDS), *after)
         return got, _Place(place.signal + 1, 0, 0, "", 0)
 
-    def _log(self, chosen: Selection, limit: int, at: _Place) -> tuple[list[Any], tuple[int, str, int] | None]:
-        if not chosen.logs:
-            return [], None
-        raw = Raw(self.store, self.tenant)
-        wanted = next((q for q in _log_queries(chosen) if raw.log_rows(q, 1, None)[0]), None)
-        if wanted is None:
-            return [], None
-        place = Place(at.time, int(at.tie), at.done) if at.tie.isdigit() else None
-        rows, after = raw.log_rows(wanted, limit, place)
+    def _of_kind(
+        self, number: int, chosen: Selection, limit: int, at: _Place
+    ) -> tuple[list[Any], tuple[int, str, int] | None, int]:
+        """Records of one kind, where the next page begins, and how widely they were looked for."""
+        reads = ((_log_queries, self._logs), (_span_queries, self._spans), (_series_queries, self._series))
+        queries, read = reads[number]
+        wanted = list(queries(chosen))
+        if at.tie:
+            # A page goes on as the one before it.
+            width = at.kind // len(KINDS)
+            if width >= len(wanted):
+                raise BadParameter("cursor", _REFUSED)
+            return *read(wanted[width], limit, at), width
+        for width, query in enumerate(wanted):
+            rows, after = read(query, limit, None)
+            if rows:
+                return rows, after, width
+        return [], None, 0
+
+    def _logs(self, wanted: Any, limit: int, at: _Place | None) -> tuple[list[Any], tuple[int, str, int] | None]:
+        if at is not None and not at.tie.isdecimal():
+            raise BadParameter("cursor", _REFUSED)
+        place = None if at is None else Place(at.time, int(at.tie), at.done)
+        rows, after = Raw(self.store, self.tenant).log_rows(wanted, limit, place)
         return rows, (after.time, str(after.tie), after.done) if after else None
 
-    def _span(self, chosen: Selection, limit: int, at: _Place) -> tuple[list[Any], tuple[int, str, int] | None]:
-        if not chosen.spans:
-            return [], None
-        raw = Raw(self.store, self.tenant)
-        wanted = next((q for q in _span_queries(chosen) if raw.span_rows(q, 1, None)[0]), None)
-        if wanted is None:
-            return [], None
-        rows, after = raw.span_rows(wanted, limit, Place(at.time, at.tie, at.done) if at.tie else None)
+    def _spans(self, wanted: Any, limit: int, at: _Place | None) -> tuple[list[Any], tuple[int, str, int] | None]:
+        place = None if at is None else Place(at.time, at.tie, at.done)
+        rows, after = Raw(self.store, self.tenant).span_rows(wanted, limit, place)
         return rows, (after.time, str(after.tie), after.done) if after else None
 
-    def _series(self, chosen: Selection, limit: int, at: _Place) -> tuple[list[Any], tuple[int, str, int] | None]:
-        if not chosen.series:
-            return [], None
-        raw = Raw(self.store, self.tenant)
-        for wanted in _series_queries(chosen):
-            rows, after = raw.series_rows(wanted, limit, (at.tie, at.done))
-            if rows or at.tie:
-                return rows, (0, after[0], after[1]) if after else None
-        return [], None
+    def _series(self, wanted: Any, limit: int, at: _Place | None) -> tuple[list[Any], tuple[int, str, int] | None]:
+        behind = ("", 0) if at is None else (at.tie, at.done)
+        rows, after = Raw(self.store, self.tenant).series_rows(wanted, limit, behind)
+        return rows, (0, after[0], after[1]) if after else None
 
     def _selection(self, signal: dict[str, Any]) -> Selection:
         entity = {"tenant": self.tenant, "type": signal["entity_type"], "name": signal["entity_name"]}
@@ -159,6 +165,8 @@ class Proof:
 def _log_queries(chosen: Selection) -> Iterator[LogQuery]:
     """From what is quoted to whatever is about the entity."""
     everywhere = [*chosen.names, *chosen.places]
+    if not chosen.logs:
+        return
     wanted = LogQuery(Range(chosen.start, chosen.end), sources=chosen.logs, names=everywhere, newest=False)
     if chosen.quotes:
         yield replace(wanted, quotes=chosen.quotes)
@@ -170,6 +178,8 @@ def _log_queries(chosen: Selection) -> Iterator[LogQuery]:
 
 
 def _span_queries(chosen: Selection) -> Iterator[SpanQuery]:
+    if not chosen.spans:
+        return
     about = SpanQuery(Range(chosen.start, chosen.end), names=chosen.names, failed=chosen.failed, newest=False)
     if chosen.traces:
         yield replace(about, traces=chosen.traces)
@@ -180,6 +190,8 @@ def _span_queries(chosen: Selection) -> Iterator[SpanQuery]:
 
 
 def _series_queries(chosen: Selection) -> Iterator[SeriesQuery]:
+    if not chosen.series:
+        return
     within = Range(chosen.series_start, chosen.end)
     about = SeriesQuery(within, metrics=chosen.metrics, pattern=chosen.pattern, names=chosen.names)
     yield about

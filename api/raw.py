@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 from api import records
 from api.cursor import decode_key, encode_cursor, scope
-from api.errors import NotFound
+from api.errors import BadParameter, NotFound
 from api.parameters import Range
 from api.times import EARLIEST_NS, LATEST_NS, format_time
 from store import Store
 
 _NS = 10**9
 _MOST_POINTS = 1000
-# A span of the trace may have begun at any moment of the last second that is known.
+_INT64, _MOST_EQUAL = 2**63, 100_000
 _FIGURES = {"avg": "mean", "min": "least", "max": "greatest", "last": "last"}
 
 
@@ -167,6 +167,10 @@ def _common(
     tenant: str, within: Range, names: list[str], keys: list[str], values: list[str], limit: int, place: Place | None
 ) -> dict[str, Any]:
     start, end = max(within.start, EARLIEST_NS), min(within.end, LATEST_NS)
+    if place is not None and not (abs(place.time) < _INT64 and 0 <= place.done <= _MOST_EQUAL):
+        raise BadParameter("cursor", "not a cursor that this API handed out for this query")
+    if place is not None and isinstance(place.tie, int) and not 0 <= place.tie < 2 * _INT64:
+        raise BadParameter("cursor", "not a cursor that this API handed out for this query")
     return {
         "tenant": tenant, "start": start, "end": end, "names": names, "keys": keys, "values": values,
         "from_time": place.time if place else 0, "limit": limit + 1 + (place.done if place else 0),

@@ -110,9 +110,8 @@ class Stream:
 
     def after(self, seen: Position) -> list[dict[str, Any]]:
         """Entries behind a position, oldest first, a page of them."""
-        limit = _PAGE + min(seen.number, _PAGE)
-        rows = self.store.rows("journal_after", {"tenant": self.tenant, "version": seen.version, "limit": limit})
-        return [row for row in rows if (row["version"], row["number"]) > (seen.version, seen.number)][:_PAGE]
+        behind = {"version": seen.version, "number": seen.number}
+        return self.store.rows("journal_after", {"tenant": self.tenant, **behind, "limit": _PAGE})
 
 
 def _entry(row: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ CorrelateError
 ├── NoSuchIncident  there is no incident of that id to decide about
 ├── NotifyError     the file of notification targets, or a secret it names, cannot be used
 ├── NotDelivered    a target did not take what it was told
+│   └── NotDeliveredYet it may take it when it is told again
 └── Undecidable     an incident's state, or what it holds, does not allow what was asked
 """
 
@@ -59,3 +60,7 @@ class NotifyError(CorrelateError):
 
 class NotDelivered(CorrelateError):
     """A target was not reached, or refused."""
+
+
+class NotDeliveredYet(NotDelivered):
+    """A target may be reached, or take it, the next time."""

@@ -14,16 +14,12 @@ from typing import Any
 import httpcore
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from correlate.errors import NotDelivered
+from correlate.errors import NotDelivered, NotDeliveredYet
 
 _TIMEOUT_S = 10.0
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _ATTEMPTS, _FIRST_WAIT_S, _LONGEST_WAIT_S = 3, 1.0, 10.0
 _SUCCESS, _SERVER_FAULT, _TOO_MANY = range(200, 300), 500, 429
-
-
-class Temporary(NotDelivered):
-    """It may arrive when it is sent again."""
 
 
 def public(address: str) -> bool:
@@ -69,7 +65,7 @@ def post(
 ) -> None:
     """POST `body`, again a few times when that may help. Raises NotDelivered, which does not tell the URL."""
     retrying = Retrying(
-        retry=retry_if_exception_type(Temporary),
+        retry=retry_if_exception_type(NotDeliveredYet),
         stop=stop_after_attempt(_ATTEMPTS),
         wait=wait_exponential_jitter(multiplier=wait_s, max=_LONGEST_WAIT_S, jitter=wait_s),
         reraise=True,
@@ -85,8 +81,8 @@ def _once(url: str, body: bytes, headers: list[tuple[bytes | str, bytes | str]],
             with pool.stream("POST", url, headers=headers, content=body, extensions={"timeout": timeout}) as answer:
                 status = answer.status
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
-            raise Temporary(type(error).__name__) from error
+            raise NotDeliveredYet(type(error).__name__) from error
     if status >= _SERVER_FAULT or status == _TOO_MANY:
-        raise Temporary(f"the target answered {status}")
+        raise NotDeliveredYet(f"the target answered {status}")
     if status not in _SUCCESS:
         raise NotDelivered(f"the target answered {status}")

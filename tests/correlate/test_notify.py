@@ -214,3 +214,10 @@ def test_the_file_is_checked_and_tells_no_secret(tmp_path: Path, monkeypatch: py
             read(path)
         assert "notify.yaml" in str(error.value)
         assert "hidden-token" not in str(error.value)
+
+
+def test_the_documented_file_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs/investigate.md").read_text(encoding="utf-8")
+    path = tmp_path / "notify.yaml"
+    path.write_text(page.split("```yaml\n")[1].split("```")[0])
+    assert [found.type.value for found in read(path).targets] == ["webhook", "slack", "alertmanager"]
