@@ -7,22 +7,34 @@ from fastapi import FastAPI
 from api import problems
 from api.deps import Services
 from api.prometheus import routes as prometheus
-from api.routes import correlations, health, incidents
+from api.ratelimit import RateLimit
+from api.routes import alertmanager, correlations, decisions, entities, health, incidents, stream, telemetry
+from api.stream import Stream
 from api.version import version
 
 DESCRIPTION = (
     "Ranked incident timelines from OpenTelemetry: what failed first, what it broke, how sure we are, and what "
     "proves it. Errors are RFC 9457 problem documents; query parameters the API does not know are ignored."
 )
+# Ten thousand alerts of ordinary size.
+_LARGEST_BODY = 8 * 1024 * 1024
 
 
 def create_app(services: Services) -> FastAPI:
     """The API over `services`. Opening and closing what they hold is the caller's job."""
     app = FastAPI(
-        title="Causeline", version=version(), description=DESCRIPTION, redoc_url=None, responses=problems.RESPONSES
+        title="Causeline",
+        version=version(),
+        description=DESCRIPTION,
+        redoc_url=None,
+        responses=problems.RESPONSES,
+        max_body_size=_LARGEST_BODY,
     )
     app.state.services = services
-    for module in (incidents, correlations, health):
+    app.state.stream = Stream(services.reader.store, services.reader.tenant, services.most_streams)
+    if services.requests_per_minute:
+        app.add_middleware(RateLimit, per_minute=services.requests_per_minute)
+    for module in (stream, incidents, decisions, entities, telemetry, alertmanager, correlations, health):
         app.include_router(module.router)
     app.include_router(prometheus.router)
     problems.install(app)

@@ -13,7 +13,10 @@ from typer.core import TyperGroup
 from api.errors import ApiError
 from api.version import version
 
-VERBS = ("up", "demo", "replay", "correlate", "jobs", "incidents", "evaluate", "rules", "policy", "migrate")
+VERBS = (
+    "up", "demo", "replay", "correlate", "jobs", "incidents", "decide", "report", "evaluate", "rules", "policy",
+    "migrate",
+)  # fmt: skip
 
 
 class Verbs(TyperGroup):

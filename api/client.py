@@ -48,6 +48,16 @@ class ApiClient:
         """One incident with its timeline, graph and evidence."""
         return self._call("GET", f"/api/v1/incidents/{incident_id}")
 
+    def decide(self, incident_id: str, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The incident once it was decided about; `verb` is the last part of the API's address."""
+        return self._call("POST", f"/api/v1/incidents/{incident_id}/{verb}", json=body)
+
+    def report(self, incident_id: str) -> str:
+        """A post-mortem's draft in Markdown."""
+        self.incident(incident_id)
+        path = f"{self._base}/api/v1/incidents/{incident_id}/report"
+        return self._http.get(path, params={"format": "markdown"}).raise_for_status().text
+
     def status(self) -> dict[str, Any]:
         """Versions, counts and ingest statistics."""
         return self._call("GET", "/api/v1/status")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -10,14 +10,17 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from api.cursor import decode_cursor
 from api.errors import BadParameter
 from api.models import Severity, State
 from api.reading import IncidentFilter, Reader
 from api.times import EARLIEST_NS, LATEST_NS, checked_range, parse_time
+from correlate.settings import CorrelateSettings
+from ingest.outcome import Outcome
 from ingest.reason import Reason
 from query.promql.settings import PromqlSettings
 
+# Takes an OTLP logs request (protobuf) into the pipeline; returns once it is stored for good.
+TakeLogs = Callable[[bytes], Awaitable[Outcome]]
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
 MAX_TEXT = 200
@@ -28,13 +31,18 @@ class Services:
     """What the composition root hands to the API.
 
     `submit` queues a correlation of [start, end) nanoseconds and returns its job id; `release` gives the windows
-    that a job gave up new attempts; `ingest_stats` and `reasons` tell how the receiver is doing; `promql` says how far
-    one of its queries may go.
+    that a job gave up new attempts; `correlator` are the correlator's settings; `take_logs` stores log records as if
+    they had been received; `requests_per_minute` bounds one client (0: not), `most_streams` all that follow;
+    `ingest_stats` and `reasons` tell how the receiver is doing; `promql` says how far one of its queries may go.
     """
 
     reader: Reader
     submit: Callable[[int, int], str]
     release: Callable[[str], int] = lambda _: 0
+    correlator: CorrelateSettings = field(default_factory=CorrelateSettings)
+    take_logs: TakeLogs | None = None
+    requests_per_minute: int = 0
+    most_streams: int = 50
     ingest_stats: Callable[[], dict[str, Any]] = dict
     reasons: Callable[[], list[Reason]] = list
     promql: PromqlSettings = field(default_factory=PromqlSettings)
@@ -48,6 +56,14 @@ def services(request: Request) -> Services:
 
 
 Wired = Annotated[Services, Depends(services)]
+
+
+def author(request: Request) -> str:
+    """Who asks: the name of the access key, once there is one; else anonymous."""
+    return str(getattr(request.state, "key_name", "")) or "anonymous"
+
+
+Who = Annotated[str, Depends(author)]
 
 
 def incident_filter(
@@ -68,6 +84,10 @@ def incident_filter(
     entity: Annotated[
         str, Query(description="Name or alias of an entity that takes part, in any case.", examples=["gpu-node-2"])
     ] = "",
+    service: Annotated[
+        str, Query(description="A service that takes part, in any case.", examples=["chat-gateway"])
+    ] = "",
+    model: Annotated[str, Query(description="A model that takes part, in any case.", examples=["phi-4"])] = "",
     q: Annotated[str, Query(description="Text in the title, an entity's name or an explanation.")] = "",
 ) -> IncidentFilter:
     """The incident list's query. Raises BadParameter naming the first parameter that is wrong."""
@@ -79,11 +99,13 @@ def incident_filter(
         start=first,
         end=last,
         limit=_limit(limit),
-        after=decode_cursor(cursor) if cursor else None,
+        cursor=cursor or "",
         states=_choices(state, "state", State),
         severities=_choices(severity, "severity", Severity),
         entity=_text(entity, "entity"),
         text=_text(q, "q"),
+        service=_text(service, "service"),
+        model=_text(model, "model"),
     )
 
 

@@ -3,6 +3,8 @@
 ApiError
 ├── BadParameter      a query or body parameter cannot be used; names the parameter
 ├── NotFound          there is no such incident, signal or job
+├── KeyInUse          an idempotency key came with another request, or twice at once
+├── TooMany           a client asks too often, or holds too many streams
 ├── UsageError        a command cannot do what was asked
 │   ├── UnsafeHost    listening beyond loopback without keys
 │   ├── PortInUse     another process listens on the port
@@ -32,6 +34,14 @@ class BadParameter(ApiError):
 
 class NotFound(ApiError):
     """The thing named in the path does not exist."""
+
+
+class KeyInUse(ApiError):
+    """An Idempotency-Key was used for another request, or the same one is being worked on."""
+
+
+class TooMany(ApiError):
+    """A client has to wait before it asks again."""
 
 
 class UsageError(ApiError):

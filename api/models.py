@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.arguments import Argument
+
 
 class State(StrEnum):
     """Where an incident stands."""
@@ -52,6 +54,8 @@ class RootCause(BaseModel):
     )
     signal_ids: list[str] = Field(default_factory=list)
     terms: Any = Field(default=None, description="The numbers behind the score.")
+    speaks_for: list[Argument] = Field(default_factory=list, description="Terms of the score that raise it, in words.")
+    speaks_against: list[Argument] = Field(default_factory=list, description="Those that lower it.")
 
 
 class Incident(BaseModel):
@@ -71,6 +75,7 @@ class Incident(BaseModel):
     )
     blast_radius: list[Entity]
     signal_count: int
+    assignee: str = Field(default="", description="Whose it is; empty when it is nobody's.")
 
 
 class IncidentPage(BaseModel):
@@ -136,13 +141,16 @@ class Evidence(BaseModel):
 
 
 class HistoryEntry(BaseModel):
-    """Something that became of an incident, as a pass found it."""
+    """Something that became of an incident, as a pass found it or somebody decided."""
 
     time: str
     kind: str = Field(
-        description="opened, split, root_changed, severity_changed, resolved, reopened, absorbed, merged or withdrawn",
+        description="opened, split, root_changed, severity_changed, resolved, reopened, absorbed, merged or withdrawn; "
+        "by people also acknowledged, assigned, commented, cause_confirmed and cause_rejected",
         examples=["root_changed"],
     )
+    who: str = Field(default="", description="Who did it; empty for the correlator.")
+    text: str = Field(default="", description="In which words.")
     other: str = Field(description="The incident it was split from, merged into, or that it absorbed.")
     before: str = Field(examples=["pod serving/llm-0 k8s.restart"])
     after: str = Field(examples=["gpu GPU-4c1f2a90-7a55-4a4e-9a0e-0d5f6b1c2d3e xid.79"])
@@ -160,6 +168,61 @@ class SimilarIncident(BaseModel):
     similarity: float = Field(ge=0, le=1, examples=[0.87])
 
 
+class Action(BaseModel):
+    """Something to do, and for which candidate."""
+
+    rank: int
+    entity: Entity
+    kind: str
+    action: str = Field(examples=["reboot the node, drain it on repeat"])
+    score: float
+
+
+class SignalSummary(BaseModel):
+    """A detector's finding in a line."""
+
+    id: str
+    kind: str = Field(examples=["xid.79"])
+    family: str
+    entity: Entity
+    onset: str
+    until: str
+    score: float
+    severity: str
+    explanation: str
+    incident_ids: list[str]
+    href: str
+
+
+class Change(SignalSummary):
+    """A change near an incident."""
+
+    before_s: float = Field(description="Seconds by which it came before the incident began; negative is after.")
+    involved: bool = Field(description="Whether it is one of the incident's own signals.")
+
+
+class Said(StrEnum):
+    """What somebody says of a root cause."""
+
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+
+
+class Feedback(BaseModel):
+    """What somebody said of a root cause, with what was shown to them; `rank` 0 was no candidate."""
+
+    incident_id: str
+    entity: Entity
+    verdict: Said
+    kind: str
+    rank: int
+    score: float
+    terms: Any
+    who: str
+    text: str
+    time: str
+
+
 class IncidentDetail(Incident):
     """One incident with its timeline, graph, evidence, history, and earlier ones that were like it."""
 
@@ -168,6 +231,17 @@ class IncidentDetail(Incident):
     evidence: list[Evidence]
     history: list[HistoryEntry] = Field(default_factory=list)
     similar: list[SimilarIncident] = Field(default_factory=list)
+    at_risk: list[Entity] = Field(
+        default_factory=list, description="What depends on the first cause, within three relations, and shows nothing."
+    )
+    actions: list[Action] = Field(
+        default_factory=list, description="What the catalogue advises, likeliest cause first."
+    )
+    changes: list[Change] = Field(
+        default_factory=list, description="Changes from two hours before it until its end, the nearest first."
+    )
+    feedback: list[Feedback] = Field(default_factory=list, description="What people said of its root causes.")
+    links: dict[str, str] = Field(default_factory=dict, description="Where to look further.")
 
 
 class Signal(BaseModel):

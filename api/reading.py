@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from api import models
-from api.cursor import Key, encode_cursor
+from api.arguments import arguments
+from api.cursor import Key, decode_cursor, encode_cursor, scope
 from api.errors import NotFound
 from api.times import EARLIEST_NS, LATEST_NS, format_time
 from store import Store
@@ -33,11 +34,18 @@ class IncidentFilter:
     start: int = EARLIEST_NS
     end: int = LATEST_NS
     limit: int = 100
-    after: Key | None = None
+    cursor: str = ""
     states: list[str] = field(default_factory=list)
     severities: list[str] = field(default_factory=list)
     entity: str = ""
     text: str = ""
+    service: str = ""
+    model: str = ""
+
+    @property
+    def typed(self) -> list[tuple[str, str]]:
+        """Type and name ('' is any) of entities that must take part."""
+        return [("service", self.service), ("model", self.model)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,8 @@ class Reader:
 
     def incidents(self, wanted: IncidentFilter) -> models.IncidentPage:
         """One page, newest first."""
-        after = wanted.after or Key(0, "")
+        of = scope(self.tenant, "incidents", asdict(replace(wanted, cursor="", limit=0)))
+        after = decode_cursor(wanted.cursor, of) if wanted.cursor else Key(0, "")
         rows = self.store.rows(
             "incident_list",
             {
@@ -60,14 +69,18 @@ class Reader:
                 "severities": wanted.severities,
                 "entity": wanted.entity,
                 "text": wanted.text,
+                "types": [kind for kind, name in wanted.typed if name],
+                "typed": [name for _, name in wanted.typed if name],
                 "before": after.started,
                 "before_id": after.incident_id,
                 "limit": wanted.limit + 1,
             },
         )
         page = rows[: wanted.limit]
-        more = encode_cursor(Key(page[-1]["started"], page[-1]["id"])) if len(rows) > wanted.limit else None
-        return models.IncidentPage(incidents=[models.Incident(**_incident(row)) for row in page], next_cursor=more)
+        more = encode_cursor(Key(page[-1]["started"], page[-1]["id"]), of) if len(rows) > wanted.limit else None
+        whose = self._assignees([row["id"] for row in page])
+        incidents = [models.Incident(**_incident(row), assignee=whose.get(row["id"], "")) for row in page]
+        return models.IncidentPage(incidents=incidents, next_cursor=more)
 
     def incident(self, incident_id: str) -> models.IncidentDetail:
         """One incident with its timeline. Raises NotFound."""
@@ -84,12 +97,30 @@ class Reader:
         )
         return models.IncidentDetail(
             **_incident(row),
+            assignee=self._assignees([incident_id]).get(incident_id, ""),
             timeline=[_timeline_entry(signal) for signal in signals],
             graph=models.Graph.model_validate(_parsed(row["graph"], {})),
             evidence=[_evidence(signal) for signal in signals],
             history=self._history(incident_id),
             similar=self._similar(incident_id, row["started"]),
         )
+
+    def _assignees(self, incident_ids: list[str]) -> dict[str, str]:
+        """Whose these incidents are."""
+        if not incident_ids:
+            return {}
+        rows = self.store.rows("decisions", {"tenant": self.tenant, "ids": incident_ids})
+        return {row["incident_id"]: row["assignee"] for row in rows if row["assignee"]}
+
+    def feedback(self, incident_id: str, limit: int, cursor: str | None) -> tuple[list[models.Feedback], str | None]:
+        """What people said of the causes of an incident, '' of all, latest first. Raises BadParameter for a cursor."""
+        of = scope(self.tenant, "feedback", incident_id)
+        before = decode_cursor(cursor, of) if cursor else Key(0, "")
+        asked = {"id": incident_id, "before": before.started, "before_key": before.incident_id, "limit": limit + 1}
+        rows = self.store.rows("feedback_list", {"tenant": self.tenant, **asked})
+        page = rows[:limit]
+        more = encode_cursor(Key(page[-1]["version"], page[-1]["key"]), of) if len(rows) > limit else None
+        return [_feedback(row) for row in page], more
 
     def merged_into(self, incident_id: str) -> str | None:
         """The incident that one which is no more was merged into; None when it was not."""
@@ -199,8 +230,19 @@ def _correlation(row: dict[str, Any]) -> models.Correlation:
     )
 
 
+def _feedback(row: dict[str, Any]) -> models.Feedback:
+    told = ("incident_id", "verdict", "kind", "rank", "score", "who", "text")
+    return models.Feedback(
+        entity=models.Entity(type=row["entity_type"], name=row["entity_name"]),
+        terms=_parsed(row["terms"], None),
+        time=format_time(row["at"] * _MS),
+        **{name: row[name] for name in told},
+    )
+
+
 def _incident(row: dict[str, Any]) -> dict[str, Any]:
-    causes = sorted(_parsed(row["root_causes"], []), key=lambda cause: cause["rank"])
+    ranked = sorted(_parsed(row["root_causes"], []), key=lambda cause: cause["rank"])
+    causes = [cause | arguments(cause.get("terms")).model_dump() for cause in ranked]
     return {
         "id": row["id"],
         "title": row["title"],

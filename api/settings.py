@@ -43,6 +43,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Connections open at once from one address on each HTTP port; behind a proxy all come from one.",
     )
+    api_requests_per_minute: int = Field(
+        default=6000, ge=0, description="Requests to the API that one address may make in a minute; 0 is no limit."
+    )
+    api_streams: int = Field(
+        default=50, ge=0, description="Clients that may follow incident changes at once; more are turned away."
+    )
     tenant: str = Field(
         default=DEFAULT_TENANT, min_length=1, description="Tenant that telemetry without a key belongs to."
     )

@@ -26,7 +26,8 @@ from api.settings import LOOPBACK, Settings
 from api.telemetry import SelfTelemetry
 from api.tls import grpc_credentials, http_context
 from correlate import jobs
-from correlate.errors import PolicyError
+from correlate.errors import NotifyError, PolicyError
+from correlate.notify.config import read as read_targets
 from correlate.policy.force import keeper
 from correlate.worker import EmbeddedWorker
 from ingest.answers import refusal
@@ -56,6 +57,7 @@ class System:
         """
         refuse_exposure(self.settings.host)
         refuse_bad_policy(self.settings.correlator.policy)
+        refuse_bad_targets(self.settings.correlator.notifications)
         with ExitStack() as undo:
             self._start(undo)
             self._undo = undo.pop_all()
@@ -89,6 +91,10 @@ class System:
             reader=Reader(store, settings.tenant),
             submit=partial(jobs.submit, store, settings.tenant),
             release=partial(jobs.release, store, settings.tenant),
+            correlator=settings.correlator,
+            take_logs=pipeline.take_logs,
+            requests_per_minute=settings.api_requests_per_minute,
+            most_streams=settings.api_streams,
             ingest_stats=pipeline.stats,
             reasons=partial(_reasons, pipeline, receiver, calls),
             promql=settings.promql,
@@ -153,6 +159,15 @@ def refuse_bad_policy(path: Path | None) -> None:
         keeper.current(path)
     except PolicyError as error:
         raise UsageError(f"the policy cannot be used:\n{error}") from error
+
+
+def refuse_bad_targets(path: Path | None) -> None:
+    """Raises UsageError with what is wrong with a notification file."""
+    try:
+        if path is not None:
+            read_targets(path)
+    except NotifyError as error:
+        raise UsageError(f"the notification file cannot be used: {error}") from error
 
 
 def stop_requested() -> threading.Event:

@@ -4,7 +4,12 @@ CorrelateError
 ├── RuleError       a rule raised, or returned something that is not signals
 ├── CatalogError    a catalogue file is missing, unreadable or contradicts itself
 ├── PolicyError     a policy file cannot be used; names file, line and key
-└── JobError        a correlation job cannot be started or does not exist
+├── JobError        a correlation job cannot be started or does not exist
+├── NoSuchIncident  there is no incident of that id to decide about
+├── NotifyError     the file of notification targets, or a secret it names, cannot be used
+├── NotDelivered    a target did not take what it was told
+│   └── NotDeliveredYet it may take it when it is told again
+└── Undecidable     an incident's state, or what it holds, does not allow what was asked
 """
 
 from __future__ import annotations
@@ -39,3 +44,23 @@ class PolicyError(CorrelateError):
 
 class JobError(CorrelateError):
     """A correlation job cannot be started or found."""
+
+
+class NoSuchIncident(CorrelateError):
+    """There is no incident of that id."""
+
+
+class Undecidable(CorrelateError):
+    """What was asked for cannot be done to the incident as it is."""
+
+
+class NotifyError(CorrelateError):
+    """The notification file cannot be used; secrets and URLs are not told."""
+
+
+class NotDelivered(CorrelateError):
+    """A target was not reached, or refused."""
+
+
+class NotDeliveredYet(NotDelivered):
+    """A target may be reached, or take it, the next time."""

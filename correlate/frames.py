@@ -52,6 +52,11 @@ FRAMES: dict[str, dict[str, pl.DataType]] = {
         "time": TIME, "name": S, "score": F, "label": S, "model": S, "response_id": S, "trace_id": S, "service": S,
         "pod": S, "version": S,
     },
+    # Alerts that Alertmanager sent; started is when one says that it began, the entities are what its labels name.
+    "alerts": {
+        "time": TIME, "name": S, "status": S, "severity": S, "started": TIME, "summary": S, "fingerprint": S, "gpu": S,
+        "pod": S, "node": S, "workload": S, "service": S, "model": S,
+    },
     # Calls of models and guardrails; tokens are null where unknown, decision is allow, modify or block where a
     # guardrail spoke, pool is the node pool or the kind of accelerator.
     "gen_ai_calls": {

@@ -13,6 +13,7 @@ import polars as pl
 
 from correlate import catalog
 from correlate.blast import hurt
+from correlate.decided import arranged, named, no_pins
 from correlate.gather import gathered
 from correlate.group import components, with_context
 from correlate.kinds import with_facts
@@ -47,8 +48,12 @@ def assemble(
     now_ns: int,
     tenant: str,
     settings: CorrelateSettings,
+    pins: pl.DataFrame | None = None,
 ) -> Incidents:
-    """Group `signals` (columns of engine.Detection.signals) into ranked incidents as of `now_ns`."""
+    """Group `signals` (columns of engine.Detection.signals) into ranked incidents as of `now_ns`.
+
+    `pins` (columns of decided.PINS) are signals that people put into incidents.
+    """
     if signals.is_empty():
         return Incidents(pl.DataFrame(), pl.DataFrame())
     same = representatives(edges)
@@ -62,10 +67,10 @@ def assemble(
     alike, alike_links = _merge_same(*rolled_up(members, causal, edges, shared_only=True), same)
     parts = separated(taken_apart(alike, alike_links, settings), alike_links, settings).filter(~pl.col("context"))
     members, inside, candidates = _judged(parts, known, causal, edges, same, settings)
-    again = rejoined(parts, candidates, settings.cooldown_s)
+    again = arranged(rejoined(parts, candidates, settings.cooldown_s), no_pins() if pins is None else pins)
     if not again.equals(parts):
         members, inside, candidates = _judged(again, known, causal, edges, same, settings)
-    members = members.join(_names(members, tenant), on="component").sort("component", "onset", "id")
+    members = members.join(named(_names(members, tenant)), on="component").sort("component", "onset", "id")
     top = candidates.filter(pl.col("rank") == 1).select("component", root="key", root_ids="signal_ids")
     members = _with_roles(members, inside, top)
     rows = _rows(members, inside, candidates, entities, same, edges, now_ns, settings)

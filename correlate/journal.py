@@ -6,10 +6,32 @@ say into which it went, and where one has become two, whose signals the new one 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 EVENT = ("IncidentId", "Kind", "Other", "Before", "After")
 _SCHEMA = dict.fromkeys(EVENT, pl.String)
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who does something to incidents, in which words, and to which: `about` has their ids."""
+
+    who: str
+    text: str = ""
+    about: tuple[str, ...] = ()
+
+
+def signed(events: pl.DataFrame, by: Author | None) -> pl.DataFrame:
+    """`events` (columns EVENT) with Who and Text; '' is the correlator."""
+    if by is None:
+        return events.with_columns(Who=pl.lit(""), Text=pl.lit(""))
+    theirs = pl.col("IncidentId").is_in(by.about) | pl.col("Other").is_in(by.about)
+    return events.with_columns(
+        Who=pl.when(theirs).then(pl.lit(by.who)).otherwise(pl.lit("")),
+        Text=pl.when(theirs).then(pl.lit(by.text)).otherwise(pl.lit("")),
+    )
 
 
 def changes(before: pl.DataFrame, after: pl.DataFrame, held_before: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:

@@ -8,13 +8,14 @@ import time
 from correlate.engine import Detection, detect, run
 from correlate.frames import Frames
 from correlate.incident import Incidents, assemble
+from correlate.journal import Author
 from correlate.persist import save_detection, save_incidents, save_pass
 from correlate.settings import CorrelateSettings
 from store import Store, Window
 
 _NS = 1_000_000_000
 # Aliases are read, joined and written, and ids of incidents kept: one at a time in a process.
-_saving = threading.RLock()
+saving = threading.RLock()
 
 
 def windows(start: int, end: int, step_s: int) -> list[Window]:
@@ -40,7 +41,7 @@ def judge(store: Store, tenant: str, window: Window, settings: CorrelateSettings
 
 
 def _kept(store: Store, tenant: str, detection: Detection, began_ns: int) -> int:
-    with _saving:
+    with saving:
         save_detection(store, tenant, detection, version=time.time_ns())
         save_pass(store, tenant, detection, began_ns)
     return detection.signals.height
@@ -65,14 +66,22 @@ def settle(store: Store, tenant: str, steps: list[Window], settings: CorrelateSe
     return rebuild_incidents(store, tenant, judged, settings, now_ns=min(judged.end, time.time_ns()))
 
 
-def rebuild_incidents(store: Store, tenant: str, judged: Window, settings: CorrelateSettings, now_ns: int) -> int:
-    """Assemble the incidents touching `judged` from stored signals and topology; returns how many."""
+def rebuild_incidents(
+    store: Store, tenant: str, judged: Window, settings: CorrelateSettings, now_ns: int, by: Author | None = None
+) -> int:
+    """Assemble the incidents touching `judged` from stored signals and topology; returns how many.
+
+    What becomes of the incidents that `by` names is told of in its author's name.
+    """
     margin = int(settings.horizon_s * _NS)
     horizon = Window(judged.start - margin, judged.end + margin)
+    # An incident that was merged by hand is looked at as a whole, however far apart its parts are.
+    for row in store.rows("pinned_span", {"tenant": tenant, "start": judged.start, "end": judged.end}):
+        horizon = Window(min(horizon.start, row["start"]), max(horizon.end, row["end"] + 1))
     params: dict[str, str | int] = {"tenant": tenant, "start": horizon.start, "end": horizon.end}
-    with _saving:
+    with saving:
         found = _assembled(store, tenant, params, settings, now_ns)
-        return save_incidents(store, tenant, found, judged, horizon, version=time.time_ns())
+        return save_incidents(store, tenant, found, judged, horizon, version=time.time_ns(), by=by)
 
 
 def _assembled(
@@ -85,6 +94,7 @@ def _assembled(
         now_ns,
         tenant,
         settings,
+        store.frame("pins", params | {"id": ""}).collect().select("id", "target"),
     )
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from correlate.decided import with_decisions
 from correlate.engine import Detection
 from correlate.incident import Incidents
-from correlate.journal import changes
+from correlate.journal import Author, changes, signed
 from correlate.signals import TIME
 from store import Store, Window
 
@@ -131,7 +132,9 @@ def _save_edges(store: Store, tenant: str, detection: Detection, version: int) -
     store.insert_frame("entity_edges", _versioned(rows, tenant, version).drop("IsDeleted"))
 
 
-def save_incidents(store: Store, tenant: str, found: Incidents, judged: Window, horizon: Window, version: int) -> int:
+def save_incidents(
+    store: Store, tenant: str, found: Incidents, judged: Window, horizon: Window, version: int, by: Author | None = None
+) -> int:
     """Store the incidents that touch `judged`, keeping the ids of those already known, and withdraw the rest.
 
     Returns how many incidents now stand in `judged`.
@@ -139,13 +142,15 @@ def save_incidents(store: Store, tenant: str, found: Incidents, judged: Window, 
     params = _window(judged, tenant)
     existing = store.frame("correlate_members", _window(horizon, tenant)).collect()
     incidents, members = _touching(found, judged)
-    renamed = _kept_ids(members, existing)
+    pinned = store.frame("pins", _window(horizon, tenant) | {"id": ""}).collect()["target"].unique()
+    renamed = _kept_ids(members, existing, pinned)
     rows = (
         incidents.join(renamed, on="incident_id", how="left")
         .with_columns(incident_id=pl.coalesce("kept", "incident_id"))
         .rename(_INCIDENT_COLUMNS)
         .select(*_INCIDENT_COLUMNS.values())
     )
+    rows = _decided(store, tenant, rows, members, renamed)
     held = (
         members.join(renamed, on="incident_id", how="left")
         .select(IncidentId=pl.coalesce("kept", "incident_id"), SignalId="id", Role="role")
@@ -161,11 +166,24 @@ def save_incidents(store: Store, tenant: str, found: Incidents, judged: Window, 
     store.insert_frame("incidents", _versioned(gone, tenant, version, deleted=True))
     store.insert_frame("incidents", _versioned(rows, tenant, version))
     known = existing.select(IncidentId="incident_id", SignalId="id")
-    _save_events(store, tenant, changes(old_rows, rows, known, held), version)
+    save_events(store, tenant, signed(changes(old_rows, rows, known, held), by), version)
     return rows.height
 
 
-def _save_events(store: Store, tenant: str, events: pl.DataFrame, version: int) -> None:
+def _decided(
+    store: Store, tenant: str, rows: pl.DataFrame, members: pl.DataFrame, renamed: pl.DataFrame
+) -> pl.DataFrame:
+    """`rows` with the states that people set."""
+    decisions = store.frame("decisions", {"tenant": tenant, "ids": rows["IncidentId"].to_list()}).collect()
+    if decisions.is_empty() or rows.is_empty():
+        return rows
+    kept = members.join(renamed, on="incident_id", how="left").with_columns(
+        incident_id=pl.coalesce("kept", "incident_id")
+    )
+    return with_decisions(rows, kept, decisions)
+
+
+def save_events(store: Store, tenant: str, events: pl.DataFrame, version: int) -> None:
     """Append to the incidents' history. `version` is the time of the pass in nanoseconds."""
     at = pl.lit(version // 1_000_000).cast(pl.Datetime("ms", "UTC"))
     store.insert_frame(
@@ -187,10 +205,16 @@ def _touching(found: Incidents, judged: Window) -> tuple[pl.DataFrame, pl.DataFr
     return touching, found.members.join(touching, on="incident_id", how="semi")
 
 
-def _kept_ids(members: pl.DataFrame, existing: pl.DataFrame) -> pl.DataFrame:
-    """(incident_id, kept): the known incident each new one continues, by most signals shared, one to one."""
+def _kept_ids(members: pl.DataFrame, existing: pl.DataFrame, pinned: pl.Series) -> pl.DataFrame:
+    """(incident_id, kept): the known incident each new one continues, by most signals shared, one to one.
+
+    Those that people put together are `pinned`: they keep their ids, and nothing else gets one of these.
+    """
+    stays = members.filter(pl.col("incident_id").is_in(pinned.implode()))["incident_id"].unique()
+    existing = existing.filter(~pl.col("incident_id").is_in(stays.implode()))
     shared = (
-        members.select("incident_id", "id")
+        members.filter(~pl.col("incident_id").is_in(stays.implode()))
+        .select("incident_id", "id")
         .join(existing.rename({"incident_id": "kept"}), on="id")
         .group_by("incident_id", "kept")
         .agg(shared=pl.len(), started_at=pl.min("started_at"))

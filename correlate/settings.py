@@ -29,6 +29,9 @@ class CorrelateSettings(BaseModel):
         description="Spans of a window and its history that rules look at; of more, whole traces are left out, chosen "
         "by their ids. 0 is no limit.",
     )
+    notifications: Path | None = Field(
+        default=None, description="File of webhooks, Slack and Alertmanager targets that are told of incidents."
+    )
     live_every_s: float = Field(default=15.0, ge=1, description="Seconds between live passes.")
     live_window_s: int = Field(
         default=180, ge=60, multiple_of=30, description="Seconds of recent telemetry that a live pass judges."

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from correlate import jobs, late, leases, passes
@@ -26,13 +27,15 @@ log = logging.getLogger(__name__)
 class Context:
     """What tasks of this process work with.
 
-    `lone` says that no other process works on this store; `slots` bound how many windows are judged at a time.
+    `lone` says that no other process works on this store; `slots` bound how many windows are judged at a time; `news`
+    is called after a live pass.
     """
 
     store: Store
     settings: CorrelateSettings
     lone: bool
     slots: threading.BoundedSemaphore
+    news: Callable[[], None] = lambda: None
     owner: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
@@ -46,10 +49,15 @@ _live = threading.Lock()
 _stopping = threading.Event()
 
 
-def attach(store: Store, settings: CorrelateSettings, *, lone: bool = False) -> None:
-    """Give this process's tasks their store and settings; `lone` when no other process works on the store."""
+def attach(
+    store: Store, settings: CorrelateSettings, *, lone: bool = False, news: Callable[[], None] = lambda: None
+) -> None:
+    """Give this process's tasks their store and settings; `lone` when no other process works on the store.
+
+    `news` is called after each live pass, and returns at once.
+    """
     global _context
-    _context = Context(store, settings, lone, threading.BoundedSemaphore(settings.backfill_threads))
+    _context = Context(store, settings, lone, threading.BoundedSemaphore(settings.backfill_threads), news)
     _stopping.clear()
 
 
@@ -173,6 +181,7 @@ def live_pass(tenant: str) -> None:
         return
     try:
         passes.live_pass(context.store, tenant, context.settings, time.time_ns())
+        context.news()
     except (StoreError, *FAULTS) as error:
         # The next pass covers the same minutes again, and what none covers is late to the sweeper.
         log.warning("live pass skipped: %s", error)

@@ -13,6 +13,8 @@ from celery.worker import WorkController
 
 from correlate import jobs
 from correlate.celery_app import LIVE_PASS, SWEEP, app
+from correlate.notify.config import read
+from correlate.notify.outbox import Outbox
 from correlate.settings import CorrelateSettings
 from correlate.tasks import attach, give_way
 from store import Store
@@ -29,11 +31,19 @@ class EmbeddedWorker:
         self._controller: WorkController | None = None
         self._thread: threading.Thread | None = None
         self._beat: Any = None
+        self._outbox: Outbox | None = None
 
     def start(self) -> None:
-        """Start worker and beat; jobs that a former process left unfinished are enqueued again."""
+        """Start worker and beat; jobs that a former process left unfinished are enqueued again.
+
+        Raises NotifyError for a notification file that cannot be used.
+        """
         # The data directory is locked: whoever held a lease is dead. A server has other workers.
-        attach(self._store, self._settings, lone=self._store.home is Home.EMBEDDED)
+        lone = self._store.home is Home.EMBEDDED
+        if self._settings.notifications is not None:
+            self._outbox = Outbox(self._store, self._tenant, read(self._settings.notifications))
+            self._outbox.start()
+        attach(self._store, self._settings, lone=lone, news=self._outbox.wake if self._outbox else lambda: None)
         app.conf.beat_schedule = {
             "live-pass": {
                 "task": LIVE_PASS,
@@ -73,6 +83,9 @@ class EmbeddedWorker:
         A back-fill stops after its present window; whoever starts next does it again.
         """
         give_way()
+        if self._outbox is not None:
+            self._outbox.stop()
+            self._outbox = None
         if self._beat is not None:
             self._beat.stop()
             self._beat = None

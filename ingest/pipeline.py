@@ -110,6 +110,16 @@ class Pipeline:
         except TimeoutError:
             raise Overloaded("the request is still being stored; ask again soon") from None
 
+    async def take_logs(self, body: bytes) -> Outcome:
+        """Store an OTLP logs request (protobuf) that this process made itself. Raises as `submit` does."""
+        hold = self.budget.hold(self.tenant)
+        try:
+            hold.resize(len(body))
+        except Overloaded:
+            hold.release()
+            raise
+        return await self.submit(Signal.LOGS, body, hold)
+
     def _let_in(self, tenant: str) -> None:
         """Raises Overloaded when nothing more of the tenant, or of anyone, can be taken at the moment."""
         self._watch.refuse_when_full()

@@ -26,7 +26,12 @@ TIME_COLUMN = {
     "signals": "Onset",
     "incidents": "StartedAt",
 }
-REPLACING = frozenset({"signals", "incidents", "incident_signals", "entities", "entity_edges", "correlation_jobs"})
+REPLACING = frozenset(
+    {
+        "signals", "incidents", "incident_signals", "entities", "entity_edges", "correlation_jobs",
+        "incident_decisions", "incident_pins", "incident_feedback", "idempotent_answers", "notifications",
+    }
+)  # fmt: skip
 _IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z0-9_.]*$")
 
 

@@ -23,7 +23,9 @@ ROW_LOOPS = {
 # Small results by design: pages of an API answer, and the list of applied migrations.
 ROW_LOOP_EXCEPTIONS = {("store/client.py", "to_pylist"), ("store/migrate.py", "to_pylist")}
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}
-CLOCK_EXCEPTIONS = {f"correlate/{name}.py" for name in ("jobs", "late", "leases", "passes", "tasks")}
+CLOCK_EXCEPTIONS = {
+    f"correlate/{name}.py" for name in ("jobs", "late", "leases", "manual", "notify/outbox", "passes", "tasks")
+}
 SQL_TEXT = re.compile(r"^\s*(SELECT|INSERT INTO|DELETE FROM|ALTER TABLE|CREATE TABLE|DROP TABLE|WITH \w+ AS)\b")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from correlate.rule import Rule
 from correlate.rules import (
+    alertmanager_alerts,
     change_events,
     change_node_software,
     change_rollout,
@@ -127,4 +128,5 @@ RULES: tuple[Rule, ...] = (
     version_skew.RULE,
     seasonal_shift.RULE,
     tail_divergence.RULE,
+    alertmanager_alerts.RULE,
 )

@@ -30,7 +30,7 @@ SELECT
 FROM otel_logs
 WHERE Tenant = {tenant:String}
     AND Timestamp >= fromUnixTimestamp64Nano({start:Int64}) AND Timestamp < fromUnixTimestamp64Nano({end:Int64})
-    AND EventName != 'gen_ai.evaluation.result' AND LogAttributes['event.name'] != 'gen_ai.evaluation.result'
+    AND EventName NOT IN ('gen_ai.evaluation.result', 'alertmanager.alert') AND LogAttributes['event.name'] != 'gen_ai.evaluation.result'
     AND LogAttributes['k8s.event.reason'] = '' AND LogAttributes['k8s.resource.name'] NOT IN ('events', 'pods', 'nodes')
     AND NOT (
         -- The condition of kernel_logs.

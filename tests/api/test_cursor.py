@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.cursor import Key, decode_cursor, encode_cursor
+from api.cursor import Key, decode_cursor, decode_key, encode_cursor, scope
 from api.errors import BadParameter
 
 
@@ -25,8 +25,27 @@ def test_whatever_comes_is_a_key_or_a_bad_parameter(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "inside", [b"{}", b"[1]", b'["a","b"]', b"[1,2]", b'[1e999,"a"]', b'[9223372036854775808,"a"]']
+    "inside",
+    [
+        b"{}",
+        b'["",1]',
+        b'["","a","b"]',
+        b'["",1,2]',
+        b'["",1e999,"a"]',
+        b'["",9223372036854775808,"a"]',
+        b'["x",1,"a"]',
+        b'["",true,"a"]',
+    ],
 )
 def test_a_forged_cursor_is_refused(inside: bytes) -> None:
     with pytest.raises(BadParameter):
         decode_cursor(base64.urlsafe_b64encode(inside).decode())
+
+
+def test_a_cursor_of_another_tenant_or_query_is_refused() -> None:
+    mine = scope("a", "logs", {"service": "x"})
+    cursor = encode_cursor((1, "b"), mine)
+    assert decode_key(cursor, mine, (int, str)) == (1, "b")
+    for other in (scope("b", "logs", {"service": "x"}), scope("a", "logs", {"service": "y"}), scope("a", "spans")):
+        with pytest.raises(BadParameter):
+            decode_key(cursor, other, (int, str))

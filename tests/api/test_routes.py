@@ -68,6 +68,8 @@ def test_filters(http: httpx.Client) -> None:
     assert listed(http, severity="critical") == [gpu]
     assert listed(http, severity=["critical", newest["severity"]]) == [newest, gpu]
     assert listed(http, q="weaviate") == [newest]
+    assert listed(http, service="Gateway") == listed(http, model="phi-4", service="phi") == [gpu]
+    assert listed(http, service="phi-4") == listed(http, model="phi-4", q="weaviate") == []
     assert listed(http, state="open") == []
     assert listed(http, start=newest["started_at"]) == [newest]
     assert listed(http, end=gpu["started_at"]) == [gpu]
@@ -82,10 +84,22 @@ def test_pages_follow_each_other(http: httpx.Client) -> None:
     assert second == {"incidents": [gpu], "next_cursor": None}
 
 
+def test_an_answer_that_is_known_is_not_sent_again(http: httpx.Client) -> None:
+    gpu = listed(http)[1]["id"]
+    for path in ("/api/v1/incidents", f"/api/v1/incidents/{gpu}"):
+        first = http.get(path)
+        again = http.get(path, headers={"If-None-Match": f'"other", {first.headers["etag"]}'})
+        assert (again.status_code, again.content) == (304, b"")
+    http.post(f"/api/v1/incidents/{gpu}/comments", json={"text": "seen"})
+    assert http.get(path, headers={"If-None-Match": first.headers["etag"]}).status_code == 200
+
+
 def test_one_incident_has_timeline_graph_and_evidence(http: httpx.Client) -> None:
     gpu = listed(http)[1]
     detail = http.get(f"/api/v1/incidents/{gpu['id']}").json()
     assert {key: detail[key] for key in gpu} == gpu
+    assert detail["root_causes"][0]["speaks_for"]
+    assert detail["links"]["evidence"].endswith("/evidence")
     times = [entry["time"] for entry in detail["timeline"]]
     assert times == sorted(times)
     assert [entry["role"] for entry in detail["timeline"]] == ["cause", "effect", "effect", "effect", "effect"]
@@ -157,7 +171,9 @@ def test_health_and_status(http: httpx.Client) -> None:
 def test_the_openapi_document_describes_every_parameter(http: httpx.Client) -> None:
     document = http.get("/openapi.json").json()
     described = document["paths"]["/api/v1/incidents"]["get"]["parameters"]
-    assert {p["name"] for p in described} == {"start", "end", "limit", "cursor", "state", "severity", "entity", "q"}
+    assert {p["name"] for p in described} == {
+        "start", "end", "limit", "cursor", "state", "severity", "entity", "service", "model", "q",
+    }  # fmt: skip
     assert all(p["description"] for p in described)
 
 

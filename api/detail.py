@@ -1,0 +1,47 @@
+"""One incident with everything around it, put together from what was stored."""
+
+from __future__ import annotations
+
+from api import models
+from api.reading import Reader
+from api.topology import Places
+from api.whynot import Surroundings
+
+_FEEDBACK_SHOWN = 100
+
+
+def detailed(reader: Reader, incident_id: str) -> models.IncidentDetail:
+    """The incident with what is at risk, what to do, changes nearby, feedback and links. Raises NotFound."""
+    incident = reader.incident(incident_id)
+    row = reader.store.rows("incident_get", {"tenant": reader.tenant, "id": incident_id})[0]
+    around = Surroundings(Places(reader))
+    own = {entry.signal_id for entry in incident.timeline}
+    touched = {(entry.entity.type, entry.entity.name) for entry in incident.timeline}
+    touched |= {(entity.type, entity.name) for entity in incident.blast_radius}
+    path = f"/api/v1/incidents/{incident_id}"
+    return incident.model_copy(
+        update={
+            "at_risk": around.at_risk(row, touched),
+            "actions": _actions(incident.root_causes),
+            "changes": around.changes(row, own),
+            "feedback": reader.feedback(incident_id, _FEEDBACK_SHOWN, None)[0],
+            "links": {
+                "self": path, "evidence": f"{path}/evidence", "report": f"{path}/report?format=markdown",
+                "why_not": f"{path}/why-not?entity=TYPE/NAME",
+                "topology": f"/api/v1/topology?at={incident.started_at}",
+            },
+        }
+    )  # fmt: skip
+
+
+def _actions(causes: list[models.RootCause]) -> list[models.Action]:
+    """What is advised, each advice for an entity once."""
+    found: dict[tuple[str, str, str], models.Action] = {}
+    for cause in causes:
+        if cause.action:
+            entity = models.Entity(type=cause.entity.type, name=cause.entity.name)
+            action = models.Action(
+                rank=cause.rank, entity=entity, kind=cause.kind, action=cause.action, score=cause.score
+            )
+            found.setdefault((entity.type, entity.name, cause.action), action)
+    return list(found.values())

@@ -1,0 +1,1 @@
+"""Telling other systems of incidents: webhooks, Slack, Alertmanager."""

@@ -1,0 +1,12 @@
+-- Entities by type and text in their name or an alias (in any case), in order of type and name behind (after_type, after_name).
+SELECT
+    EntityType AS type, EntityName AS name, Aliases AS aliases,
+    toUnixTimestamp64Nano(FirstSeen) AS first_seen, toUnixTimestamp64Nano(LastSeen) AS last_seen
+FROM entities FINAL
+WHERE Tenant = {tenant:String}
+    AND ({type:String} = '' OR EntityType = {type:String})
+    AND ({text:String} = '' OR positionCaseInsensitiveUTF8(EntityName, {text:String}) > 0
+        OR arrayExists(a -> positionCaseInsensitiveUTF8(a, {text:String}) > 0, Aliases))
+    AND ({after_type:String} = '' OR (EntityType, EntityName) > ({after_type:String}, {after_name:String}))
+ORDER BY type, name
+LIMIT {limit:UInt32}

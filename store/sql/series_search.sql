@@ -1,0 +1,81 @@
+-- Metric series with points in [start, end], by name and hash, from the ({from_metric}, {from_series}) key on. Empty filters
+-- mean "any"; {names} are names of one entity, compared with the values of all labels and resource attributes.
+SELECT
+    MetricName AS metric, SeriesHash AS series, any(unit) AS unit, any(service) AS service, any(kind) AS kind,
+    toJSONString(any(labels)) AS labels, toJSONString(any(resource)) AS resource
+FROM
+(
+    SELECT MetricName, SeriesHash, any(MetricUnit) AS unit, any(ServiceName) AS service, 'gauge' AS kind,
+        any(Attributes) AS labels, any(ResourceAttributes) AS resource
+    FROM otel_metrics_gauge
+    WHERE Tenant = {tenant:String}
+        AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix <= fromUnixTimestamp64Nano({end:Int64})
+        AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
+        AND ({pattern:String} = '' OR match(MetricName, {pattern:String}))
+        AND (empty({names:Array(String)})
+            OR has({names:Array(String)}, ServiceName)
+            OR hasAny(mapValues(Attributes), {names:Array(String)})
+            OR hasAny(mapValues(ResourceAttributes), {names:Array(String)}))
+        AND arrayAll((k, v) -> Attributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
+    GROUP BY MetricName, SeriesHash
+    UNION ALL
+    SELECT MetricName, SeriesHash, any(MetricUnit) AS unit, any(ServiceName) AS service, 'sum' AS kind,
+        any(Attributes) AS labels, any(ResourceAttributes) AS resource
+    FROM otel_metrics_sum
+    WHERE Tenant = {tenant:String}
+        AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix <= fromUnixTimestamp64Nano({end:Int64})
+        AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
+        AND ({pattern:String} = '' OR match(MetricName, {pattern:String}))
+        AND (empty({names:Array(String)})
+            OR has({names:Array(String)}, ServiceName)
+            OR hasAny(mapValues(Attributes), {names:Array(String)})
+            OR hasAny(mapValues(ResourceAttributes), {names:Array(String)}))
+        AND arrayAll((k, v) -> Attributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
+    GROUP BY MetricName, SeriesHash
+    UNION ALL
+    SELECT MetricName, SeriesHash, any(MetricUnit) AS unit, any(ServiceName) AS service, 'histogram' AS kind,
+        any(Attributes) AS labels, any(ResourceAttributes) AS resource
+    FROM otel_metrics_histogram
+    WHERE Tenant = {tenant:String}
+        AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix <= fromUnixTimestamp64Nano({end:Int64})
+        AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
+        AND ({pattern:String} = '' OR match(MetricName, {pattern:String}))
+        AND (empty({names:Array(String)})
+            OR has({names:Array(String)}, ServiceName)
+            OR hasAny(mapValues(Attributes), {names:Array(String)})
+            OR hasAny(mapValues(ResourceAttributes), {names:Array(String)}))
+        AND arrayAll((k, v) -> Attributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
+    GROUP BY MetricName, SeriesHash
+    UNION ALL
+    SELECT MetricName, SeriesHash, any(MetricUnit) AS unit, any(ServiceName) AS service, 'exponential_histogram' AS kind,
+        any(Attributes) AS labels, any(ResourceAttributes) AS resource
+    FROM otel_metrics_exponential_histogram
+    WHERE Tenant = {tenant:String}
+        AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix <= fromUnixTimestamp64Nano({end:Int64})
+        AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
+        AND ({pattern:String} = '' OR match(MetricName, {pattern:String}))
+        AND (empty({names:Array(String)})
+            OR has({names:Array(String)}, ServiceName)
+            OR hasAny(mapValues(Attributes), {names:Array(String)})
+            OR hasAny(mapValues(ResourceAttributes), {names:Array(String)}))
+        AND arrayAll((k, v) -> Attributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
+    GROUP BY MetricName, SeriesHash
+    UNION ALL
+    SELECT MetricName, SeriesHash, any(MetricUnit) AS unit, any(ServiceName) AS service, 'summary' AS kind,
+        any(Attributes) AS labels, any(ResourceAttributes) AS resource
+    FROM otel_metrics_summary
+    WHERE Tenant = {tenant:String}
+        AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix <= fromUnixTimestamp64Nano({end:Int64})
+        AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
+        AND ({pattern:String} = '' OR match(MetricName, {pattern:String}))
+        AND (empty({names:Array(String)})
+            OR has({names:Array(String)}, ServiceName)
+            OR hasAny(mapValues(Attributes), {names:Array(String)})
+            OR hasAny(mapValues(ResourceAttributes), {names:Array(String)}))
+        AND arrayAll((k, v) -> Attributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
+    GROUP BY MetricName, SeriesHash
+)
+WHERE {from_metric:String} = '' OR (MetricName, SeriesHash) > ({from_metric:String}, {from_series:UInt64})
+GROUP BY metric, series
+ORDER BY metric, series
+LIMIT {limit:UInt32}
