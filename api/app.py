@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from api import problems
 from api.deps import Services
+from api.jaeger import routes as jaeger
 from api.routes import correlations, health, incidents
 from api.version import version
 
@@ -23,5 +24,6 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     for module in (incidents, correlations, health):
         app.include_router(module.router)
+    app.include_router(jaeger.router)
     problems.install(app)
     return app
