@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from api import problems
 from api.deps import Services
 from api.jaeger import routes as jaeger
+from api.loki import routes as loki
 from api.routes import correlations, health, incidents
 from api.version import version
 
@@ -24,6 +25,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     for module in (incidents, correlations, health):
         app.include_router(module.router)
-    app.include_router(jaeger.router)
+    for foreign in (jaeger, loki):
+        app.include_router(foreign.router)
     problems.install(app)
     return app

@@ -48,6 +48,12 @@ def frame(store: Store, text: str, params: Mapping[str, Any], bounds: Bounds = B
         return to_frame(store.arrow_text(text, params, bounds.settings(), what="query"))
 
 
+def page(store: Store, text: str, params: Mapping[str, Any], bounds: Bounds = BOUNDS) -> list[dict[str, Any]]:
+    """A page of an answer to text that the store composed. Raises QueryLimitExceeded, QueryTimeout or StoreError."""
+    with refusals(bounds):
+        return store.page(text, params, bounds.settings())
+
+
 @contextmanager
 def refusals(bounds: Bounds) -> Iterator[None]:
     """Word the engine's refusals for the asker."""

@@ -163,6 +163,11 @@ class Store:
         found: list[dict[str, Any]] = self.arrow(name, params, settings).to_pylist()
         return found
 
+    def page(self, text: str, params: Params | None = None, settings: Params | None = None) -> list[dict[str, Any]]:
+        """Result of text composed in this package as dicts; for pages of API results, not for telemetry."""
+        found: list[dict[str, Any]] = self.arrow_text(text, params, settings).to_pylist()
+        return found
+
     def arrow_text(
         self, text: str, params: Params | None = None, settings: Params | None = None, *, what: str = "query"
     ) -> pa.Table:
