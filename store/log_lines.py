@@ -253,9 +253,28 @@ class LogLines:
         every = ", ".join(self.labels_of(which) for which in ("stream", "meta", "parsed"))
         return Sql(f"mapSort(mapConcat({every}))")
 
-    def select(self, columns: str, rest: str = "") -> str:
+    def _select(self, columns: str, rest: str = "") -> str:
         """The statement that gives these columns of the lines that are left."""
         return f"SELECT {columns} FROM ({self._from}){self._filter()}{rest}"
+
+    def label_names(self) -> str:
+        """The statement for the names of streams' labels: name."""
+        return self._select("arrayJoin(mapKeys(stream)) AS name", " GROUP BY name")
+
+    def label_values(self, name: str, limit: int) -> str:
+        """The statement for the values of a stream's label: value."""
+        value = self.stream_label(name)
+        return self._select(f"toString({value}) AS value", f" GROUP BY value LIMIT {self.param(limit, 'UInt32')}")
+
+    def streams(self, limit: int) -> str:
+        """The statement for the label sets of streams: pairs."""
+        pairs = "arraySort(CAST(stream, 'Array(Tuple(String, String))')) AS pairs"
+        return self._select(pairs, f" GROUP BY pairs ORDER BY pairs LIMIT {self.param(limit, 'UInt32')}")
+
+    def sizes(self) -> str:
+        """The statement for how much there is: streams, chunks (a stream's lines of a day), entries, bytes."""
+        chunks = "uniq(stream) AS streams, uniq(stream, toDate(at)) AS chunks"
+        return self._select(f"{chunks}, count() AS entries, sum(length(line)) AS bytes")
 
     def lines(self, limit: int, *, newest_first: bool) -> str:
         """The statement for the lines themselves: ns, line, and three maps of labels as pairs."""
@@ -265,7 +284,7 @@ class LogLines:
         )
         order = "DESC" if newest_first else "ASC"
         # The sort key begins with five minutes, so that the engine can stop early.
-        return self.select(
+        return self._select(
             f"toUnixTimestamp64Nano(at) AS ns, line, {maps}",
             f" ORDER BY toStartOfFiveMinutes(at) {order}, at {order} LIMIT {self.param(limit, 'UInt32')}",
         )
@@ -283,7 +302,7 @@ class LogLines:
         amount = "count()" if measure == "count" else "sum(length(line))"
         first = f"greatest(0, if({since} <= 0, 0, intDiv({since} - 1, {step}) + 1))"
         final = f"least({last}, if({since} + {range_} <= 0, 0, intDiv({since} + {range_} - 1, {step}) + 1) - 1)"
-        inner = self.select(
+        inner = self._select(
             f"{key} AS key, {first} AS first, {final} AS final, {amount} AS amount", " GROUP BY key, first, final"
         )
         return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -26,8 +26,7 @@ def labels(store: Store, tenant: str, query: s.LogQuery | None, window: Window) 
     """Names of the labels that streams have, sorted."""
     names: set[str] = set()
     for lines in _of(query, tenant, window):
-        text = lines.select("arrayJoin(mapKeys(stream)) AS name", " GROUP BY name")
-        names |= {str(row["name"]) for row in bounds.page(store, text, lines.params)}
+        names |= {str(row["name"]) for row in bounds.page(store, lines.label_names(), lines.params)}
     return sorted(names)
 
 
@@ -37,8 +36,7 @@ def label_values(store: Store, tenant: str, name: str, query: s.LogQuery | None,
         return []
     values: set[str] = set()
     for lines in _of(query, tenant, window):
-        column = lines.stream_label(name)
-        text = lines.select(f"toString({column}) AS value", f" GROUP BY value LIMIT {MAX_VALUES}")
+        text = lines.label_values(name, MAX_VALUES)
         values |= {str(row["value"]) for row in bounds.page(store, text, lines.params)}
     return sorted(values - {""})
 
@@ -48,27 +46,32 @@ def streams(store: Store, tenant: str, queries: Iterable[s.LogQuery], window: Wi
     found: dict[tuple[tuple[str, str], ...], None] = {}
     for query in queries:
         for lines in prepared(query, tenant, window):
-            pairs = "arraySort(CAST(stream, 'Array(Tuple(String, String))')) AS pairs"
-            text = lines.select(pairs, f" GROUP BY pairs ORDER BY pairs LIMIT {MAX_STREAMS}")
+            text = lines.streams(MAX_STREAMS)
             for row in bounds.page(store, text, lines.params):
                 found[tuple((pair["1"], pair["2"]) for pair in row["pairs"])] = None
     return [dict(pairs) for pairs in list(found)[:MAX_STREAMS]]
 
 
 def stats(store: Store, tenant: str, query: s.LogQuery, window: Window) -> dict[str, int]:
-    """How many streams and lines (`entries`) a selector matches, and their bytes. A stream's lines of a day are a chunk."""
+    """How many streams and lines (`entries`) a selector matches, and their bytes; a stream's day is a chunk."""
     total = {"streams": 0, "chunks": 0, "entries": 0, "bytes": 0}
     for lines in prepared(query, tenant, window):
-        text = lines.select(
-            "uniq(stream) AS streams, uniq(stream, toDate(at)) AS chunks, count() AS entries, sum(length(line)) AS bytes"
-        )
-        (row,) = bounds.page(store, text, lines.params)
+        (row,) = bounds.page(store, lines.sizes(), lines.params)
         total = {name: count + int(row[name]) for name, count in total.items()}
     return total
 
 
 def _of(query: s.LogQuery | None, tenant: str, window: Window) -> list[LogLines]:
     return prepared(query or _EVERYTHING, tenant, window)
+
+
+_KINDS: dict[str, Callable[[str], bool]] = {
+    "int": lambda text: re.fullmatch(r"[+-]?\d+", text, re.ASCII) is not None,
+    "float": lambda text: _NUMBER.fullmatch(text) is not None,
+    "boolean": lambda text: text in ("true", "false"),
+    "duration": lambda text: _DURATION.fullmatch(text) is not None,
+    "bytes": lambda text: _BYTES.fullmatch(text) is not None,
+}
 
 
 @dataclass(slots=True)
@@ -81,14 +84,7 @@ class Field:
     @property
     def kind(self) -> str:
         """What all its values can be read as: int, float, boolean, duration, bytes or string."""
-        tests = {
-            "int": lambda text: _NUMBER.fullmatch(text) and text.lstrip("+-").isdigit(),
-            "float": _NUMBER.fullmatch,
-            "boolean": lambda text: text in ("true", "false"),
-            "duration": _DURATION.fullmatch,
-            "bytes": _BYTES.fullmatch,
-        }
-        return next((kind for kind, test in tests.items() if all(map(test, self.values))), "string")
+        return next((kind for kind, test in _KINDS.items() if all(test(value) for value in self.values)), "string")
 
 
 def detected_fields(store: Store, tenant: str, query: s.LogQuery, window: Window, lines: int) -> dict[str, Field]:

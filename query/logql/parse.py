@@ -9,7 +9,7 @@ from typing import Any
 
 import re2
 from lark import Lark, Token, Transformer, v_args
-from lark.exceptions import UnexpectedInput, VisitError
+from lark.exceptions import UnexpectedInput, UnexpectedToken, VisitError
 
 from query.errors import BadQuery
 from query.logql import syntax as s
@@ -68,9 +68,8 @@ def _grammar() -> Lark:
 
 
 def _explained(text: str, error: UnexpectedInput) -> str:
-    at = int(error.pos_in_stream)
-    if isinstance(getattr(error, "token", None), Token) and error.token.type == "$END":  # type: ignore[attr-defined]
-        return "parse error: the query ends too early"
+    ends = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+    at = len(text) if ends else error.pos_in_stream
     before = re.search(r"([A-Za-z_]\w*)\W*$", text[:at])
     here = re.match(r"[A-Za-z_]\w*", text[at:])
     if re.search(r"[|!]>", text[max(at - 1, 0) : at + 2]):
@@ -78,6 +77,8 @@ def _explained(text: str, error: UnexpectedInput) -> str:
     for found in (here and here[0], before and before[1]):
         if found and _UNSUPPORTED.fullmatch(found):
             return f"{found} is not supported"
+    if ends:
+        return "parse error: the query ends too early"
     return f"parse error at line {error.line}, col {error.column}: unexpected {text[at : at + 20]!r}"
 
 
