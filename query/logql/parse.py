@@ -69,7 +69,7 @@ def _grammar() -> Lark:
 
 def _explained(text: str, error: UnexpectedInput) -> str:
     ends = isinstance(error, UnexpectedToken) and error.token.type == "$END"
-    at = len(text) if ends else error.pos_in_stream
+    at = len(text) if ends or error.pos_in_stream is None else error.pos_in_stream
     before = re.search(r"([A-Za-z_]\w*)\W*$", text[:at])
     here = re.match(r"[A-Za-z_]\w*", text[at:])
     if re.search(r"[|!]>", text[max(at - 1, 0) : at + 2]):
