@@ -6,6 +6,8 @@ from fastapi import FastAPI
 
 from api import problems
 from api.deps import Services
+from api.jaeger import routes as jaeger
+from api.loki import routes as loki
 from api.prometheus import routes as prometheus
 from api.ratelimit import RateLimit
 from api.routes import alertmanager, correlations, decisions, entities, health, incidents, stream, telemetry
@@ -36,6 +38,7 @@ def create_app(services: Services) -> FastAPI:
         app.add_middleware(RateLimit, per_minute=services.requests_per_minute)
     for module in (stream, incidents, decisions, entities, telemetry, alertmanager, correlations, health):
         app.include_router(module.router)
-    app.include_router(prometheus.router)
+    for foreign in (prometheus, jaeger, loki):
+        app.include_router(foreign.router)
     problems.install(app)
     return app

@@ -158,9 +158,14 @@ class Store:
         """Result of the named query as a lazy polars frame; times are Datetime(ns, UTC)."""
         return to_frame(self.arrow(name, params)).lazy()
 
-    def rows(self, name: str, params: Params | None = None) -> list[dict[str, Any]]:
+    def rows(self, name: str, params: Params | None = None, settings: Params | None = None) -> list[dict[str, Any]]:
         """Result of the named query as dicts; for pages of API results, not for telemetry."""
-        found: list[dict[str, Any]] = self.arrow(name, params).to_pylist()
+        found: list[dict[str, Any]] = self.arrow(name, params, settings).to_pylist()
+        return found
+
+    def page(self, text: str, params: Params | None = None, settings: Params | None = None) -> list[dict[str, Any]]:
+        """Result of text composed in this package as dicts; for pages of API results, not for telemetry."""
+        found: list[dict[str, Any]] = self.arrow_text(text, params, settings).to_pylist()
         return found
 
     def arrow_text(

@@ -2,6 +2,7 @@
 
 StoreError
 ├── StoreUnavailable      the engine does not answer; the caller may retry
+│   └── QueryTooSlow      a query ran longer than it may
 ├── StoreOverloaded       too many parts, out of memory, disk full; retry after a pause
 │   ├── TooManyParts      parts of a partition, or partitions of one insert: smaller inserts may work
 │   └── MemoryExceeded    one statement needs more memory than it may use: smaller inserts may work
@@ -9,6 +10,7 @@ StoreError
 ├── DataRejected          what was sent cannot be parsed, or a view's check refused it; retrying cannot help
 ├── ItemsRefused          a view found items that must not be stored; the tables for nested values tell which
 ├── QueryFailed           a query was refused or broke
+│   └── QueryTooLarge     a query would read or return more rows or bytes than it may
 ├── UnknownQuery          no .sql file has that name
 ├── MigrationError        a migration failed, or an applied one was edited
 └── SchemaDrift           the live tables differ from the migrations
@@ -23,6 +25,10 @@ class StoreError(Exception):
 
 class StoreUnavailable(StoreError):
     """The engine does not answer; the same call may work later."""
+
+
+class QueryTooSlow(StoreUnavailable):
+    """The engine stopped a query at the end of its time; with less to do, or later, it may end in time."""
 
 
 class StoreOverloaded(StoreUnavailable):
@@ -53,6 +59,10 @@ class QueryFailed(StoreError):
     """The engine refused or broke off a query."""
 
 
+class QueryTooLarge(QueryFailed):
+    """A query reaches its own limit of rows or bytes, read or returned."""
+
+
 class UnknownQuery(StoreError):
     """No named query of that name ships with this version."""
 
@@ -69,8 +79,11 @@ class SchemaDrift(StoreError):
 TOO_MANY_PARTS = 252
 # Ours: what throwIf says in the landing views. The engine's own codes end near 1,100.
 ITEMS_REFUSED = 31_001
+# TIMEOUT_EXCEEDED and TOO_SLOW; TOO_MANY_ROWS, TOO_MANY_BYTES and TOO_MANY_ROWS_OR_BYTES.
+TOO_SLOW_CODES = frozenset({159, 160})
+TOO_LARGE_CODES = frozenset({158, 307, 396})
 OVERLOADED_CODES = frozenset({202, 241, 243, 999})
-UNAVAILABLE_CODES = frozenset({159, 209, 210, 279})
+UNAVAILABLE_CODES = frozenset({209, 210, 279})
 REJECTED_CODES = frozenset(
     {6, 25, 26, 27, 32, 33, 36, 38, 41, 53, 69, 70, 72, 117, 130, 131, 395, 407, 434, 436, 437, 444, 547}
 )
@@ -90,6 +103,10 @@ def from_engine(code: int | None, what: str, text: str = "") -> StoreError:
         return MemoryExceeded(message)
     if code == ITEMS_REFUSED:
         return ItemsRefused(message)
+    if code in TOO_SLOW_CODES:
+        return QueryTooSlow(message)
+    if code in TOO_LARGE_CODES:
+        return QueryTooLarge(message)
     if code in OVERLOADED_CODES:
         return StoreOverloaded(message)
     if code in UNAVAILABLE_CODES:

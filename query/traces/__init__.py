@@ -1,0 +1,1 @@
+"""Traces as trace viewers ask for them: services, operations, search, one trace, and who calls whom."""
