@@ -33,7 +33,7 @@ _LATE_SLACK_S = 60.0
 # Log-weight of "something that left no evidence did it".
 _UNKNOWN_LOGIT = -2.3
 
-# What goes on while a candidate shows nothing (any more) is hardly its doing; this share of its evidence is kept at least.
+# What goes on while a candidate shows nothing is hardly its doing; this share of its evidence is kept at least.
 _ALONE_FLOOR = 0.5
 
 PARTS = ("evidence", "explained", "unexplained", "lateness", "absence")
@@ -203,10 +203,10 @@ def _late(candidates: pl.DataFrame, keyed: pl.DataFrame, links: pl.DataFrame) ->
 
 
 def _during(candidates: pl.DataFrame, keyed: pl.DataFrame) -> pl.DataFrame:
-    """(component, key, during): the share (0..1) of the other entities' symptoms in time that a candidate was there for.
+    """(component, key, during): the share (0..1) of others' symptoms in time that a candidate was there for.
 
-    Of measurements only: a change of state is made once, and what follows from it goes on without it. A symptom counts
-    by its score, and as much as of its time lies between the first and the last sign of the candidate.
+    Of measurements only: a change of state is made once, and what follows from it goes on without it. A symptom
+    counts by its score, and by the part of its time that lies between the candidate's first and last sign.
     """
     core = keyed.filter(~pl.col("context")).select("component", "key", "score", "onset", "until", "state_change")
     active = core.group_by("component", "key").agg(

@@ -1,13 +1,13 @@
 """Gauges that climb without pause, or vary more than they used to, within hours.
 
 Signal: drift.trend or drift.spread on the most specific entity of the series.
-Condition: once an hour, over the last four hours of every gauge, a value each two minutes. Trend: in the last two hours
-the value follows a straight line (correlation of 0.97 or more) and moves by 25 % of its level before or more, at
-least four times what it moved by in the two hours before; traffic is left out, its rhythm is the day's. Spread: steps
-between values are in the median four times those before, and 5 % of the level or more, in the last hour, while the level
-itself stayed within 30 %. Of an entity's series the strongest is told. Where many do, only as many as chance would not
-explain: the limits keep one in a hundred thousand series of noise, and a pass in which one in a hundred of a kind of
-metric does the same is about something all have in common, which is told once, by its strongest.
+Condition: once an hour, over the last four hours of every gauge, a value each two minutes. Trend: in the last two
+hours the value follows a straight line (correlation of 0.97 or more) and moves by 25 % of its level before or more, at
+least four times what it moved by in the two hours before; traffic is left out, its rhythm is the day's. Spread: in the
+last hour steps between values are in the median four times those before, and 5 % of the level or more, while the
+level itself stayed within 30 %. Of an entity's series the strongest is told. A hundred thousand series hold some that
+do this by chance: the limits let none of thousands of series of noise through but for a random walk now and then, and
+what one in a hundred of at least a hundred entities does alike, they have in common: it is told once, by the strongest.
 Why it matters: a leak, a filling disk or a queue that never empties is too slow for a shift against the last hour and
 done before a comparison of days sees it; what swings is losing control before it fails.
 They are context: they open no incident and stand beside one of the same entity.

