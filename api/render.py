@@ -138,6 +138,8 @@ def _why(terms: Json, names: _Names) -> str:
         parts.append(f"would explain {terms['coverage']:.0%} of the rest")
     if terms.get("late_s"):
         parts.append(f"began {terms['late_s']:.0f} s late")
+    if terms.get("during") not in (None, 1, 1.0):
+        parts.append(f"there for {terms['during']:.0%} of it")
     if terms.get("explained_by"):
         parts.append(f"explained by {names.short(terms['explained_by'].replace(':', ' ', 1))}")
     return "; ".join(parts)

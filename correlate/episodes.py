@@ -29,6 +29,8 @@ _ODD, _SAME_EPISODE = 3.0, 4
 _WHOLE_SURPRISE, _LEAST_SURPRISE = 2.5, 0.5
 # Buckets of calm that are taken for granted, so that a young entity's first oddities are news.
 _TAKEN_AS_CALM = 10.0
+# With so many calm buckets before them, three of four are odd from this many on.
+_CALM_FROM = 30
 
 KEYS = ("kind", "entity_type", "entity")
 
@@ -122,26 +124,31 @@ def above_calm(
     """Like `calibrate` for statistics whose own past may be mostly faulty.
 
     stat becomes max(0, (stat - c) / sqrt(floor^2 + c^2)) with c the past's lower quartile: what is odd
-    in three buckets of four is ordinary, what was odd for half of the time is still news. Rows that
-    are `harmless` meet the past's median instead. Without four earlier buckets c is 0.
+    in three buckets of four is ordinary, what was odd for half of the time is still news. A young entity's past may
+    be faulty as a whole, so c is 0 until there is enough of it. Rows that are `harmless` meet the past's median
+    instead, after four buckets. What has turned odd often before counts for less, down to half.
     """
 
     if not _calibrates.get():
         return evidence.sort(*by, "bucket").with_columns((pl.col("stat") / floor).clip(lower_bound=0.0).alias("stat"))
 
-    def past(quantile: float) -> pl.Expr:
+    def past(quantile: float, least: int) -> pl.Expr:
         earlier = pl.col("stat").shift(1)
         return (
-            earlier.rolling_quantile(quantile, "linear", window_size=reference, min_samples=4).over(by).fill_null(0.0)
+            earlier.rolling_quantile(quantile, "linear", window_size=reference, min_samples=least)
+            .over(by)
+            .fill_null(0.0)
         )
 
-    centre = past(0.25) if harmless is None else pl.when(harmless).then(past(0.5)).otherwise(past(0.25))
+    faulty = past(0.25, _CALM_FROM)
+    centre = faulty if harmless is None else pl.when(harmless).then(past(0.5, 4)).otherwise(faulty)
     calibrated = ((pl.col("stat") - centre) / (centre.pow(2) + floor**2).sqrt()).clip(lower_bound=0.0)
     ordered = evidence.sort(*by, "bucket").with_columns(calibrated.alias("stat"))
-    # What has been odd before surprises less, however odd it is: -log of how often, whole at one in twelve.
-    # The last few buckets may be the same episode, which must not speak against itself.
-    odd = (pl.col("stat") >= _ODD).cast(pl.Float64).shift(_SAME_EPISODE)
-    times = odd.rolling_sum(reference, min_samples=1).over(by).fill_null(0.0)
+    # What has turned odd before surprises less, however odd it is: -log of how often, whole at one in twelve. A fault
+    # that lasted was one surprise; the last few buckets may be the same episode, which must not speak against itself.
+    odd = (pl.col("stat") >= _ODD).cast(pl.Float64)
+    begins = (odd * (1.0 - odd.shift(1).fill_null(0.0))).shift(_SAME_EPISODE)
+    times = begins.rolling_sum(reference, min_samples=1).over(by).fill_null(0.0)
     seen = pl.int_range(pl.len()).over(by).cast(pl.Float64).clip(upper_bound=float(reference))
     surprise = -((times + 0.5) / (seen + _TAKEN_AS_CALM)).log() / _WHOLE_SURPRISE
     return ordered.with_columns(stat=pl.col("stat") * surprise.clip(_LEAST_SURPRISE, 1.0))

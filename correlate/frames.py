@@ -81,6 +81,12 @@ FRAMES: dict[str, dict[str, pl.DataType]] = {
         "series": pl.UInt64(), "metric": S, "type": S, "service": S, "version": S, "node": S, "pod": S, "workload": S,
         "model": S, "gpu": S, "labels": S, "hour": TIME, "mean": F, "spread": F, "growth": F, "samples": F,
     },
+    # Gauges that moved without pause or vary more than before, over the last four hours; only in passes that reach a
+    # full hour. rose and rise are what a line through the first and the second two hours moves by, steadiness is how
+    # well it fits the second (-1..1), usual_jump and jump are steps between values, of the last hour and before it.
+    "metric_trends": {
+        "series": pl.UInt64(), "before": F, "now": F, "rose": F, "rise": F, "steadiness": F, "usual_jump": F, "jump": F,
+    },
     # Points of gauges and sums (raw value; cumulative sums are not yet rates), of the metrics that a rule asks for.
     "metric_points": {"series": pl.UInt64(), "time": TIME, "value": F},
     # Points of histograms, exponential histograms and summaries (cumulative unless delta is true), as for points.
@@ -92,7 +98,7 @@ FRAMES: dict[str, dict[str, pl.DataType]] = {
 """Frame name -> columns and types. The .sql file of that name must return exactly these."""
 
 
-SLOW = {"hourly_metrics": 28 * 24 * HOUR_NS}
+SLOW = {"hourly_metrics": 28 * 24 * HOUR_NS, "metric_trends": 4 * HOUR_NS}
 """Frames that reach back this many nanoseconds, and that only passes with a full hour in them read."""
 
 
@@ -166,7 +172,8 @@ def load(
             asked[name] = params
         elif hour is not None:
             asked[name] = params | {"start": hour - SLOW[name], "end": hour}
-            hours.learn(store, tenant, hour - SLOW[name], hour)
+            if name == "hourly_metrics":
+                hours.learn(store, tenant, hour - SLOW[name], hour)
 
     def read(name: str) -> pl.LazyFrame:
         return _table(store, name, asked[name], shards if name == "metric_levels" else 1)

@@ -33,7 +33,10 @@ _LATE_SLACK_S = 60.0
 # Log-weight of "something that left no evidence did it".
 _UNKNOWN_LOGIT = -2.3
 
-PARTS = ("evidence", "explained", "unexplained", "lateness")
+# What goes on while a candidate shows nothing is hardly its doing; this share of its evidence is kept at least.
+_ALONE_FLOOR = 0.5
+
+PARTS = ("evidence", "explained", "unexplained", "lateness", "absence")
 """What a candidate's `logit` is the sum of: its own evidence, and what speaks against it."""
 
 # Sums depend on the order of their terms in the last digits; what is compared is rounded, so that rows may come in any.
@@ -91,7 +94,7 @@ def _entity_links(links: pl.DataFrame) -> pl.DataFrame:
 
 def explained_away(candidates: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
     """Add `residual`: the part of `own` that no other entity's fault accounts for, and `explained_by`."""
-    pairs = closure(links)
+    pairs = _one_way(closure(links), candidates)
     state = candidates.with_columns(residual=pl.col("own"))
     for _ in range(_EXPLAIN_SWEEPS):
         causes = state.select("component", cause="key", cause_residual="residual", fits=pl.col("fit") > 1.0)
@@ -115,6 +118,27 @@ def explained_away(candidates: pl.DataFrame, links: pl.DataFrame) -> pl.DataFram
             .rename({"cause": "explained_by"})
         )
     return state
+
+
+def _one_way(pairs: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
+    """`pairs` without the weaker direction where two entities could each account for the other.
+
+    A callee breaks its caller, and a caller's load its callee; with both, sweeps would take turns and end by chance.
+    """
+    owns = candidates.select("component", key="key", own="own")
+    either = (
+        pairs.join(owns.rename({"key": "cause", "own": "own_cause"}), on=["component", "cause"])
+        .join(owns.rename({"key": "effect", "own": "own_effect"}), on=["component", "effect"])
+        .with_columns(
+            share=pl.col("weight") * (pl.col("own_cause") / pl.col("own_effect").clip(0.001)).clip(upper_bound=1.0)
+        )
+    )
+    other = either.select("component", cause="effect", effect="cause", against="share")
+    return (
+        either.join(other, on=["component", "cause", "effect"], how="left")
+        .filter(pl.col("share") >= pl.col("against").fill_null(0.0))
+        .select(pairs.columns)
+    )
 
 
 def closure(links: pl.DataFrame) -> pl.DataFrame:
@@ -178,23 +202,49 @@ def _late(candidates: pl.DataFrame, keyed: pl.DataFrame, links: pl.DataFrame) ->
     )
 
 
+def _during(candidates: pl.DataFrame, keyed: pl.DataFrame) -> pl.DataFrame:
+    """(component, key, during): the share (0..1) of others' symptoms in time that a candidate was there for.
+
+    Of measurements only: a change of state is made once, and what follows from it goes on without it. A symptom
+    counts by its score, and by the part of its time that lies between the candidate's first and last sign.
+    """
+    core = keyed.filter(~pl.col("context")).select("component", "key", "score", "onset", "until", "state_change")
+    active = core.group_by("component", "key").agg(
+        pl.col("onset").min().alias("from"),
+        pl.col("until").max().alias("to"),
+        pl.col("state_change").any().alias("stays"),
+    )
+    measured = candidates.select("component", "key").join(active.filter(~pl.col("stays")), on=["component", "key"])
+    shared = pl.min_horizontal("until", "to") - pl.max_horizontal("onset", "from")
+    length = (pl.col("until") - pl.col("onset")).dt.total_milliseconds().clip(lower_bound=1)
+    overlap = (shared.dt.total_milliseconds() / length).clip(0.0, 1.0)
+    return (
+        measured.join(core.drop("state_change"), on="component", suffix="_other")
+        .filter(pl.col("key") != pl.col("key_other"))
+        .group_by("component", "key")
+        .agg(during=((overlap * pl.col("score")).sum() / pl.col("score").sum()).round(_DIGITS))
+    )
+
+
 def ranked(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
     """Candidates of every component, best first.
 
     Adds `logit`, `confidence` (0..1, sums with "unknown" to 1 inside a component), `rank` and the
-    terms behind them: own, residual, explained_by, coverage, late_s.
+    terms behind them: own, residual, explained_by, coverage, late_s, during.
     """
     candidates = fused(members.with_columns(key=entity_key("entity_type", "entity")).filter(pl.col("root_prior") > 0))
     keyed = members.with_columns(key=entity_key("entity_type", "entity"))
     scored = (
         covered(explained_away(candidates, links), keyed, links)
         .join(_late(candidates, keyed, links), on=["component", "key"], how="left")
-        .with_columns(pl.col("late_s").fill_null(0.0))
+        .join(_during(candidates, keyed), on=["component", "key"], how="left")
+        .with_columns(pl.col("late_s").fill_null(0.0), pl.col("during").fill_null(1.0))
         .with_columns(
             evidence=pl.col("own").clip(0.001).log(),
             explained=pl.col("residual").clip(0.001).log() - pl.col("own").clip(0.001).log(),
             unexplained=(_COVERAGE_FLOOR + (1 - _COVERAGE_FLOOR) * pl.col("coverage")).log(),
             lateness=-(_LATE_PER_MINUTE * pl.col("late_s") / 60.0).clip(0.0, _LATE_MAX),
+            absence=(_ALONE_FLOOR + (1 - _ALONE_FLOOR) * pl.col("during")).log(),
         )
         .with_columns(logit=pl.sum_horizontal(*PARTS).round(_DIGITS))
     )

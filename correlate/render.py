@@ -38,7 +38,7 @@ def root_causes_json(candidates: pl.DataFrame, entities: pl.DataFrame, same: pl.
             .list.sort()
         )
     )
-    rounded = pl.col("own", "root_prior", "fit", "residual", "coverage", "late_s", "logit").round(4)
+    rounded = pl.col("own", "root_prior", "fit", "residual", "coverage", "late_s", "during", "logit").round(4)
     text = pl.struct(
         "rank",
         score=pl.col("shown").round(4),

@@ -16,6 +16,8 @@ _SLIDE = 2
 _STEP_NS = round(BUCKET_S * 1e9)
 # Observations of a state before it is judged, and the most that the past counts for.
 _MIN_PAST = 3.0
+# One observation is an anecdote: with a long past it would be as odd as chance can be.
+_LEAST_SEEN = 1.5
 _MAX_PAST = 200.0
 # A change of the distribution smaller than this (total variation) counts in part only: with many
 # observations any shift of the traffic mix is significant, and most are harmless.
@@ -143,7 +145,8 @@ def _statistic() -> pl.Expr:
     freedom = (pl.col("categories") - 1 + (pl.col("unseen") > 1e-9).cast(pl.Int32)).clip(lower_bound=1)
     root = ((2 * ratio.clip(lower_bound=0.0)).sqrt() - (2 * freedom - 1).sqrt()).clip(lower_bound=0.0)
     effect = (pl.col("effect") / _FULL_EFFECT).clip(0.0, 1.0)
-    return pl.when(pl.col("worse") < -_RECOVERY).then(0.0).otherwise(root * effect)
+    lone = seen < _LEAST_SEEN
+    return pl.when(lone | (pl.col("worse") < -_RECOVERY)).then(0.0).otherwise(root * effect)
 
 
 def _xlogx(value: pl.Expr) -> pl.Expr:

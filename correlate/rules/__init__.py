@@ -39,6 +39,7 @@ from correlate.rules import (
     log_next_event,
     metric_errors,
     metric_shift,
+    metric_trend,
     model_swap,
     nccl_heartbeat,
     nccl_ib,
@@ -127,6 +128,7 @@ RULES: tuple[Rule, ...] = (
     slow_counts.RULE,
     version_skew.RULE,
     seasonal_shift.RULE,
+    metric_trend.RULE,
     tail_divergence.RULE,
     alertmanager_alerts.RULE,
 )

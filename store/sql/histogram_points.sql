@@ -1,5 +1,6 @@
 -- Count and sum of histograms, exponential histograms and summaries; AggregationTemporality 1 is delta.
-SELECT SeriesHash AS series, TimeUnix AS time, toFloat64(Count) AS count, Sum AS sum, AggregationTemporality = 1 AS delta
+-- A point that was delivered again is one point.
+SELECT SeriesHash AS series, TimeUnix AS time, toFloat64(max(Count)) AS count, argMax(Sum, (Count, Sum)) AS sum, AggregationTemporality = 1 AS delta
 FROM
 (
     SELECT SeriesHash, TimeUnix, Count, Sum, Flags, AggregationTemporality
@@ -21,3 +22,4 @@ FROM
         AND match(MetricName, {metrics:String})
 )
 WHERE isFinite(Sum) AND bitAnd(Flags, 1) = 0
+GROUP BY series, time, delta

@@ -1,5 +1,6 @@
 -- Add the whole hours of [start, end) of the metrics that are watched for slow drift: retries, restarts, queues, errors,
 -- memory and disks, training and evaluation scores, versions. They are found by name, which is what the tables are sorted by.
+-- A point that was delivered again is one point.
 INSERT INTO metric_hours (Tenant, Hour, SeriesHash, Mean, Spread, Growth, Samples)
 WITH
     '(?i)retr(y|ies)|resend|restarts?(_total)?$|restart.count|queue|waiting|pending|ecc|remap|replay|nvlink.*(error|crc)|working_set|memory.available|filesystem|volume.available|disk_free|fb_used|temp|goodput|ettr|mfu|step_time|tokens_per_second|eval|quality|score|token.usage|generation_tokens|startup_time|ready_time|pod_created|success|request|^up$|workflow|DRIVER_VERSION|kube_node_info' AS watched
@@ -11,6 +12,9 @@ SELECT {tenant:String}, toStartOfHour(at) AS hour, SeriesHash,
     count()
 FROM
 (
+    SELECT SeriesHash, kind, at, max(v) AS v, max(n) AS n
+    FROM
+    (
     SELECT SeriesHash, 'gauge' AS kind, TimeUnix AS at, Value AS v, 0. AS n
     FROM otel_metrics_gauge
     WHERE Tenant = {tenant:String} AND match(MetricName, watched) AND isFinite(Value)
@@ -25,6 +29,8 @@ FROM
     FROM otel_metrics_histogram
     WHERE Tenant = {tenant:String} AND match(MetricName, watched) AND isFinite(Sum) AND AggregationTemporality != 1
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+    )
+    GROUP BY SeriesHash, kind, at
 )
 GROUP BY SeriesHash, hour
 UNION ALL

@@ -5,14 +5,26 @@
 -- series by their hash.
 WITH reduced AS
 (
-    SELECT SeriesHash AS series, max(match(MetricName, {requests:String})) AS asked, max(match(MetricName, {successes:String})) AS success,
-        avgResample(toUInt32(intDiv({start:Int64}, 60000000000) * 60), toUInt32(intDiv({end:Int64} + 59999999999, 60000000000) * 60), 60)(Value, toUnixTimestamp(TimeUnix)) AS means, maxResample(toUInt32(intDiv({start:Int64}, 60000000000) * 60), toUInt32(intDiv({end:Int64} + 59999999999, 60000000000) * 60), 60)(toUInt16(toUnixTimestamp64Milli(TimeUnix) % 60000), toUnixTimestamp(TimeUnix)) AS lasts
-    FROM otel_metrics_gauge
-    WHERE Tenant = {tenant:String}
+    -- A point that was delivered again is one point: it must not weigh double in its minute.
+    SELECT series, asked, success, arrayReduce(concat('avgResample(', toString(toUInt32(intDiv({start:Int64}, 60000000000) * 60)), ', ', toString(toUInt32(intDiv({end:Int64} + 59999999999, 60000000000) * 60)), ', 60)'), points, ended) AS means, arrayReduce(concat('maxResample(', toString(toUInt32(intDiv({start:Int64}, 60000000000) * 60)), ', ', toString(toUInt32(intDiv({end:Int64} + 59999999999, 60000000000) * 60)), ', 60)'), ended_ms, ended) AS lasts
+    FROM
+    (
+        SELECT series, asked, success, arraySort(times) AS t, arraySort((value, time) -> (time, value), gauges, times) AS v,
+            arrayFilter((value, now, next) -> now != next, v, t, arrayPushBack(arrayPopFront(t), -1)) AS points,
+            arrayDistinct(t) AS at,
+            arrayMap(time -> toUInt32(intDiv(time, 1000)), at) AS ended, arrayMap(time -> toUInt16(time % 60000), at) AS ended_ms
+        FROM
+        (
+            SELECT SeriesHash AS series, max(match(MetricName, {requests:String})) AS asked, max(match(MetricName, {successes:String})) AS success,
+                groupArray(toUnixTimestamp64Milli(TimeUnix)) AS times, groupArray(Value) AS gauges
+            FROM otel_metrics_gauge
+            WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
         AND SeriesHash % {shards:UInt16} = {shard:UInt16} AND NOT match(MetricName, {skip:String})
-        AND isFinite(Value) AND bitAnd(Flags, 1) = 0
-    GROUP BY series
+                AND isFinite(Value) AND bitAnd(Flags, 1) = 0
+            GROUP BY series
+        )
+    )
     UNION ALL
     -- A counter that falls was reset: the new value is what has been counted since.
     SELECT series, asked, success, arrayReduce(concat('avgResample(', toString(toUInt32(intDiv({start:Int64}, 60000000000) * 60)), ', ', toString(toUInt32(intDiv({end:Int64} + 59999999999, 60000000000) * 60)), ', 60)'), rates, ended), arrayReduce(concat('maxResample(', toString(toUInt32(intDiv({start:Int64}, 60000000000) * 60)), ', ', toString(toUInt32(intDiv({end:Int64} + 59999999999, 60000000000) * 60)), ', 60)'), ended_ms, ended)
@@ -46,8 +58,10 @@ WITH reduced AS
             arrayMap((now, before) -> delta OR now < before, c, arrayPushFront(arrayPopBack(c), nan)) AS fresh,
             arrayMap((new, now, before) -> if(new, now, now - before), fresh, c, arrayPushFront(arrayPopBack(c), nan)) AS n,
             arrayMap((new, now, before) -> if(new, now, now - before), fresh, s, arrayPushFront(arrayPopBack(s), nan)) AS total,
-            arrayFilter((mean, number) -> number > 0, arrayMap((sum, number) -> sum / number, total, n), n) AS means,
-            arrayFilter((time, number) -> number > 0, t, n) AS at,
+            -- Deltas that were delivered again would count twice.
+            arrayMap((number, now, before) -> number > 0 AND now != before, n, t, arrayPushFront(arrayPopBack(t), -1)) AS once,
+            arrayFilter((mean, new) -> new, arrayMap((sum, number) -> sum / number, total, n), once) AS means,
+            arrayFilter((time, new) -> new, t, once) AS at,
             arrayMap(time -> toUInt32(intDiv(time, 1000)), at) AS ended, arrayMap(time -> toUInt16(time % 60000), at) AS ended_ms
         FROM
         (

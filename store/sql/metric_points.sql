@@ -1,5 +1,6 @@
 -- Points of gauges and sums, values as sent. NaN is no value, and nor is what flag 1 (no recorded value) stands beside.
-SELECT SeriesHash AS series, TimeUnix AS time, Value AS value
+-- A point that was delivered again is one point.
+SELECT SeriesHash AS series, TimeUnix AS time, max(Value) AS value
 FROM
 (
     SELECT SeriesHash, TimeUnix, Value, Flags
@@ -15,3 +16,4 @@ FROM
         AND match(MetricName, {metrics:String})
 )
 WHERE isFinite(Value) AND bitAnd(Flags, 1) = 0
+GROUP BY series, time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from correlate import frames as frames_module
 from correlate.engine import POINTS, metrics_read
@@ -44,6 +45,38 @@ def test_shards_are_one_frame(store: Store) -> None:
     assert frames[0].height > 1000
     assert frames[0].equals(frames[1])
     assert frames[0].equals(frames[2])
+
+
+def test_points_that_are_delivered_again_are_counted_once(store: Store) -> None:
+    fill(store, WINDOW, HISTORY_S, 13 * 20, shifted=7)
+    store.command(
+        "INSERT INTO otel_metrics_histogram SELECT * REPLACE (SeriesHash + 1 AS SeriesHash, "
+        "'delta.' || MetricName AS MetricName, 1 AS AggregationTemporality, 1 + Count % 7 AS Count, "
+        "Sum % 5 AS Sum) FROM otel_metrics_histogram"
+    )
+    # Of the metrics that are watched hour by hour.
+    store.command(
+        "INSERT INTO otel_metrics_gauge SELECT * REPLACE (SeriesHash + 1 AS SeriesHash, "
+        "'queue.' || MetricName AS MetricName) FROM otel_metrics_gauge WHERE SeriesHash % 2 = 0"
+    )
+    frames = ("metric_levels", "metric_points", "histogram_points")
+    hour = {"tenant": "default", "start": WINDOW.start - 3600 * 10**9, "end": WINDOW.start}
+
+    def read() -> list[pl.DataFrame]:
+        given = frames_module.load(store, "default", WINDOW, HISTORY_S, ("metric_series", *frames), metrics="")
+        store.execute("learn_hours", hour)
+        hours = store.frame("hourly_metrics", hour).collect()
+        return [hours.sort(pl.all()), *(given[name].sort("series", pl.nth(1)).collect() for name in frames)]
+
+    once = read()
+    assert all(frame.height > 500 for frame in once[1:])
+    assert once[0].height > 0
+    for table in ("gauge", "sum", "histogram"):
+        # A third of the points again, which shifts the mean of a minute that holds four of them.
+        name = f"otel_metrics_{table}"
+        store.command(f"INSERT INTO {name} SELECT * FROM {name} WHERE sipHash64(SeriesHash, TimeUnix) % 3 = 0")
+    for now, before in zip(read(), once, strict=True):
+        assert_frame_equal(now, before)
 
 
 def test_ten_thousand_series_of_noise_are_quiet(store: Store) -> None:
