@@ -3,6 +3,7 @@
 QueryError
 ├── BadQuery           the text or a parameter is wrong; asking again cannot help
 ├── QueryFailed        understood, but the data found does not allow an answer
+├── Incompatible       two native histograms whose buckets do not go together
 ├── QueryLimitExceeded more points, series, samples or bytes than one query may have
 └── QueryTimeout       the query took longer than it may
 """
@@ -20,6 +21,10 @@ class BadQuery(QueryError):
 
 class QueryFailed(QueryError):
     """The query is well formed, but what it found cannot be computed with: two series match where one may."""
+
+
+class Incompatible(QueryError):
+    """Native histograms with exponential and with custom buckets do not add up; a warning says so to the user."""
 
 
 class QueryLimitExceeded(QueryError):

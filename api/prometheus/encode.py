@@ -10,7 +10,7 @@ import polars as pl
 from api.prometheus.envelope import as_json
 from query.promql.histogram import Histogram
 from query.promql.number import formatted
-from query.promql.values import Floats, Ints, Labels, Scalar, String, Value, Vector, Windows, filled
+from query.promql.values import Floats, Ints, Labels, Scalar, String, Value, Vector, Windows, filled, key
 
 
 def instant(value: Value, time: int, limit: int = 0) -> tuple[bytes, bool]:
@@ -39,8 +39,7 @@ def matrix(value: Value, times: Ints, limit: int = 0) -> tuple[bytes, bool]:
     if isinstance(value, Scalar):
         value = Vector([{}], value.values[None, :], np.ones((1, len(times)), dtype=np.bool_))
     assert isinstance(value, Vector)
-    order = sorted(range(len(value.labels)), key=lambda row: sorted(value.labels[row].items()))
-    value = value.take(order)
+    value = value.take(sorted(range(len(value.labels)), key=[key(labels) for labels in value.labels].__getitem__))
     where = np.nonzero(value.present)
     hists = None if value.hists is None else value.hists[where]
     return _matrix(value.labels, where[0].astype(np.int64), times[where[1]], value.values[where], hists, limit)

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from query.errors import BadQuery, QueryFailed, QueryLimitExceeded, QueryTimeout
+from query.errors import BadQuery, QueryError, QueryFailed, QueryLimitExceeded, QueryTimeout
 from query.promql.context import Notes
 from store.errors import StoreError, StoreUnavailable
 
@@ -23,6 +23,7 @@ KINDS: tuple[tuple[type[Exception], int, str], ...] = (
     (QueryFailed, 422, "execution"),
     (QueryLimitExceeded, 422, "execution"),
     (QueryTimeout, 503, "timeout"),
+    (QueryError, 422, "execution"),
     (StoreUnavailable, 503, "unavailable"),
     (StoreError, 500, "internal"),
 )

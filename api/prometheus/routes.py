@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import promql_parser as pp
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.deps import Services, services
-from api.prometheus import encode, metadata, rules
+from api.prometheus import described, encode, metadata, rules
 from api.prometheus.envelope import PrometheusRoute, as_json, success
 from api.prometheus.params import Params
 from api.version import version
@@ -27,11 +27,34 @@ from query.promql.source import Matcher
 from query.promql.stored import Stored
 from query.promql.values import Labels, key
 
-router = APIRouter(prefix="/prometheus/api/v1", route_class=PrometheusRoute, tags=["prometheus"])
+router = APIRouter(
+    prefix="/prometheus/api/v1", route_class=PrometheusRoute, tags=["prometheus"], responses=described.RESPONSES
+)
 _TRUNCATED = "results truncated due to limit"
 # What label and series requests look at when they name no time.
 _HOUR_MS = 3_600_000
-_BOTH = ["GET", "POST"]
+_WHEN = ("start", "end", "limit")
+_RANGE = ("start", "end", "step")
+_BOUNDS = ("timeout", "limit", "lookback_delta")
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def _get(path: str, summary: str, *names: str) -> Callable[[Endpoint], Endpoint]:
+    """An endpoint that is asked by GET, with its parameters."""
+    return router.get(path, summary=summary, openapi_extra=described.parameters(*names), response_class=Response)
+
+
+def _both(path: str, summary: str, *names: str) -> Callable[[Endpoint], Endpoint]:
+    """An endpoint that is asked by GET or by a form."""
+    post = router.post(
+        path, summary=f"{summary}, asked by a form", openapi_extra=described.form(*names), response_class=Response,
+        operation_id=f"prometheus{path.replace('/', '_')}_form",
+    )  # fmt: skip
+
+    def register(endpoint: Endpoint) -> Endpoint:
+        return _get(path, summary, *names)(post(endpoint))
+
+    return register
 
 
 class Prometheus:
@@ -84,7 +107,7 @@ Tenant = Annotated[str, Depends(tenant_of)]
 Read = Annotated[Params, Depends(Params.of)]
 
 
-@router.api_route("/query", methods=_BOTH, summary="Evaluate PromQL at one time")
+@_both("/query", "Evaluate PromQL at one time", "query", "time", *_BOUNDS)
 async def query(params: Read, shared: Shared, tenant: Tenant) -> Response:
     """Parameters: query, time, timeout, limit, lookback_delta."""
     at, limit = params.time("time", _now()), params.limit()
@@ -100,7 +123,7 @@ async def query(params: Read, shared: Shared, tenant: Tenant) -> Response:
     return await run_in_threadpool(shared.in_turn, work)
 
 
-@router.api_route("/query_range", methods=_BOTH, summary="Evaluate PromQL over a range of times")
+@_both("/query_range", "Evaluate PromQL over a range of times", "query", *_RANGE, *_BOUNDS)
 async def query_range(params: Read, shared: Shared, tenant: Tenant) -> Response:
     """Parameters: query, start, end, step, timeout, limit, lookback_delta."""
     start, end, step = params.time("start"), params.time("end"), params.duration("step")
@@ -123,7 +146,7 @@ async def query_range(params: Read, shared: Shared, tenant: Tenant) -> Response:
     return await run_in_threadpool(shared.in_turn, work)
 
 
-@router.api_route("/series", methods=_BOTH, summary="Labels of series that match")
+@_both("/series", "Labels of series that match", "match[]", *_WHEN)
 async def series(params: Read, shared: Shared, tenant: Tenant) -> Response:
     """Parameters: match[], start, end, limit."""
     if not params.all("match[]"):
@@ -134,14 +157,14 @@ async def series(params: Read, shared: Shared, tenant: Tenant) -> Response:
     return success(as_json(found[:limit] if cut else found), truncated=_TRUNCATED if cut else "")
 
 
-@router.api_route("/labels", methods=_BOTH, summary="Names of labels")
+@_both("/labels", "Names of labels", "match[]", *_WHEN)
 async def labels(params: Read, shared: Shared, tenant: Tenant) -> Response:
     """Parameters: match[], start, end, limit."""
     found = await run_in_threadpool(_series, params, shared, tenant)
     return _values(sorted({name for each in found for name in each}), params.limit())
 
 
-@router.get("/label/{name}/values", summary="Values of a label")
+@_get("/label/{name}/values", "Values of a label", "match[]", *_WHEN)
 async def label_values(name: str, params: Read, shared: Shared, tenant: Tenant) -> Response:
     """Parameters: match[], start, end, limit. The name may be escaped: `U__a_2e_b` is `a.b`."""
     wanted = unescaped(name)
@@ -151,15 +174,15 @@ async def label_values(name: str, params: Read, shared: Shared, tenant: Tenant) 
     return _values(sorted({each[wanted] for each in found if wanted in each}), params.limit())
 
 
-@router.get("/metadata", summary="Types, help texts and units of metrics")
+@_get("/metadata", "Types, help texts and units of metrics", "metric", "limit")
 async def metrics_metadata(params: Read, shared: Shared, tenant: Tenant) -> Response:
-    """Parameters: metric, limit, limit_per_metric."""
+    """Parameters: metric, limit."""
     found = await run_in_threadpool(metadata.described, shared.catalogue, tenant, params.text("metric", ""), _now())
     limit = params.limit()
     return success(as_json(dict(list(found.items())[:limit] if limit else found)))
 
 
-@router.api_route("/query_exemplars", methods=_BOTH, summary="Exemplars of the series that a query reads")
+@_both("/query_exemplars", "Exemplars of the series that a query reads", "query", "start", "end")
 async def query_exemplars(params: Read, shared: Shared, tenant: Tenant) -> Response:
     """Parameters: query, start, end."""
     start, end = params.time("start"), params.time("end")
@@ -171,7 +194,16 @@ async def query_exemplars(params: Read, shared: Shared, tenant: Tenant) -> Respo
     return success(as_json(found))
 
 
-@router.get("/rules", summary="Incidents as alerting rules")
+@_get(
+    "/rules",
+    "Incidents as alerting rules",
+    "type",
+    "rule_name[]",
+    "rule_group[]",
+    "file[]",
+    "match[]",
+    "exclude_alerts",
+)
 async def alerting_rules(params: Read, shared: Shared, tenant: Tenant) -> Response:
     """Parameters: type, rule_name[], rule_group[], file[], match[], exclude_alerts."""
     kind = params.text("type", "")
@@ -182,21 +214,21 @@ async def alerting_rules(params: Read, shared: Shared, tenant: Tenant) -> Respon
     return success(as_json({"groups": found}))
 
 
-@router.get("/alerts", summary="Open incidents as alerts")
+@_get("/alerts", "Open incidents as alerts")
 async def alerts(shared: Shared, tenant: Tenant) -> Response:
     """No parameters."""
     found = await run_in_threadpool(rules.alerts, shared.catalogue.store, tenant, _now())
     return success(as_json({"alerts": found}))
 
 
-@router.get("/status/buildinfo", summary="Which Prometheus this behaves as")
+@_get("/status/buildinfo", "Which Prometheus this behaves as")
 async def buildinfo() -> Response:
     """The version is Prometheus' whose API this is; the revision is ours."""
     names = ("branch", "buildUser", "buildDate", "goVersion")
     return success(as_json({"version": "3.5.0", "revision": f"causeline-{version()}", **dict.fromkeys(names, "")}))
 
 
-@router.api_route("/format_query", methods=_BOTH, summary="A query, tidied")
+@_both("/format_query", "A query, tidied", "query")
 async def format_query(params: Read) -> Response:
     """Parameter: query."""
     with _named("query"):

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import promql_parser as pp
 
-from query.errors import QueryFailed
+from query.errors import Incompatible, QueryFailed
 from query.promql.context import Context, Notes
-from query.promql.histogram import Histogram, Incompatible
+from query.promql.histogram import Histogram
 from query.promql.values import (
     NAME,
     Bools,

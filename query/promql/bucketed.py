@@ -126,7 +126,7 @@ def _each(vector: Vector, notes: Notes, classic: Classic, native: Native) -> Vec
 def _groups(vector: Vector, notes: Notes) -> dict[Key, tuple[Labels, Floats, np.ndarray]]:
     """Series of buckets by their labels but `le`, with ascending bounds."""
     found: dict[Key, tuple[Labels, list[tuple[float, int]]]] = {}
-    floats = vector.floats().any(axis=1)
+    floats = np.logical_or.reduce(vector.floats(), axis=1)
     for row, labels in enumerate(vector.labels):
         if not floats[row]:
             continue

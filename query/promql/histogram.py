@@ -10,12 +10,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from query.errors import Incompatible
+
 CUSTOM = -53
 Buckets = dict[int, float]
-
-
-class Incompatible(ValueError):
-    """Exponential and custom buckets do not go together."""
 
 
 @dataclass(slots=True)

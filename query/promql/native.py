@@ -9,8 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from query.errors import Incompatible
 from query.promql.context import Notes
-from query.promql.histogram import Histogram, Incompatible
+from query.promql.histogram import Histogram
 from query.promql.number import plain
 from query.promql.rates import factors
 from query.promql.values import Bools, Floats, Labels, Objects, Vector, Windows, filled, no_hists

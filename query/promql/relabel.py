@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import re2
 
-from query.errors import QueryFailed
+from query.errors import BadQuery, QueryFailed
 from query.promql.aggregate import valid_label
 from query.promql.source import Match, Matcher
 from query.promql.values import Labels, Vector, relabelled
@@ -19,7 +19,7 @@ def replaced(vector: Vector, target: str, replacement: str, source: str, pattern
     """label_replace: `target` becomes the replacement where the pattern matches the whole of `source`."""
     try:
         matcher = Matcher.of(source, Match.REGEX, pattern)
-    except Exception as error:
+    except BadQuery as error:
         raise QueryFailed(f"invalid regular expression in label_replace(): {pattern}") from error
     if not valid_label(target):
         raise QueryFailed(f"invalid destination label name in label_replace(): {target}")
