@@ -96,7 +96,8 @@ def small(store: Store) -> Iterator[str]:
     insert(store, "otel_traces", span("chat", 70, "0af7651916cd43dd8448eb211c80319c", 1, ServiceName="gateway"))
     points = [gauge("DCGM_FI_DEV_GPU_UTIL", n * 10, n, Attributes={"UUID": "GPU-1"}) for n in range(12)]
     insert(store, "otel_metrics_gauge", *points)
-    rows = signals(*[row | ({"rule": "kernel_xid"} if row["kind"] == "xid.79" else {}) for row in GPU_STORY])
+    quoted = {"rule": "kernel_xid", "evidence": json.dumps({"line": "GPU has fallen off the bus.", "node": "n1"})}
+    rows = signals(*[row | (quoted if row["kind"] == "xid.79" else {}) for row in GPU_STORY])
     names = entities(**{"gpu__GPU-1": ["n1/gpu0"], "node__n1": []})
     save_detection(store, "default", Detection(WINDOW, rows, names, edges(*SERVING), ()), 1)
     rebuild_incidents(store, "default", WINDOW, CorrelateSettings(), nanos(320))
