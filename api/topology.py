@@ -91,7 +91,7 @@ class Places:
 
     def latest(self) -> int:
         """The last moment at which any relation was seen (ns); 0 when none was."""
-        return int(self._rows("topology_latest", {})[0]["at"])
+        return int(self._rows("topology_last", {})[0]["at"])
 
     def edges(
         self,

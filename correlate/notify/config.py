@@ -72,8 +72,10 @@ class Target(BaseModel):
     def _whole(self) -> Target:
         if bool(self.url) == (self.url_from is not None):
             raise ValueError("either url or url_from")
-        if self.url:
-            checked_url(self.url)
+        try:
+            checked_url(self.url or "https://read.later")
+        except NotifyError as error:
+            raise ValueError(str(error)) from error
         return self
 
     def address(self) -> str:

@@ -19,5 +19,5 @@ from tests.kit.serving import serving
 def api(store: Store) -> Iterator[httpx.Client]:
     """A client of the API over `store`."""
     services = Services(Reader(store, "default"), lambda start, end: submit(store, "default", start, end))
-    with serving(create_app(services)) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with serving(create_app(services)) as url, httpx.Client(base_url=url, timeout=120) as client:
         yield client

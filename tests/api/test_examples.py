@@ -53,20 +53,20 @@ def run(line: str, names: dict[str, str]) -> httpx.Response:
             assert json.loads(body), line
         elif word != "-s":
             url = word
-    return httpx.request(method, url, headers=headers, content=body, timeout=60, follow_redirects=True)
+    return httpx.request(method, url, headers=headers, content=body, timeout=200, follow_redirects=True)
 
 
 def walk(api: str, start: str, end: str) -> None:
     """Run every line, taking ids from answers as a reader would."""
     names = {"API": api, "START": start, "END": end}
-    listed = httpx.get(f"{api}/api/v1/incidents", timeout=60).json()["incidents"]
+    listed = httpx.get(f"{api}/api/v1/incidents", timeout=200).json()["incidents"]
     worst = max(listed, key=lambda incident: incident["signal_count"])
     names["INCIDENT"] = worst["id"]
-    detail = httpx.get(f"{api}/api/v1/incidents/{worst['id']}", timeout=60).json()
+    detail = httpx.get(f"{api}/api/v1/incidents/{worst['id']}", timeout=200).json()
     cause = worst["root_causes"][0]
     names["ENTITY"] = f"{cause['entity']['type']}/{cause['entity']['name']}"
     names["SIGNAL"] = next(e["signal_id"] for e in detail["timeline"] if e["kind"].startswith(("trace.", "pod.")))
-    spans = httpx.get(f"{api}/api/v1/spans", params={"start": start, "end": end}, timeout=60).json()["spans"]
+    spans = httpx.get(f"{api}/api/v1/spans", params={"start": start, "end": end}, timeout=200).json()["spans"]
     names["TRACE"], names["SERVICE"], names["METRIC"] = (
         spans[0]["trace_id"],
         spans[0]["service"],
@@ -81,7 +81,7 @@ def walk(api: str, start: str, end: str) -> None:
         told[line.split("?")[0]] = answer
     evidence = told['curl -s "$API/api/v1/incidents/$INCIDENT/evidence']
     assert evidence.json()["items"]
-    history = httpx.get(f"{api}/api/v1/incidents/{names['INCIDENT']}", timeout=60).json()["history"]
+    history = httpx.get(f"{api}/api/v1/incidents/{names['INCIDENT']}", timeout=200).json()["history"]
     done = [entry["kind"] for entry in history if entry["who"]]
     assert done == ["acknowledged", "assigned", "commented", "cause_confirmed", "absorbed", "resolved", "reopened"]
 
@@ -96,7 +96,8 @@ def small(store: Store) -> Iterator[str]:
     insert(store, "otel_traces", span("chat", 70, "0af7651916cd43dd8448eb211c80319c", 1, ServiceName="gateway"))
     points = [gauge("DCGM_FI_DEV_GPU_UTIL", n * 10, n, Attributes={"UUID": "GPU-1"}) for n in range(12)]
     insert(store, "otel_metrics_gauge", *points)
-    rows = signals(*[row | ({"rule": "kernel_xid"} if row["kind"] == "xid.79" else {}) for row in GPU_STORY])
+    quoted = {"rule": "kernel_xid", "evidence": json.dumps({"line": "GPU has fallen off the bus.", "node": "n1"})}
+    rows = signals(*[row | (quoted if row["kind"] == "xid.79" else {}) for row in GPU_STORY])
     names = entities(**{"gpu__GPU-1": ["n1/gpu0"], "node__n1": []})
     save_detection(store, "default", Detection(WINDOW, rows, names, edges(*SERVING), ()), 1)
     rebuild_incidents(store, "default", WINDOW, CorrelateSettings(), nanos(320))

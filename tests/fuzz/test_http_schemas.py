@@ -42,8 +42,11 @@ def api_schema(store: Store) -> Iterator[Any]:
     services = Services(
         Reader(store, "default"), lambda start, end: submit(store, "default", start, end), take_logs=pipeline.take_logs
     )
-    with serving(create_app(services)) as url:
-        yield schemathesis.openapi.from_url(f"{url}/openapi.json")
+    app = create_app(services)
+    with serving(app) as url:
+        schema = schemathesis.openapi.from_dict(app.openapi())
+        schema.config.update(base_url=url)
+        yield schema
     pipeline.stop()
 
 
