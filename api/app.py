@@ -9,6 +9,7 @@ from api.deps import Services
 from api.jaeger import routes as jaeger
 from api.loki import routes as loki
 from api.routes import correlations, health, incidents
+from api.tempo import routes as tempo
 from api.version import version
 
 DESCRIPTION = (
@@ -25,7 +26,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     for module in (incidents, correlations, health):
         app.include_router(module.router)
-    for foreign in (jaeger, loki):
+    for foreign in (jaeger, loki, tempo):
         app.include_router(foreign.router)
     problems.install(app)
     return app
