@@ -12,6 +12,7 @@ from api.prometheus import routes as prometheus
 from api.ratelimit import RateLimit
 from api.routes import alertmanager, correlations, decisions, entities, health, incidents, stream, telemetry
 from api.stream import Stream
+from api.tempo import routes as tempo
 from api.version import version
 
 DESCRIPTION = (
@@ -38,7 +39,7 @@ def create_app(services: Services) -> FastAPI:
         app.add_middleware(RateLimit, per_minute=services.requests_per_minute)
     for module in (stream, incidents, decisions, entities, telemetry, alertmanager, correlations, health):
         app.include_router(module.router)
-    for foreign in (prometheus, jaeger, loki):
+    for foreign in (prometheus, jaeger, loki, tempo):
         app.include_router(foreign.router)
     problems.install(app)
     return app

@@ -11,7 +11,7 @@ from typing import Any
 
 import promql_parser
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from grafana.boards import BOARDS, OPTIONAL
 from grafana.build import files

@@ -15,6 +15,7 @@ from query.traces.find import Row
 Tag = dict[str, Any]
 
 _TYPES = {"bool": "bool", "int": "int64", "double": "float64", "bytes": "binary"}
+_TRUTH = {"true": True, "false": False}
 _SAFE = 2**53 - 1
 NO_SERVICE = "unknown_service"
 
@@ -106,12 +107,18 @@ def _typed(keys: Sequence[str], values: Sequence[str], types: Sequence[str]) -> 
     # Rows from before types were kept have none.
     kinds = types if len(types) == len(keys) else ["string"] * len(keys)
     for key, value, kind in zip(keys, values, kinds, strict=True):
-        yield {"key": key, "type": _TYPES.get(kind, "string"), "value": _value(value, kind)}
+        try:
+            yield {"key": key, "type": _TYPES.get(kind, "string"), "value": _value(value, kind)}
+        except ValueError:
+            # A value that was redacted is text, whatever it was before.
+            yield _text(key, value)
 
 
 def _value(value: str, kind: str) -> Any:
     if kind == "bool":
-        return value == "true"
+        if value not in _TRUTH:
+            raise ValueError(value)
+        return _TRUTH[value]
     if kind == "int":
         number = int(value)
         return number if abs(number) <= _SAFE else value

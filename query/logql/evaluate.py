@@ -24,6 +24,8 @@ from store.log_lines import Grid
 MAX_STEPS = 11_000
 MAX_SERIES = 500
 MAX_INNER_SERIES = 20_000
+# What DateTime64(9) can hold, https://clickhouse.com/docs/sql-reference/data-types/datetime64
+_EARLIEST, _LATEST = -2_208_988_800 * 10**9, 9_223_372_036 * 10**9
 _SCHEMA = {"series": pl.Int64, "step": pl.Int64, "value": pl.Float64}
 # Functions that add up over disjoint streams, so that `sum by` of them is one GROUP BY in the engine.
 _MEASURES = {"count_over_time": "count", "rate": "count", "bytes_over_time": "bytes", "bytes_rate": "bytes"}
@@ -119,8 +121,7 @@ def _counted(store: Store, tenant: str, query: s.RangeAggregation, times: Times,
 
 def checked(start: int, end: int) -> Window:
     """The window, with what the engine's times cannot hold cut off."""
-    least, most = -(2**62), 2**63 - 1
-    return Window(max(start, least), max(min(end, most), least))
+    return Window(max(start, _EARLIEST), max(min(end, _LATEST), _EARLIEST))
 
 
 def _frame(series: Sequence[int], steps: Sequence[int], values: Sequence[float]) -> pl.DataFrame:

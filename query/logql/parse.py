@@ -69,7 +69,8 @@ def _grammar() -> Lark:
 
 def _explained(text: str, error: UnexpectedInput) -> str:
     ends = isinstance(error, UnexpectedToken) and error.token.type == "$END"
-    at = len(text) if ends or error.pos_in_stream is None else error.pos_in_stream
+    place: int | None = error.pos_in_stream
+    at = len(text) if ends or place is None else place
     before = re.search(r"([A-Za-z_]\w*)\W*$", text[:at])
     here = re.match(r"[A-Za-z_]\w*", text[at:])
     if re.search(r"[|!]>", text[max(at - 1, 0) : at + 2]):
@@ -126,6 +127,8 @@ def checked_pattern(text: str) -> str:
         raise BadQuery(f"a regular expression is longer than {MAX_PATTERN} characters")
     options = re2.Options()
     options.log_errors = False
+    # A little less than the engine allows, which wraps the expression in anchors.
+    options.max_mem = 1 << 20
     try:
         # RE2 needs linear time, whatever the expression (https://github.com/google/re2/wiki/WhyRE2).
         re2.compile(text, options)

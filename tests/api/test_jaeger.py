@@ -18,6 +18,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from api.app import create_app
 from api.deps import Services
 from api.goduration import nanoseconds
+from api.jaeger.spans import _typed
 from api.reading import Reader
 from ingest.envelope import Signal
 from ingest.otlp_json import protobuf_of
@@ -189,6 +190,7 @@ def test_search_by_what_grafanas_form_sends(http: httpx.Client, store: Store) ->
     assert found(http, **window(minDuration="1.4ms", maxDuration="1500us")) == [second, first]
     assert found(http, **window(minDuration="1.6ms")) == []
     assert found(http, **window(service="' OR 1=1 --")) == []
+    assert found(http, **window(tags=json.dumps({"a'b\n": "x\\y\n\t'{z:String}"}))) == []
     assert found(http, **window(end=str(T0 // 1000 + 1))) == [first]
     assert found(http, traceID=first) == [first]
 
@@ -236,6 +238,27 @@ def test_an_unknown_trace_is_not_found(http: httpx.Client) -> None:
     answer = http.get("/api/traces/deadbeef")
     assert (answer.status_code, answer.json()["data"]) == (404, None)
     assert answer.json()["errors"] == [{"code": 404, "msg": "trace not found"}]
+
+
+def test_what_was_redacted_is_text() -> None:
+    pairs = [
+        ("1", "int"),
+        ("[REDACTED]", "int"),
+        ("[REDACTED]", "double"),
+        ("nan", "double"),
+        ("x", "bool"),
+        ("true", "bool"),
+    ]
+    keys = [str(at) for at in range(len(pairs))]
+    tags = list(_typed(keys, [value for value, _ in pairs], [kind for _, kind in pairs]))
+    assert [(tag["type"], tag["value"]) for tag in tags] == [
+        ("int64", 1),
+        ("string", "[REDACTED]"),
+        ("string", "[REDACTED]"),
+        ("float64", "nan"),
+        ("string", "x"),
+        ("bool", True),
+    ]
 
 
 @given(st.integers(0, 10**6), st.sampled_from(["ns", "us", "µs", "ms", "s", "m", "h"]))

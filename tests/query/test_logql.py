@@ -114,6 +114,8 @@ FILTERS = [
     ('{service_name="svc"} | drop detected_level="info" | detected_level=~".+"', [0, 3]),
     ('{service_name="svc"} | keep host_name | http_status="500"', []),
     ('{service_name="svc"} | trace_id="\' OR 1=1 --"', []),
+    ('{service_name="svc"} |= "a\\nb\\\\" or "plain"', [2]),
+    ('{service_name="svc"} | x!="\\n\\t\\\\\'{p1:String}"', [0, 1, 2, 3]),
 ]
 
 
