@@ -9,6 +9,7 @@ SHARED ?= $(or $(CAUSELINE_SHARED),../shared)
 SETS ?= $(SHARED)/datasets/nezha-trainticket-a $(SHARED)/datasets/gpu-dev-a
 KIT := tests/kit
 NODE := tests/clients/node
+GRAFANA := tests/clients/grafana
 PIP_FLAGS := --quiet --python $(BIN)/python --require-hashes
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 PYTEST := $(BIN)/python -m pytest
@@ -31,7 +32,7 @@ up: $(VENV)/.runtime ## start receiver, correlator and API in one process (ARGS=
 test: lint ## lint, types, import contracts, then the tests but the slow ones
 	$(PYTEST) -m "not slow" $(ARGS)
 
-test-full: lint $(KIT)/node_modules/.package-lock.json $(NODE)/node_modules/.package-lock.json ## every test, on a real server too, with coverage
+test-full: lint $(KIT)/node_modules/.package-lock.json $(NODE)/node_modules/.package-lock.json $(GRAFANA)/node_modules/.package-lock.json ## every test, on a real server too, with coverage
 	$(BIN)/coverage run -m pytest $(ARGS)
 	$(BIN)/coverage report
 
@@ -77,7 +78,7 @@ lock: $(UV) ## resolve pyproject.toml again (ARGS=--upgrade for newer versions)
 	echo uv | $(COMPILE) $(ARGS) - -o requirements-uv.lock
 
 clean: ## remove everything that can be made again
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage $(KIT)/node_modules $(NODE)/node_modules __cache__
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage $(KIT)/node_modules $(NODE)/node_modules $(GRAFANA)/node_modules __cache__
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(UV): requirements-uv.lock

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from api import models
 from api.reading import Reader
+from api.together import together
 from api.topology import Places
 from api.whynot import Surroundings
 
@@ -12,19 +15,24 @@ _FEEDBACK_SHOWN = 100
 
 def detailed(reader: Reader, incident_id: str) -> models.IncidentDetail:
     """The incident with what is at risk, what to do, changes nearby, feedback and links. Raises NotFound."""
-    incident = reader.incident(incident_id)
-    row = reader.store.rows("incident_get", {"tenant": reader.tenant, "id": incident_id})[0]
+    row = reader.incident_row(incident_id)
+    incident = reader.incident_of(row)
     around = Surroundings(Places(reader))
     own = {entry.signal_id for entry in incident.timeline}
     touched = {(entry.entity.type, entry.entity.name) for entry in incident.timeline}
     touched |= {(entity.type, entity.name) for entity in incident.blast_radius}
+    at_risk, changes, feedback = together(
+        partial(around.at_risk, row, touched),
+        partial(around.changes, row, own),
+        partial(reader.feedback, incident_id, _FEEDBACK_SHOWN, None),
+    )
     path = f"/api/v1/incidents/{incident_id}"
     return incident.model_copy(
         update={
-            "at_risk": around.at_risk(row, touched),
+            "at_risk": at_risk,
             "actions": _actions(incident.root_causes),
-            "changes": around.changes(row, own),
-            "feedback": reader.feedback(incident_id, _FEEDBACK_SHOWN, None)[0],
+            "changes": changes,
+            "feedback": feedback[0],
             "links": {
                 "self": path, "evidence": f"{path}/evidence", "report": f"{path}/report?format=markdown",
                 "why_not": f"{path}/why-not?entity=TYPE/NAME",

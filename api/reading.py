@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from api import models
@@ -12,6 +13,7 @@ from api.arguments import arguments
 from api.cursor import Key, decode_cursor, encode_cursor, scope
 from api.errors import NotFound
 from api.times import EARLIEST_NS, LATEST_NS, format_time
+from api.together import together
 from store import Store
 
 # A signal this much older or younger than its incident cannot belong to it.
@@ -20,6 +22,8 @@ _MS = 1_000_000
 # Less alike than this is worth nobody's time.
 _LIKE = 0.3
 _SIMILAR_SHOWN = 5
+# So many earlier incidents are compared, the latest ones.
+_SIMILAR_AMONG = 500
 
 
 def stored_items(store: Store) -> dict[str, int]:
@@ -84,25 +88,35 @@ class Reader:
 
     def incident(self, incident_id: str) -> models.IncidentDetail:
         """One incident with its timeline. Raises NotFound."""
-        row = self._one("incident_get", incident_id, "incident")
-        ended = row["ended"] if row["ended"] is not None else row["updated"]
-        signals = self.store.rows(
-            "incident_timeline",
-            {
-                "tenant": self.tenant,
-                "id": incident_id,
-                "start": max(row["started"] - _MARGIN_NS, EARLIEST_NS),
-                "end": min(ended + _MARGIN_NS, LATEST_NS),
-            },
+        return self.incident_of(self.incident_row(incident_id))
+
+    def incident_row(self, incident_id: str) -> dict[str, Any]:
+        """One incident as it is stored. Raises NotFound."""
+        return self._one("incident_get", incident_id, "incident")
+
+    def incident_of(self, row: dict[str, Any]) -> models.IncidentDetail:
+        """The incident of a stored row, with its timeline."""
+        signals, assignees, history, similar = together(
+            partial(self._timeline, row),
+            partial(self._assignees, [row["id"]]),
+            partial(self._history, row["id"]),
+            partial(self._similar, row["id"], row["started"]),
         )
         return models.IncidentDetail(
             **_incident(row),
-            assignee=self._assignees([incident_id]).get(incident_id, ""),
+            assignee=assignees.get(row["id"], ""),
             timeline=[_timeline_entry(signal) for signal in signals],
             graph=models.Graph.model_validate(_parsed(row["graph"], {})),
             evidence=[_evidence(signal) for signal in signals],
-            history=self._history(incident_id),
-            similar=self._similar(incident_id, row["started"]),
+            history=history,
+            similar=similar,
+        )
+
+    def _timeline(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        ended = row["ended"] if row["ended"] is not None else row["updated"]
+        start, end = max(row["started"] - _MARGIN_NS, EARLIEST_NS), min(ended + _MARGIN_NS, LATEST_NS)
+        return self.store.rows(
+            "incident_timeline", {"tenant": self.tenant, "id": row["id"], "start": start, "end": end}
         )
 
     def _assignees(self, incident_ids: list[str]) -> dict[str, str]:
@@ -132,7 +146,14 @@ class Reader:
         return [models.HistoryEntry(time=format_time(row.pop("at") * _MS), **row) for row in rows]
 
     def _similar(self, incident_id: str, started: int) -> list[models.SimilarIncident]:
-        params = {"tenant": self.tenant, "id": incident_id, "before": started, "least": _LIKE, "limit": _SIMILAR_SHOWN}
+        params = {
+            "tenant": self.tenant,
+            "id": incident_id,
+            "before": started,
+            "least": _LIKE,
+            "among": _SIMILAR_AMONG,
+            "limit": _SIMILAR_SHOWN,
+        }
         return [
             models.SimilarIncident(
                 started_at=format_time(row["started"]),

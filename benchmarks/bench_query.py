@@ -106,8 +106,8 @@ def real_incidents(folder: Path, incidents: int) -> None:
     if not found:
         raise SystemExit("the demo's telemetry gave no incident")
     copies = -(-incidents // found)
-    made(store, "query_signals", copies=copies)
-    made(store, "query_incidents", copies=copies)
+    for name in ("query_signals", "query_held", "query_incidents"):
+        made(store, name, copies=copies)
     store.close()
     print(f"dataset   {found * (copies + 1):,} incidents")
 

@@ -29,7 +29,9 @@ from store.settings import Home, StoreSettings
 
 Params = Mapping[str, Any]
 
-# Plain strings in Arrow output: polars joins on dictionaries of different tables are slow and warn.
+# Plain strings in Arrow output: polars joins on dictionaries of different tables are slow and warn. Set for the whole
+# connection: given with a query, the embedded engine's driver looks them up, sets and resets them around it, which takes
+# longer than a small query.
 _ARROW = {"output_format_arrow_low_cardinality_as_dictionary": 0, "output_format_arrow_string_as_string": 1}
 
 
@@ -104,7 +106,7 @@ class Store:
         tempfile.tempdir = str(private)
 
     def _connect(self) -> Client:
-        common: dict[str, Any] = {"settings": {"max_execution_time": self.settings.query_timeout_s}}
+        common: dict[str, Any] = {"settings": {"max_execution_time": self.settings.query_timeout_s, **_ARROW}}
         if self.home is Home.EMBEDDED:
             return clickhouse_connect.get_client(interface="chdb", path=str(self.settings.path / "db"), **common)
         dsn = self.settings.url.replace("clickhouse://", "http://", 1)
@@ -174,9 +176,8 @@ class Store:
         """Result of SQL text written in this package (never user text) as an Arrow table."""
         with self._handle(what) as client:
             client.database = self.settings.database
-            return client.query_arrow(
-                text, parameters=dict(params or {}), settings={**_ARROW, **(settings or {})}, use_strings=True
-            )
+            found = client.raw_query(text, parameters=dict(params or {}), settings=dict(settings or {}), fmt="Arrow")
+            return pa.ipc.open_file(pa.BufferReader(found)).read_all()
 
     def data_path(self, table: str) -> Path:
         """Where an embedded engine keeps a table's parts. Raises StoreError."""

@@ -12,4 +12,5 @@ SELECT
     Graph AS graph,
     SignalCount AS signal_count
 FROM incidents FINAL
-WHERE Tenant = {tenant:String} AND IncidentId = {id:String}
+-- Told before FINAL: the key decides, and no other column of other incidents is read.
+PREWHERE Tenant = {tenant:String} AND IncidentId = {id:String}

@@ -1,5 +1,5 @@
 -- One page of incidents that overlap [start, end], newest first, after the (before, before_id) key.
--- Empty filters and an empty before_id mean "any". {types} and {typed} are types and names of entities that all take part. An incident without an end is still going on.
+-- Empty filters and an empty before_id mean "any", and columns that only they need are not read then. {types} and {typed} are types and names of entities that all take part. An incident without an end is still going on.
 WITH
     lower({entity:String}) AS wanted,
     (
@@ -29,10 +29,10 @@ WHERE Tenant = {tenant:String}
         OR arrayExists(
             cause -> arrayExists(a -> lower(a) = wanted, JSONExtract(cause, 'entity', 'aliases', 'Array(String)')),
             JSONExtractArrayRaw(RootCauses)))
-    AND arrayAll((t, n) -> arrayExists(
+    AND (empty({types:Array(String)}) OR arrayAll((t, n) -> arrayExists(
         e -> JSONExtractString(e, 'type') = t AND lower(JSONExtractString(e, 'name')) = lower(n),
         arrayConcat(JSONExtractArrayRaw(Graph, 'nodes'), JSONExtractArrayRaw(BlastRadius))),
-        {types:Array(String)}, {typed:Array(String)})
+        {types:Array(String)}, {typed:Array(String)}))
     AND ({text:String} = ''
         OR positionCaseInsensitiveUTF8(Title, {text:String}) > 0
         OR arrayExists(e -> positionCaseInsensitiveUTF8(e, {text:String}) > 0, Entities)

@@ -20,8 +20,9 @@ SELECT
 FROM
 (
     SELECT * FROM signals FINAL
-    WHERE Tenant = {tenant:String}
+    PREWHERE Tenant = {tenant:String}
         AND Onset >= fromUnixTimestamp64Nano({start:Int64}) AND Onset <= fromUnixTimestamp64Nano({end:Int64})
+        AND SignalId IN (SELECT SignalId FROM incident_signals FINAL WHERE Tenant = {tenant:String} AND IncidentId = {id:String})
 ) AS s
 INNER JOIN
 (

@@ -1,11 +1,13 @@
 -- Signals of an entity, of a family, or both, that touch [start, end], newest first; '' is any. The entity goes by any of
--- {names}. `held` are the incidents that hold them.
+-- {names}. `held` are the incidents that hold them. The few signals are the side of the join that is kept in memory.
 SELECT
-    s.SignalId AS signal_id, s.Rule AS rule, s.Family AS family, s.Kind AS kind,
-    s.EntityType AS entity_type, s.EntityName AS entity_name,
-    toUnixTimestamp64Nano(s.Onset) AS onset, toUnixTimestamp64Nano(s.Until) AS until,
-    s.Score AS score, s.Severity AS severity, s.Explanation AS explanation, m.held AS held
-FROM
+    s.SignalId AS signal_id, any(s.Rule) AS rule, any(s.Family) AS family, any(s.Kind) AS kind,
+    any(s.EntityType) AS entity_type, any(s.EntityName) AS entity_name,
+    toUnixTimestamp64Nano(any(s.Onset)) AS onset, toUnixTimestamp64Nano(any(s.Until)) AS until,
+    any(s.Score) AS score, any(s.Severity) AS severity, any(s.Explanation) AS explanation,
+    groupArrayIf(m.IncidentId, m.IncidentId != '') AS held
+FROM (SELECT SignalId, IncidentId FROM incident_signals FINAL WHERE Tenant = {tenant:String}) AS m
+RIGHT JOIN
 (
     SELECT * FROM signals FINAL
     WHERE Tenant = {tenant:String}
@@ -14,9 +16,6 @@ FROM
         AND ({family:String} = '' OR Family = {family:String})
     ORDER BY Onset DESC, SignalId
     LIMIT {limit:UInt32}
-) AS s
-LEFT JOIN
-(
-    SELECT SignalId, groupArray(IncidentId) AS held FROM incident_signals FINAL WHERE Tenant = {tenant:String} GROUP BY SignalId
-) AS m ON m.SignalId = s.SignalId
+) AS s ON m.SignalId = s.SignalId
+GROUP BY signal_id
 ORDER BY onset DESC, signal_id
