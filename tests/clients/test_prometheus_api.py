@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import jsonschema_rs
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 from prometheus_api_client import PrometheusConnect
 
 from api.app import create_app
@@ -151,7 +151,7 @@ def test_vmalert_evaluates_rules_and_alerts(url: str, tmp_path: Path) -> None:
 
 
 # Path in the OpenAPI, path and parameters that are asked.
-CALLS = (
+CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("/query", "/query", {"query": "gpu_temperature_celsius", "time": END}),
     ("/query", "/query", {"query": "queue_wait_milliseconds", "time": END}),
     ("/query", "/query", {"query": "queue_wait_milliseconds[1m]", "time": END}),
