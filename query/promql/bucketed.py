@@ -25,13 +25,19 @@ def quantile(q: Floats, vector: Vector, notes: Notes) -> Vector:
 
 def quantiles(vector: Vector, label: str, wanted: list[Floats], notes: Notes) -> Vector:
     """histogram_quantiles: several at once, told apart by a label."""
-    parts = [_labelled(_quantile(q, vector, notes), label, formatted(float(q[0]))) for q in wanted]
+    parts = [_labelled(_quantile(q, vector, notes), label, _open_metrics(float(q[0]))) for q in wanted]
     labels = [each for part in parts for each in part.labels]
     if not labels:
         return empty(vector.values.shape[1])
     return Vector(
         labels, np.concatenate([part.values for part in parts]), np.concatenate([part.present for part in parts])
     )
+
+
+def _open_metrics(value: float) -> str:
+    """A number as OpenMetrics writes it, which is never a whole one."""
+    text = formatted(value)
+    return f"{text}.0" if text.lstrip("-").isdigit() else text
 
 
 def _labelled(vector: Vector, label: str, value: str) -> Vector:

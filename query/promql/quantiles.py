@@ -116,11 +116,11 @@ def rank_of(value: float, histogram: Histogram) -> float:
     for low, high, number in histogram.cells():
         if histogram.custom and low == -math.inf and high > 0:
             low = 0.0
+        if value <= low:
+            break
         if value >= high:
             rank += number
             continue
-        if value <= low:
-            break
         rank += number * _share(value, low, high, histogram)
         break
     return rank

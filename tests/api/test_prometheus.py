@@ -104,7 +104,7 @@ def test_summaries_have_quantiles(http: httpx.Client) -> None:
 
 
 def test_a_range_has_a_point_for_each_step(http: httpx.Client) -> None:
-    query = {"query": "gpu_temperature_celsius - 20.5", "start": START, "end": END, "step": "5m"}
+    query: dict[str, Any] = {"query": "gpu_temperature_celsius - 20.5", "start": START, "end": END, "step": "5m"}
     data = http.get("/query_range", params=query).json()["data"]
     assert list(data) == ["resultType", "result"]
     assert data["result"][0]["values"] == [[START, "-0.5"], [START + 300, "19.5"], [END, "39.5"]]
@@ -131,7 +131,7 @@ def test_series_labels_and_values_are_listed_and_cut(http: httpx.Client) -> None
 
 
 def test_exemplars_carry_their_trace(http: httpx.Client) -> None:
-    query = {"query": "rate(http_server_requests_total[5m])", "start": START, "end": END}
+    query: dict[str, Any] = {"query": "rate(http_server_requests_total[5m])", "start": START, "end": END}
     (series,) = http.get("/query_exemplars", params=query).json()["data"]
     assert series["seriesLabels"]["__name__"] == "http_server_requests_total"
     assert series["exemplars"] == [

@@ -75,7 +75,7 @@ def test_ranked_causes_are_scores(http: httpx.Client) -> None:
 
 
 def test_an_annotation_query_shows_a_region(http: httpx.Client) -> None:
-    query = {"query": "incident_active", "start": T0 - 600, "end": T0 + 600, "step": 60}
+    query: dict[str, Any] = {"query": "incident_active", "start": T0 - 600, "end": T0 + 600, "step": 60}
     (series,) = http.get("/query_range", params=query).json()["data"]["result"]
     assert series["values"][0][0] == T0
     assert {value for _, value in series["values"]} == {"1"}
