@@ -259,7 +259,12 @@ class LogLines:
 
     def label_names(self) -> str:
         """The statement for the names of streams' labels: name."""
-        return self._select("arrayJoin(mapKeys(stream)) AS name", " GROUP BY name")
+        if self.incidents:
+            return self._select("arrayJoin(mapKeys(stream)) AS name", " GROUP BY name")
+        # Of the logs, only the keys of resources are read; which of them are labels is asked of the few that differ.
+        keys = self._select("arrayJoin(arrayPushBack(mapKeys(resource), 'service.name')) AS key", " GROUP BY key")
+        labels = self.param(list(STREAM_LABELS.values()), "Array(String)")
+        return f"SELECT replaceAll(toString(key), '.', '_') AS name FROM ({keys}) WHERE toString(key) IN {labels}"
 
     def label_values(self, name: str, limit: int) -> str:
         """The statement for the values of a stream's label: value."""
