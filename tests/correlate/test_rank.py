@@ -60,16 +60,16 @@ def hit(entity: str, lasts: float, score: float, kind: str = "trace.errors", fam
 
 
 def test_what_is_over_while_symptoms_go_on_is_hardly_their_cause() -> None:
-    first, second, *_ = causes(hit("a", 60, 7.4), hit("b", 240, 7.0), hit("front", 240, 6.0))
+    first, second, *_ = causes(hit("a", 60, 6.4), hit("b", 240, 6.1), hit("front", 240, 5.0))
     assert first["entity"]["name"] == "b"
     assert second["entity"]["name"] == "a"
     assert first["terms"]["during"] > 0.85
     assert second["terms"]["during"] == pytest.approx(0.25, abs=0.01)
     # As long as the other, the stronger is first.
-    assert causes(hit("a", 240, 7.4), hit("b", 240, 7.0), hit("front", 240, 6.0))[0]["entity"]["name"] == "a"
+    assert causes(hit("a", 240, 6.4), hit("b", 240, 6.1), hit("front", 240, 5.0))[0]["entity"]["name"] == "a"
 
 
 def test_a_change_of_state_is_made_once() -> None:
-    rows = (hit("a", 0, 9.0, "dependency.certificate", "log"), hit("b", 240, 7.0), hit("front", 240, 6.0))
+    rows = (hit("a", 0, 9.0, "dependency.certificate", "log"), hit("b", 240, 6.1), hit("front", 240, 5.0))
     assert causes(*rows)[0]["entity"]["name"] == "a"
     assert causes(*rows)[0]["terms"]["during"] == 1.0
