@@ -30,8 +30,8 @@ from store.settings import Home, StoreSettings
 Params = Mapping[str, Any]
 
 # Plain strings in Arrow output: polars joins on dictionaries of different tables are slow and warn. Set for the whole
-# connection: given with a query, the embedded engine's driver looks them up, sets and resets them around it, which takes
-# longer than a small query.
+# connection: around a query that is given settings, the embedded engine's driver looks them up, sets and resets them,
+# and that takes longer than a small query.
 _ARROW = {"output_format_arrow_low_cardinality_as_dictionary": 0, "output_format_arrow_string_as_string": 1}
 
 
@@ -176,7 +176,7 @@ class Store:
         """Result of SQL text written in this package (never user text) as an Arrow table."""
         with self._handle(what) as client:
             client.database = self.settings.database
-            found = client.raw_query(text, parameters=dict(params or {}), settings=dict(settings or {}), fmt="Arrow")
+            found = client.raw_query(_with_settings(text, settings), parameters=dict(params or {}), fmt="Arrow")
             return pa.ipc.open_file(pa.BufferReader(found)).read_all()
 
     def data_path(self, table: str) -> Path:
@@ -216,6 +216,13 @@ class Store:
             tempfile.tempdir = self._outer_tempdir
             self._lock_file.close()
             self._lock_file = None
+
+
+def _with_settings(text: str, settings: Params | None) -> str:
+    """A query with its settings as the last clause; names and values are this project's own."""
+    if not settings:
+        return text
+    return f"{text}\nSETTINGS {', '.join(f'{name} = {value!r}' for name, value in settings.items())}"
 
 
 def to_frame(table: pa.Table) -> pl.DataFrame:
