@@ -98,6 +98,9 @@ class LogLines:
         # What `drop` and `keep` did, in order; to a name's value, and to a map of labels.
         self._on_value: list[Callable[[str, Sql], Sql]] = []
         self._on_map: list[Callable[[Sql], Sql]] = []
+        # The same for what was done before the last parser: it does not concern what that one took.
+        self._before_value: list[Callable[[str, Sql], Sql]] = []
+        self._before_map: list[Callable[[Sql], Sql]] = []
 
     def param(self, value: Any, kind: str = "String") -> Sql:
         """A parameter holding the value."""
@@ -109,11 +112,13 @@ class LogLines:
         """The value of a label at this step, '' when there is none."""
         if name == "__error__":
             value = Sql("failed" if self._failed else "''")
-        elif self._parsed:
-            key = self.param(name)
-            value = Sql(f"if(mapContains(parsed, {key}), parsed[{key}], {self._unparsed(name)})")
         else:
             value = self._unparsed(name)
+            for change in self._before_value:
+                value = change(name, value)
+            if self._parsed:
+                key = self.param(name)
+                value = Sql(f"if(mapContains(parsed, {key}), parsed[{key}], {value})")
         for change in self._on_value:
             value = change(name, value)
         return value
@@ -184,7 +189,10 @@ class LogLines:
         taken = _TAKEN.replace("{0}", _PARSERS[kind])
         columns = []
         if self._parsed:
-            columns.append(f"mapUpdate(parsed, {taken}) AS parsed")
+            left = Sql("parsed")
+            for change in self._on_map:
+                left = change(left)
+            columns.append(f"mapUpdate({left}, {taken}) AS parsed")
         else:
             columns.append(f"{taken} AS parsed")
         if kind == "json":
@@ -195,6 +203,8 @@ class LogLines:
         hidden = ["parsed"] * self._parsed + ["failed"] * (self._failed and kind == "json")
         self._nest(columns, hidden)
         self._parsed, self._failed = True, self._failed or kind == "json"
+        self._before_value, self._on_value = self._before_value + self._on_value, []
+        self._before_map, self._on_map = self._before_map + self._on_map, []
 
     def rewrite(self, parts: Sequence[tuple[bool, str]]) -> None:
         """The line becomes these parts in a row: (True, label name or `__line__`) or (False, text)."""
@@ -244,7 +254,7 @@ class LogLines:
             found = Sql("parsed" if self._parsed else _EMPTY)
             if self._failed:
                 found = Sql(f"if(failed = '', {found}, mapConcat({found}, map('__error__', failed)))")
-        for change in self._on_map:
+        for change in self._on_map if which == "parsed" else self._before_map + self._on_map:
             found = change(found)
         return found
 
