@@ -186,6 +186,7 @@ def test_incidents_are_a_log_stream(http: httpx.Client, store: Store) -> None:
 
 LISTED = {
     "tenant": "default", "start": 0, "end": 2**62, "states": [], "severities": [], "entity": "", "text": "",
+    "types": [], "typed": [],
     "before": 0, "before_id": "", "limit": 10,
 }  # fmt: skip
 SVC = '{service_name="svc"}'
