@@ -42,8 +42,12 @@ def answer(body: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")
 
 
-def route_class(render: Render) -> type[APIRoute]:
-    """A route class whose errors are what `render` makes of a status and a sentence."""
+def answering(
+    kinds: tuple[type[Exception], ...],
+    told: Callable[[Request, Exception], Response],
+    look: Callable[[Request], None] = lambda _: None,
+) -> type[APIRoute]:
+    """A route class that answers errors of those kinds with what `told` makes of them; `look` may refuse a request."""
 
     class ForeignRoute(APIRoute):
         """A route of one foreign API."""
@@ -54,14 +58,20 @@ def route_class(render: Render) -> type[APIRoute]:
 
             async def guarded(request: Request) -> Response:
                 try:
-                    refuse_odd_parameters(request)
+                    look(request)
                     return await handle(request)
-                except (BadParameter, NotFound, QueryError, StoreError, RequestValidationError, HTTPException) as error:
-                    return render(*_told(request, error))
+                except kinds as error:
+                    return told(request, error)
 
             return guarded
 
     return ForeignRoute
+
+
+def route_class(render: Render) -> type[APIRoute]:
+    """A route class whose errors are what `render` makes of a status and a sentence."""
+    kinds = (BadParameter, NotFound, QueryError, StoreError, RequestValidationError, HTTPException)
+    return answering(kinds, lambda request, error: render(*_told(request, error)), refuse_odd_parameters)
 
 
 def refuse_odd_parameters(request: Request) -> None:

@@ -86,13 +86,13 @@ class Reader:
         incidents = [models.Incident(**_incident(row), assignee=whose.get(row["id"], "")) for row in page]
         return models.IncidentPage(incidents=incidents, next_cursor=more)
 
-    def incident(self, incident_id: str) -> models.IncidentDetail:
-        """One incident with its timeline. Raises NotFound."""
-        return self.incident_of(self.incident_row(incident_id))
-
     def incident_row(self, incident_id: str) -> dict[str, Any]:
         """One incident as it is stored. Raises NotFound."""
         return self._one("incident_get", incident_id, "incident")
+
+    def root_causes(self, incident_id: str) -> list[models.RootCause]:
+        """The ranked causes of one incident. Raises NotFound."""
+        return models.Incident(**_incident(self.incident_row(incident_id))).root_causes
 
     def incident_of(self, row: dict[str, Any]) -> models.IncidentDetail:
         """The incident of a stored row, with its timeline."""

@@ -15,21 +15,17 @@ one compare processor time with what two cores have, which is twice the bar.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import re
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import machine  # noqa: E402
 from benchmarks.symptom import time_to_incident  # noqa: E402
 from correlate import passes  # noqa: E402
 from correlate.engine import Detection, detect  # noqa: E402
@@ -57,15 +53,6 @@ class Timer:
             f"(x {cpu / bar_s / 2:.2f} of two cores); peak {peak:,.0f} MiB; {more}",
             flush=True,
         )
-
-
-def header() -> None:
-    """The machine, the versions, how busy it is."""
-    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
-    print(f"date      {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, load average {os.getloadavg()[0]:.1f} at the start")
-    print(f"machine   {os.cpu_count()} x {model[1] if model else platform.processor()}, Linux {platform.release()}")
-    names = ("chdb-core", "clickhouse-connect", "polars", "celery")
-    print(f"versions  Python {platform.python_version()}, {', '.join(f'{name} {version(name)}' for name in names)}")
 
 
 def opened(folder: Path) -> Store:
@@ -164,7 +151,7 @@ def main() -> None:
     chosen = arguments.only.split(",")
     if unknown := set(chosen) - set(SECTIONS):
         raise SystemExit(f"{', '.join(unknown)}: not one of {', '.join(SECTIONS)}")
-    header()
+    machine.told("chdb-core", "clickhouse-connect", "polars", "celery")
     for section in chosen:
         command = [sys.executable, __file__, "--inside", section, *(["--quick"] if arguments.quick else [])]
         subprocess.run(command, check=True)

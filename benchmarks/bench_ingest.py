@@ -17,20 +17,15 @@ Everything shares the machine, the load generator too. On a busy one compare pro
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import re
 import sys
 import tempfile
 from contextlib import ExitStack
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import datasets, disk, floor, rates, soak  # noqa: E402
+from benchmarks import datasets, disk, floor, machine, rates, soak  # noqa: E402
 from benchmarks.systems import Arena, rotel_version, sql  # noqa: E402
 from tests.kit import clickhouse_server  # noqa: E402
 
@@ -44,16 +39,8 @@ SEPARATOR = ","
 
 def header(arena: Arena) -> None:
     """The machine, the versions, how busy it is, the data."""
-    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
-    print(f"date      {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, load average {os.getloadavg()[0]:.1f} at the start")
-    processor = model[1] if model else platform.processor()
-    print(f"machine   {os.cpu_count()} x {processor}, {platform.system()} {platform.release()}")
-    names = ("chdb-core", "clickhouse-connect", "starlette", "uvicorn")
     server = f", server {sql(arena.server.url, 'SELECT version()').strip()}" if arena.server else ""
-    print(
-        f"versions  Python {platform.python_version()}, {', '.join(f'{name} {version(name)}' for name in names)},"
-        f" {rotel_version()}{server}"
-    )
+    machine.told("chdb-core", "clickhouse-connect", "starlette", "uvicorn", more=f", {rotel_version()}{server}")
     for signal in SIGNALS:
         made = datasets.bodies(signal, 500, 2000)
         print(f"dataset   {signal}: {sum(map(len, made)) / len(made) / 500:.0f} bytes an item, 8 resource attributes")

@@ -10,14 +10,11 @@ cause is first in it; then the medians (bar: 30 s). One fault takes about five m
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import sys
 import tempfile
 import threading
 import time
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +28,7 @@ from api.replay.live import Live  # noqa: E402
 from api.replay.sender import Replay  # noqa: E402
 from api.subsystem import Subsystem  # noqa: E402
 from api.times import format_time  # noqa: E402
+from benchmarks import machine  # noqa: E402
 
 DATASETS = [ROOT.parent / "shared" / "datasets" / name for name in ("gpu-dev-a", "gpu-dev-b")]
 _NS = 1_000_000_000
@@ -74,8 +72,7 @@ def main() -> int:
     if not folders:
         print("no data sets: name a folder with labels.json and OTLP JSON lines")
         return 0
-    versions = ", ".join(f"{name} {version(name)}" for name in ("causeline", "chdb-core", "polars"))
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.processor() or platform.machine()}, {versions}")
+    machine.told("causeline", "chdb-core", "polars")
     opened, named = [], []
     for dataset in [Dataset.read(folder) for folder in (folders[:1] if options.quick else folders)]:
         faults = read_faults(dataset.labels)

@@ -15,9 +15,6 @@ shares the machine.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import re
 import statistics
 import subprocess
 import sys
@@ -25,9 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -38,7 +33,7 @@ sys.path.insert(0, str(ROOT))
 from api.client import ApiClient  # noqa: E402
 from api.commands.correlate import back_fill  # noqa: E402
 from api.demo.play import play  # noqa: E402
-from benchmarks import datasets, prometheus_peer  # noqa: E402
+from benchmarks import datasets, machine, prometheus_peer  # noqa: E402
 from benchmarks.load import write_requests  # noqa: E402
 from benchmarks.rates import finish, start_client  # noqa: E402
 from store import Store, StoreSettings, migrate  # noqa: E402
@@ -59,15 +54,6 @@ RANGES = (
     "max by (job) (max_over_time(bench_load[10m]))",
     "bench_load > 0",
 )
-
-
-def header() -> None:
-    """The machine, the versions, how busy it is."""
-    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
-    print(f"date      {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, load average {os.getloadavg()[0]:.1f} at the start")
-    print(f"machine   {os.cpu_count()} x {model[1] if model else platform.processor()}, Linux {platform.release()}")
-    names = ("chdb-core", "fastapi", "uvicorn", "numpy", "promql-parser")
-    print(f"versions  Python {platform.python_version()}, {', '.join(f'{name} {version(name)}' for name in names)}")
 
 
 def made(store: Store, name: str, **parameters: float) -> None:
@@ -213,7 +199,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(SECTIONS))
     arguments = parser.parse_args()
     share, asked = (0.2, 20) if arguments.quick else (1.0, 50)
-    header()
+    machine.told("chdb-core", "fastapi", "uvicorn", "numpy", "promql-parser")
     end = int(time.time()) // 60 * 60 - 3600
     with tempfile.TemporaryDirectory(prefix="bench-query-") as name:
         folder, store = Path(name), Path(name) / "store"

@@ -162,13 +162,11 @@ class Store:
 
     def rows(self, name: str, params: Params | None = None, settings: Params | None = None) -> list[dict[str, Any]]:
         """Result of the named query as dicts; for pages of API results, not for telemetry."""
-        found: list[dict[str, Any]] = self.arrow(name, params, settings).to_pylist()
-        return found
+        return _dicts(self.arrow(name, params, settings))
 
     def page(self, text: str, params: Params | None = None, settings: Params | None = None) -> list[dict[str, Any]]:
         """Result of text composed in this package as dicts; for pages of API results, not for telemetry."""
-        found: list[dict[str, Any]] = self.arrow_text(text, params, settings).to_pylist()
-        return found
+        return _dicts(self.arrow_text(text, params, settings))
 
     def arrow_text(
         self, text: str, params: Params | None = None, settings: Params | None = None, *, what: str = "query"
@@ -216,6 +214,11 @@ class Store:
             tempfile.tempdir = self._outer_tempdir
             self._lock_file.close()
             self._lock_file = None
+
+
+def _dicts(table: pa.Table) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = table.to_pylist()
+    return found
 
 
 def _with_settings(text: str, settings: Params | None) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from fastapi import Response
 
+from api.foreign import answering
 from query.errors import BadQuery, QueryError, QueryFailed, QueryLimitExceeded, QueryTimeout
 from query.promql.context import Notes
 from store.errors import StoreError, StoreUnavailable
@@ -29,22 +28,6 @@ KINDS: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 
-class PrometheusRoute(APIRoute):
-    """A route whose errors are Prometheus' own."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler, with errors told in the envelope."""
-        handle = super().get_route_handler()
-
-        async def told(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except tuple(kind for kind, *_ in KINDS) as error:
-                return failure(error)
-
-        return told
-
-
 def failure(error: Exception) -> Response:
     """An error in the envelope."""
     _, status, kind = next(row for row in KINDS if isinstance(error, row[0]))
@@ -55,6 +38,10 @@ def failure(error: Exception) -> Response:
     if status == 503:
         response.headers["Retry-After"] = "2"
     return response
+
+
+# A route whose errors are Prometheus' own.
+PrometheusRoute = answering(tuple(kind for kind, *_ in KINDS), lambda _, error: failure(error))
 
 
 def success(data: bytes, notes: Notes | None = None, truncated: str = "") -> Response:

@@ -153,9 +153,8 @@ def judge(
     """What is said of an entity last is what counts; it is kept with the rank, score and terms that were shown."""
 
     def act() -> str:
-        incident = wired.reader.incident(incident_id)
         asked = body.entity
-        shown = next((cause for cause in incident.root_causes if _names(cause, asked)), None)
+        shown = next((cause for cause in wired.reader.root_causes(incident_id) if _names(cause, asked)), None)
         right = body.verdict is models.Said.CONFIRMED
         verdict = Verdict(asked.type, asked.name, right)
         if shown is not None:

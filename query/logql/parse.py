@@ -301,14 +301,14 @@ def _needs_something(matcher: s.Matcher) -> bool:
 
 def _size(part: Any) -> int:
     """How many parts a query has, counted without recursion."""
-    todo, count = [part], 0
-    while todo and count <= MAX_PARTS:
-        each = todo.pop()
+    waiting, count = [part], 0
+    while waiting and count <= MAX_PARTS:
+        each = waiting.pop()
         count += 1
         if isinstance(each, tuple):
-            todo += [item for item in each if not isinstance(item, str | bool)]
+            waiting += [item for item in each if not isinstance(item, str | bool)]
         elif hasattr(each, "__slots__"):
-            todo += [
+            waiting += [
                 value for name in each.__slots__ if not isinstance(value := getattr(each, name), str | int | float)
             ]
     return count

@@ -56,8 +56,11 @@ class Catalogue:
     def hashes(self, tenant: str, kind: Kind, names: Sequence[str], start: int, end: int) -> Ints:
         """Series of some metrics with points in (start, end]. Raises QueryLimitExceeded."""
         most = self.settings.max_series
-        params = {"tenant": tenant, "names": list(names), "start": start, "end": end, "limit": most + 1}
-        found = column(self.store.arrow(f"promql_hashes_{kind}", params), "hash")
+        params = {
+            "table": f"otel_metrics_{kind}", "tenant": tenant, "names": list(names), "start": start, "end": end,
+            "limit": most + 1,
+        }  # fmt: skip
+        found = column(self.store.arrow("promql_hashes", params), "hash")
         if len(found) > most:
             raise QueryLimitExceeded(f"more than {most} series for one selector")
         return np.asarray(found)

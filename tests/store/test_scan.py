@@ -15,7 +15,12 @@ from store.errors import QueryFailed
 from store.scan import TIME_COLUMN, to_nanos
 from tests.kit.snapshot import assert_snapshot
 
-EXAMPLE: dict[str, Any] = {"String": "x", "Float64": 1.0, "DateTime64": "2026-01-02 03:04:05"}
+EXAMPLE: dict[str, Any] = {
+    "String": "x",
+    "Identifier": "otel_metrics_gauge",
+    "Float64": 1.0,
+    "DateTime64": "2026-01-02 03:04:05",
+}
 SECOND = 1_000_000_000
 START = to_nanos(datetime(2026, 1, 2, tzinfo=UTC))
 
