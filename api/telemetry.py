@@ -1,4 +1,4 @@
-"""Causeline's own metrics, spans and log lines, sent by OpenTelemetry's SDK to where the settings or the environment say.
+"""Causeline's own metrics, spans and log lines, sent by OpenTelemetry's SDK to where settings or environment say.
 
 Off unless an endpoint is named. Nothing is set globally, so that a program that embeds Causeline keeps its own
 providers.

@@ -75,7 +75,7 @@ class Telemetry:
         self._ticks.add(1, {OUTCOME: outcome})
 
     def watch(self, waiting: Callable[[], int]) -> None:
-        """Have the ticks that no worker took yet counted whenever metrics are collected; a negative number is unknown."""
+        """Have the ticks that no worker took yet counted with the metrics; a negative number is unknown."""
 
         def observe(_: CallbackOptions) -> list[Observation]:
             number = waiting()
