@@ -1,7 +1,7 @@
 """`make up-server`: a system of several processes on a real ClickHouse server and a real Redis, without containers.
 
-Two receivers with API, two workers and a clock, all on loopback and free ports, until Ctrl-C. With `--replay` a data set
-is played into the first, correlated, and its incidents printed. Data is kept with `--data`, and else thrown away.
+Two receivers with API, two workers and a clock, all on loopback and free ports, until Ctrl-C. With `--replay` a data
+set is played into the first, correlated, and its incidents printed. Data is kept with `--data`, else thrown away.
 """
 
 from __future__ import annotations
