@@ -12,6 +12,7 @@ from pathlib import Path
 
 from store import StoreSettings
 from tests.faults.load import Target
+from tests.faults.proxy import Proxy
 from tests.kit.clickhouse_server import ClickHouseServer
 from tests.kit.running import ROOT
 
@@ -87,17 +88,33 @@ class Receiver:
 
 
 class Home:
-    """A receiver under `directory`, with the store embedded or on a ClickHouse server beside it."""
+    """A receiver under `directory`, with the store embedded or on a ClickHouse server beside it.
 
-    def __init__(self, name: str, directory: Path, target: Target, settings: Mapping[str, str] | None = None) -> None:
+    With `linked`, the receiver reaches the server through a proxy, `link`, that can be made bad.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        target: Target,
+        settings: Mapping[str, str] | None = None,
+        *,
+        linked: bool = False,
+    ) -> None:
         environment = dict(settings or {})
         self.server: ClickHouseServer | None = None
+        self.link: Proxy | None = None
         self.store = StoreSettings.embedded(directory / "data")
         if name == "server":
             (directory / "server").mkdir()
             self.server = ClickHouseServer(directory / "server")
             self.store = StoreSettings(url=self.server.url)
-            environment["CAUSELINE_STORE__URL"] = self.server.url
+            if linked:
+                self.link = Proxy(self.server.http_port)
+                self.link.__enter__()
+            url = self.server.url if self.link is None else f"http://127.0.0.1:{self.link.port}"
+            environment["CAUSELINE_STORE__URL"] = url
         self.receiver = Receiver(directory / "data", directory / "receiver.log", target, environment)
 
     def start(self) -> None:
@@ -134,3 +151,12 @@ class Home:
     def stop(self) -> None:
         """Stop the receiver cleanly; the server, if any, stays to be asked."""
         self.receiver.stop()
+
+    def close(self) -> None:
+        """End everything at once, whatever state it is in."""
+        self.resume_server()
+        self.receiver.kill()
+        self.kill_server()
+        if self.link is not None:
+            self.link.__exit__(None, None, None)
+            self.link = None
