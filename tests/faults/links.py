@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,27 +63,35 @@ FAULTS = {
 class Report:
     """What came of one fault.
 
-    `answers` counts statuses and failures of connections over the whole run, `meanwhile` the acknowledgements while
-    the link was bad, `recovery_s` is the time from the healing to the next ten acknowledgements.
+    `answers` counts statuses and failures of connections, `meanwhile` the acknowledgements while the link was bad,
+    `recovery_s` is the time from the healing to the next ten acknowledgements, `slowest_s` that of an attempt.
     """
 
-    account: account.Account
-    errors: list[str]
     answers: Counter[str]
     meanwhile: int
     recovery_s: float
     slowest_s: float
-    connections: int
 
     def __str__(self) -> str:
         answers = ", ".join(f"{name} {count:,}" for name, count in sorted(self.answers.items()))
         times = f"back after {self.recovery_s:.1f} s, slowest answer {self.slowest_s:.1f} s"
-        return f"{self.account}; {self.meanwhile:,} meanwhile, {times}; answers: {answers}"
+        return f"{self.meanwhile:,} acknowledged meanwhile, {times}; answers: {answers}"
 
 
-def run(name: str, directory: Path, seconds: float = _SECONDS) -> Report:
-    """Make the link bad for so many seconds under load. Raises TimeoutError when it does not recover."""
-    fault = FAULTS[name]
+@dataclass(frozen=True)
+class Outcome:
+    """The account after all faults, answers that no client should get, and a report for each fault."""
+
+    account: account.Account
+    errors: list[str]
+    reports: dict[str, Report]
+
+
+def run(names: Sequence[str], directory: Path, seconds: float = _SECONDS) -> Outcome:
+    """Make links bad for so many seconds each, one after another, under load.
+
+    Raises TimeoutError when the system does not recover from one.
+    """
     home = Home("server", directory, target := Target(), linked=True)
     # Large enough that a cut falls within a request.
     load = Load(target, seed=11, clients=6, most_items=60, timeout_s=15)
@@ -92,25 +100,28 @@ def run(name: str, directory: Path, seconds: float = _SECONDS) -> Report:
         with Proxy(int(target.url.rpartition(":")[2])) as front:
             target.url = f"http://127.0.0.1:{front.port}"
             load.start()
-            wait(load, 20)
+            load.wait(20)
             assert home.link is not None
-            link = front if fault.link == CLIENTS else home.link
-            before = load.acknowledged
-            _make_bad(fault, link, seconds)
-            meanwhile = load.acknowledged - before
-            healed = time.monotonic()
-            link.heal()
-            wait(load, 10)
-            recovery_s = time.monotonic() - healed
+            links = {CLIENTS: front, STORE: home.link}
+            reports = {name: _suffer(FAULTS[name], links[FAULTS[name].link], load, seconds) for name in names}
             load.finish()
-            connections = front.accepted
         home.stop()
-        answers = sum((sent.statuses for sent in load.sent), Counter[str]())
-        slowest_s = max(sent.slowest_s for sent in load.sent)
-        found = account.take(home.store, load.sent)
-        return Report(found, load.errors, answers, meanwhile, recovery_s, slowest_s, connections)
+        return Outcome(account.take(home.store, load.sent), load.errors, reports)
     finally:
         home.close()
+
+
+def _suffer(fault: Fault, link: Proxy, load: Load, seconds: float) -> Report:
+    earlier, first = load.answers(), len(load.sent)
+    before = load.acknowledged
+    _make_bad(fault, link, seconds)
+    meanwhile = load.acknowledged - before
+    healed = time.monotonic()
+    link.heal()
+    load.wait(10)
+    recovery_s = time.monotonic() - healed
+    slowest_s = max(sent.slowest_s for sent in load.sent[first:])
+    return Report(load.answers() - earlier, meanwhile, recovery_s, slowest_s)
 
 
 def _make_bad(fault: Fault, link: Proxy, seconds: float) -> None:
@@ -122,28 +133,20 @@ def _make_bad(fault: Fault, link: Proxy, seconds: float) -> None:
             fault.do(link)
 
 
-def wait(load: Load, more: int, seconds: float = 30) -> None:
-    """Return when so many more requests are acknowledged. Raises TimeoutError."""
-    wanted, deadline = load.acknowledged + more, time.monotonic() + seconds
-    while load.acknowledged < wanted:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{load.acknowledged} of {wanted} acknowledged")
-        time.sleep(0.05)
-
-
 def main() -> int:
     """Print the figures of every fault; 1 when a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.links", description=__doc__)
     parser.add_argument("--only", choices=FAULTS, help="this fault alone")
-    parser.add_argument("--seconds", type=float, default=_SECONDS, help="how long the link is bad")
+    parser.add_argument("--seconds", type=float, default=_SECONDS, help="how long each link is bad")
     options = parser.parse_args()
-    kept = True
-    for name in [options.only] if options.only else FAULTS:
-        with tempfile.TemporaryDirectory() as directory:
-            report = run(name, Path(directory), options.seconds)
+    with tempfile.TemporaryDirectory() as directory:
+        outcome = run([options.only] if options.only else list(FAULTS), Path(directory), options.seconds)
+    for name, report in outcome.reports.items():
         print(f"{name}: {report}")  # noqa: T201
-        kept = kept and report.account.clean and not report.errors
-    return 0 if kept else 1
+    for error in outcome.errors[:10]:
+        print(f"unexpected answer: {error}")  # noqa: T201
+    print(f"bad links: {outcome.account}")  # noqa: T201
+    return 0 if outcome.account.clean and not outcome.errors else 1
 
 
 if __name__ == "__main__":

@@ -1,0 +1,128 @@
+"""A process whose clock can be stepped while it runs, by libfaketime (Debian: faketime). Only the wall clock is.
+
+https://github.com/wolfcw/libfaketime
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from store import Window
+from tests.faults import account, story
+from tests.faults.homes import Home
+from tests.faults.load import Load, Target
+
+# Seconds from the right time: an hour back, a day ahead, right again.
+STEPS = (-3600.0, 86_400.0, 0.0)
+_HOUR = 3600 * 10**9
+# Hours before any telemetry.
+QUIET = Window(story.END - 500 * _HOUR, story.END - 499 * _HOUR)
+ABSENT = "no libfaketime: apt-get install faketime"
+_PLACES = ("/usr/lib/*/faketime", "/usr/lib64/faketime", "/usr/local/lib/faketime")
+
+
+def library() -> Path | None:
+    """The library for programs with threads, where it is installed."""
+    for place in _PLACES:
+        for found in sorted(Path("/").glob(f"{place[1:]}/libfaketimeMT.so.1")):
+            return found
+    return None
+
+
+class Clock:
+    """The clock of every process that is started with `environment`; right until it is stepped."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = directory / "clock"
+        self.step(0)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables for the process."""
+        return {
+            "LD_PRELOAD": str(library()),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_CACHE_DURATION": "1",
+            # Deadlines are monotonic, and a step of the wall clock does not touch that clock.
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+
+    def step(self, seconds: float) -> None:
+        """Set the clock so many seconds from the right time; noticed within a second."""
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(f"{seconds:+.0f}\n", encoding="ascii")
+        fresh.replace(self._file)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The account, answers that no client should get, and for each step the seconds to ten acknowledgements more and
+    to the end of a back-fill that was asked for after it.
+    """
+
+    account: account.Account
+    errors: list[str]
+    acknowledged_s: dict[float, float]
+    correlated_s: dict[float, float]
+
+    def __str__(self) -> str:
+        steps = ", ".join(
+            f"{step:+,.0f} s: acknowledges after {self.acknowledged_s[step]:.1f} s, back-fill after {seconds:.1f} s"
+            for step, seconds in self.correlated_s.items()
+        )
+        return f"{steps}; {self.account}"
+
+
+def run(home_name: str, directory: Path) -> Report:
+    """Step a running system's clock under load. Raises TimeoutError when it does not go on."""
+    clock = Clock(directory)
+    home = Home(home_name, directory, target := Target(), clock.environment)
+    load = Load(target, seed=31, clients=6, timeout_s=15)
+    acknowledged, correlated = {}, {}
+    try:
+        home.start()
+        load.start()
+        load.wait(10)
+        for step in STEPS:
+            clock.step(step)
+            # The library looks once a second.
+            time.sleep(1.5)
+            started = time.monotonic()
+            load.wait(10)
+            acknowledged[step] = time.monotonic() - started
+            # The same back-fill each time: what was written with the clock ahead is superseded with it back.
+            started = time.monotonic()
+            identifier, _ = story.ask(home.receiver.api, QUIET)
+            story.ended(home.receiver.api, identifier, 60)
+            correlated[step] = time.monotonic() - started
+        load.finish()
+        home.stop()
+        return Report(account.take(home.store, load.sent), load.errors, acknowledged, correlated)
+    finally:
+        home.close()
+
+
+def main() -> int:
+    """Print the figures; 1 when a promise was broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.clock", description=__doc__)
+    parser.add_argument("--home", choices=("embedded", "server"), default="embedded")
+    options = parser.parse_args()
+    if library() is None:
+        print(f"clock: NOT RUN: {ABSENT}")  # noqa: T201
+        return 0
+    with tempfile.TemporaryDirectory() as directory:
+        report = run(options.home, Path(directory))
+    print(f"clock, {options.home}: {report}")  # noqa: T201
+    for error in report.errors[:10]:
+        print(f"unexpected answer: {error}")  # noqa: T201
+    return 0 if report.account.clean and not report.errors else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
