@@ -132,6 +132,12 @@ def no_engine(embedded: Embedded) -> Iterator[None]:
     embedded.release()
 
 
+@pytest.fixture
+def embedded_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """The same for what only an embedded store does."""
+    yield from migrated_on("embedded", request)
+
+
 @pytest.fixture(scope="module", params=HOMES)
 def module_store(request: pytest.FixtureRequest) -> Iterator[Store]:
     """The same for all tests of a module that only read what its first fixtures wrote."""

@@ -103,7 +103,9 @@ class Fleet:
                     processes.append(process)
                     undo.callback(process.kill)
                     process.start()
-                # The first one migrates; the others find it done.
+                    if not number:
+                        # The first one migrates; the others find it done.
+                        process.wait()
                 for process in processes:
                     process.wait()
             self._undo = undo.pop_all()
@@ -116,6 +118,7 @@ class Fleet:
         """A process of this fleet that is not started."""
         environment = {
             "CAUSELINE_STORE__URL": self.clickhouse.url,
+            "CAUSELINE_HEALTH_PORT": "0",
             "CAUSELINE_BROKER__URL": f"redis://127.0.0.1:{self.link.port}/0",
             "CAUSELINE_INGEST__RECEIVER": name,
             **self._settings,

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from store import StoreSettings
@@ -16,23 +16,27 @@ from tests.faults.proxy import Proxy
 from tests.kit.clickhouse_server import ClickHouseServer
 from tests.kit.running import ROOT
 
+CAUSELINE = ("-m", "api.cli")
 _READY = re.compile(r"^ready otlp_http=(\S+) otlp_grpc=(\S+) api=(\S+)")
 
 
 class Receiver:
     """`causeline up` on free ports; its errors go to a file, so that no full pipe stops it."""
 
-    def __init__(self, data: Path, log: Path, target: Target, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, data: Path, log: Path, target: Target, environment: Mapping[str, str], program: Sequence[str]
+    ) -> None:
         self.api = ""
         self.target = target
         self.log = log
         self._data = data
+        self._program = program
         self._environment = {**os.environ, **environment}
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Start; `wait` returns when it is ready."""
-        command = [sys.executable, "-m", "api.cli", "up", "--data", str(self._data)]
+        command = [sys.executable, *self._program, "up", "--data", str(self._data)]
         command += ["--otlp-http-port", "0", "--otlp-grpc-port", "0", "--api-port", "0"]
         if self.process is not None and self.process.stdout is not None:
             self.process.stdout.close()
@@ -73,6 +77,10 @@ class Receiver:
             self.process.stdout.close()
         self.process = None
 
+    def said(self) -> str:
+        """The end of its log."""
+        return self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
+
     @property
     def rss(self) -> int:
         """Resident bytes (https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html)."""
@@ -101,6 +109,7 @@ class Home:
         settings: Mapping[str, str] | None = None,
         *,
         linked: bool = False,
+        program: Sequence[str] = CAUSELINE,
     ) -> None:
         environment = dict(settings or {})
         self.server: ClickHouseServer | None = None
@@ -115,7 +124,7 @@ class Home:
                 self.link.__enter__()
             url = self.server.url if self.link is None else f"http://127.0.0.1:{self.link.port}"
             environment["CAUSELINE_STORE__URL"] = url
-        self.receiver = Receiver(directory / "data", directory / "receiver.log", target, environment)
+        self.receiver = Receiver(directory / "data", directory / "receiver.log", target, environment, program)
 
     def start(self) -> None:
         """Start everything and wait until it listens."""

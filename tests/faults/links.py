@@ -103,7 +103,12 @@ def run(names: Sequence[str], directory: Path, seconds: float = _SECONDS) -> Out
             load.wait(20)
             assert home.link is not None
             links = {CLIENTS: front, STORE: home.link}
-            reports = {name: _suffer(FAULTS[name], links[FAULTS[name].link], load, seconds) for name in names}
+            reports = {}
+            for name in names:
+                try:
+                    reports[name] = _suffer(FAULTS[name], links[FAULTS[name].link], load, seconds)
+                except TimeoutError as error:
+                    raise TimeoutError(f"after {name!r}: {error}; {reports}; {home.receiver.said()}") from error
             load.finish()
         home.stop()
         return Outcome(account.take(home.store, load.sent), load.errors, reports)

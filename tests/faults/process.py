@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.faults.homes import CAUSELINE
 from tests.kit.running import ROOT
 
 _READY = re.compile(r"^ready\b.*$", re.MULTILINE)
@@ -20,8 +21,7 @@ _PLACES = re.compile(r"(\w+)=(\S+)")
 class Process:
     """`causeline VERB ...`; what it prints goes to files beside each other, so that no full pipe stops it.
 
-    `places` is what its ready line says: `api`, `otlp_http` and so on. `before` are words put before the command, for
-    a program that starts another.
+    `places` is what its ready line says: `api`, `otlp_http` and so on. `program` is what Python runs.
     """
 
     def __init__(
@@ -30,14 +30,14 @@ class Process:
         arguments: Sequence[str],
         directory: Path,
         environment: Mapping[str, str],
-        before: Sequence[str] = (),
+        program: Sequence[str] = CAUSELINE,
     ) -> None:
         self.name = name
         self.log = directory / f"{name}.log"
         self.places: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
         self._out = directory / f"{name}.out"
-        self._command = [*before, sys.executable, "-m", "api.cli", *arguments]
+        self._command = [sys.executable, *program, *arguments]
         self._environment = {**os.environ, **environment}
 
     def start(self) -> None:
