@@ -7,6 +7,7 @@ see Arrow tables, polars frames and rows; they never see SQL text built from use
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import queue
 import shutil
@@ -25,6 +26,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 
 from store import sql
 from store.errors import DataDirectoryInUse, StoreError, StoreUnavailable, from_engine
+from store.pulse import Pulse
 from store.settings import Home, StoreSettings
 
 Params = Mapping[str, Any]
@@ -33,6 +35,9 @@ Params = Mapping[str, Any]
 # connection: around a query that is given settings, the embedded engine's driver looks them up, sets and resets them,
 # and that takes longer than a small query.
 _ARROW = {"output_format_arrow_low_cardinality_as_dictionary": 0, "output_format_arrow_string_as_string": 1}
+
+_CONNECT_S = 2
+_SLACK_S = 5
 
 
 class Store:
@@ -49,6 +54,7 @@ class Store:
         self._lock_file: IO[str] | None = None
         self._outer_tempdir: str | None = None
         self._closed = False
+        self._pulse: Pulse | None = None
 
     @classmethod
     def open(cls, settings: StoreSettings) -> Store:
@@ -74,6 +80,25 @@ class Store:
     def home(self) -> Home:
         """Which kind of engine this store talks to."""
         return self.settings.home
+
+    @property
+    def answering(self) -> bool:
+        """Whether the engine answered lately, as far as is known: only `watch_pulse` has it asked."""
+        return self._pulse is None or self._pulse.answering
+
+    def watch_pulse(self) -> None:
+        """From now on, refuse calls at once while a server does not answer. An embedded engine needs no watching.
+
+        Raises StoreUnavailable when there is no connection to begin with.
+        """
+        if self.home is Home.EMBEDDED or self._pulse is not None:
+            return
+        try:
+            client = self._connect()
+        except (ClickHouseError, OSError) as error:
+            raise StoreUnavailable(f"connect: {type(error).__name__}") from error
+        self._pulse = Pulse(client.ping)
+        self._pulse.start()
 
     @property
     def on_cluster(self) -> str:
@@ -110,12 +135,21 @@ class Store:
         if self.home is Home.EMBEDDED:
             return clickhouse_connect.get_client(interface="chdb", path=str(self.settings.path / "db"), **common)
         dsn = self.settings.url.replace("clickhouse://", "http://", 1)
-        return clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False, **common)
+        return clickhouse_connect.get_client(
+            dsn=dsn,
+            autogenerate_session_id=False,
+            connect_timeout=_CONNECT_S,
+            # A little longer than the engine gives itself; without it a connection that was cut is waited for.
+            send_receive_timeout=math.ceil(self.settings.query_timeout_s) + _SLACK_S,
+            **common,
+        )
 
     @contextmanager
     def _handle(self, what: str) -> Iterator[Client]:
         if self._closed:
             raise StoreUnavailable(f"{what}: the store is closed")
+        if not self.answering:
+            raise StoreUnavailable(f"{what}: the ClickHouse server does not answer")
         with self._slots:
             client: Client | None = None
             try:
@@ -205,6 +239,8 @@ class Store:
     def close(self) -> None:
         """Close every idle handle and release the data directory. Safe to call twice."""
         self._closed = True
+        if self._pulse is not None:
+            self._pulse.stop()
         while True:
             try:
                 self._idle.get_nowait().close()
