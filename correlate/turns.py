@@ -20,6 +20,7 @@ from correlate.errors import TurnTaken
 from store import Store
 from store.errors import StoreError
 from store.settings import Home
+from store.versions import following
 
 _log = logging.getLogger(__name__)
 # How long the turn of a process that was killed keeps others waiting. Who lives renews it well before.
@@ -32,8 +33,6 @@ _LONGEST_PAUSE_S = 0.25
 _owner = uuid.uuid4().hex
 _locks: dict[tuple[str, str], threading.RLock] = defaultdict(threading.RLock)
 _depth: dict[tuple[str, str], int] = defaultdict(int)
-_versions = threading.Lock()
-_last_version = 0
 
 
 @contextmanager
@@ -75,13 +74,13 @@ def turn(store: Store, tenant: str, name: str, *, wait_s: float = _WAIT_S, rest_
 def try_turn(store: Store, tenant: str, name: str, lease_s: float = LEASE_S) -> int | None:
     """When this process has the turn, the moment it got it (nanoseconds since the epoch); None when another has."""
     params = {"tenant": tenant, "turn": name}
-    mine = params | {"owner": _owner, "lease": round(lease_s * 1000), "version": _version()}
+    mine = params | {"owner": _owner, "lease": round(lease_s * 1000), "version": following()}
     store.execute("turn_ask", mine)
     rows = store.rows("turn_first", params)
     if rows and rows[0]["owner"] == _owner:
         return int(rows[0]["claimed"])
     # Somebody came a moment before: the row that was written must not stand in line.
-    store.execute("turn_keep", mine | {"claimed": time.time_ns(), "lease": 0, "version": _version()})
+    store.execute("turn_keep", mine | {"claimed": time.time_ns(), "lease": 0, "version": following()})
     return None
 
 
@@ -89,7 +88,7 @@ def give_back(store: Store, tenant: str, name: str, claimed: int, *, rest_s: flo
     """End a turn, `rest_s` seconds from now. A store that does not answer ends it when its lease does."""
     params = {
         "tenant": tenant, "turn": name, "owner": _owner, "claimed": claimed, "lease": round(rest_s * 1000),
-        "version": _version(),
+        "version": following(),
     }  # fmt: skip
     with suppress(StoreError):
         store.execute("turn_keep", params)
@@ -109,11 +108,3 @@ def _wait(store: Store, tenant: str, name: str, wait_s: float) -> int:
 def _renew(store: Store, tenant: str, name: str, claimed: int, over: threading.Event) -> None:
     while not over.wait(_RENEW_S):
         give_back(store, tenant, name, claimed, rest_s=LEASE_S)
-
-
-def _version() -> int:
-    """A number above every one before it, whatever the clock does."""
-    global _last_version
-    with _versions:
-        _last_version = max(_last_version + 1, time.time_ns())
-        return _last_version

@@ -22,8 +22,10 @@ ROOT = Path(__file__).parent.parent
 # Read before the environment is cleaned: where the data sets are is a fact of the machine.
 SHARED = Path(os.environ.get("CAUSELINE_SHARED", ROOT.parent / "shared"))
 _numbers = itertools.count()
-# Twice the tests would be twice the time: what every run proves on a server are the tests that ask for `backend_store`.
+# Twice the tests would be twice the time: what every run proves on a server is what asks for `backend_store`, or is
+# marked to run `on_both_homes`.
 HOMES = ("embedded", pytest.param("server", marks=pytest.mark.slow))
+on_both_homes = pytest.mark.parametrize("store", ["embedded", "server"], indirect=True)
 # How long an example takes says how busy the machine is.
 settings.register_profile("causeline", deadline=None)
 settings.load_profile("causeline")

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from store import Window
@@ -43,14 +44,17 @@ class Clock:
 
 @dataclass(frozen=True)
 class Report:
-    """The account, answers that no client should get, and for each step the seconds to ten acknowledgements more and
-    to the end of a back-fill that was asked for after it.
+    """The account, answers that no client should get, and what came of each step.
+
+    Seconds until ten more acknowledgements, until a back-fill that was asked for then had ended, and from the stepped
+    clock to the time at which the back-fill says it ended.
     """
 
     account: account.Account
     errors: list[str]
     acknowledged_s: dict[float, float]
     correlated_s: dict[float, float]
+    written_s: dict[float, float]
 
     def __str__(self) -> str:
         steps = ", ".join(
@@ -65,7 +69,7 @@ def run(home_name: str, directory: Path) -> Report:
     clock = Clock(directory)
     home = Home(home_name, directory, target := Target(), program=clock.program)
     load = Load(target, seed=31, clients=6, timeout_s=15)
-    acknowledged, correlated = {}, {}
+    acknowledged, correlated, written = {}, {}, {}
     try:
         home.start()
         load.start()
@@ -79,11 +83,12 @@ def run(home_name: str, directory: Path) -> Report:
             # The same back-fill each time: what was written with the clock ahead is superseded with it back.
             started = time.monotonic()
             identifier, _ = story.ask(home.receiver.api, QUIET)
-            story.ended(home.receiver.api, identifier, 60)
+            job = story.ended(home.receiver.api, identifier, 60)
             correlated[step] = time.monotonic() - started
+            written[step] = datetime.fromisoformat(job["updated_at"]).timestamp() - time.time() - step
         load.finish()
         home.stop()
-        return Report(account.take(home.store, load.sent), load.errors, acknowledged, correlated)
+        return Report(account.take(home.store, load.sent), load.errors, acknowledged, correlated, written)
     finally:
         home.close()
 

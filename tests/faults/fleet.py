@@ -8,16 +8,19 @@ from __future__ import annotations
 import random
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import redis
+
 from store import Store, StoreSettings
+from tests.faults.homes import CAUSELINE
 from tests.faults.load import Target
 from tests.faults.process import Process
 from tests.faults.proxy import Proxy
-from tests.faults.redis_server import RedisServer
 from tests.kit.clickhouse_server import ClickHouseServer
+from tests.kit.redis_server import RedisServer
 
 # What a restart must not lose is told apart from what passes make of it.
 _TELEMETRY = ("otel_", "ingest_", "schema_migrations")
@@ -57,7 +60,7 @@ class Fleet:
         (directory / "clickhouse").mkdir()
         (directory / "redis").mkdir()
         self.clickhouse = ClickHouseServer(directory / "clickhouse")
-        self.redis = RedisServer(directory / "redis")
+        self.redis = RedisServer(directory / "redis", durable=True)
         self.link = Proxy(self.redis.port)
         self._undo = ExitStack()
         self._settings = settings
@@ -94,8 +97,7 @@ class Fleet:
         with ExitStack() as undo:
             undo.enter_context(self.clickhouse)
             undo.callback(self.clickhouse.send, signal.SIGCONT)
-            self.redis.start()
-            undo.callback(self.redis.kill)
+            undo.enter_context(self.redis)
             undo.enter_context(self.link)
             for verb, processes in (("serve", self.serves), ("worker", self.workers), ("beat", self.beats)):
                 for number in range(self._counts[verb]):
@@ -114,7 +116,11 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         self._undo.close()
 
-    def make(self, verb: str, name: str, **settings: str) -> Process:
+    def broker(self) -> redis.Redis:
+        """A connection of one's own to Redis; close it."""
+        return redis.Redis(port=self.redis.port, socket_timeout=5)
+
+    def make(self, verb: str, name: str, program: Sequence[str] = CAUSELINE, **settings: str) -> Process:
         """A process of this fleet that is not started."""
         environment = {
             "CAUSELINE_STORE__URL": self.clickhouse.url,
@@ -125,7 +131,7 @@ class Fleet:
             **settings,
         }
         ports = ["--otlp-http-port", "0", "--otlp-grpc-port", "0", "--api-port", "0"] if verb == "serve" else []
-        return Process(name, [verb, *ports], self._directory, environment)
+        return Process(name, [verb, *ports], self._directory, environment, program)
 
     def adopt(self, process: Process) -> None:
         """End a process that a test has started, with the fleet."""

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import httpx
-import polars as pl
 
 from tests.faults import account, poison, story
 from tests.faults.fleet import QUICK, Fleet, fleet
@@ -76,7 +75,7 @@ def kill_redis(scene: Scene) -> None:
 
 def empty_redis(scene: Scene) -> None:
     """FLUSHALL: every message and every binding is gone."""
-    client = scene.fleet.redis.client()
+    client = scene.fleet.broker()
     client.flushall()
     client.close()
 
@@ -172,7 +171,7 @@ def two_clocks(scene: Scene) -> None:
 
 def poisoned_queue(scene: Scene) -> None:
     """A pickle, malformed JSON, an unknown task and wrong arguments in the queue; every worker lives."""
-    client = scene.fleet.redis.client()
+    client = scene.fleet.broker()
     poison.push(client)
     time.sleep(5)
     scene.seen["poison left"] = poison.waiting(client)
@@ -183,7 +182,7 @@ def poisoned_queue(scene: Scene) -> None:
 
 def the_same_again_and_again(scene: Scene) -> None:
     """The hint about one job many times over: both workers are on its windows at once."""
-    client = scene.fleet.redis.client()
+    client = scene.fleet.broker()
     poison.repeat_hint(client, story.JUDGED, 40)
     client.close()
 
@@ -220,51 +219,47 @@ class Report:
         return f"{same} after {self.seconds:.1f} s, windows by attempts: {attempts}" + (f"; {seen}" if seen else "")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The account after all faults, answers that no client should get, and a report for each fault."""
+class Trial:
+    """A fleet under load that has been told the story and has judged it once, undisturbed."""
 
-    account: account.Account
-    errors: list[str]
-    undisturbed_s: float
-    incidents: int
-    reports: dict[str, Report]
+    def __init__(self, running: Fleet, stopped_s: float = STOPPED_S) -> None:
+        self.fleet = running
+        self.load = Load(running.target, seed=21, clients=4, timeout_s=15, after_ns=_ELSEWHERE_NS)
+        self._stopped_s = stopped_s
+        story.tell(running.otlp, story.hour())
+        began = time.monotonic()
+        story.ended(running.api, story.ask(running.api)[0])
+        self.undisturbed_s = time.monotonic() - began
+        with running.store() as store:
+            self._content = story.content(store)
+        self.picture = story.picture(running.api)
+        self.load.start()
 
+    def suffer(self, name: str) -> Report:
+        """One fault, and what came of the back-fill. Raises TimeoutError when the fleet does not recover."""
+        self.fleet.forget()
+        scene = Scene(self.fleet, self.load, self._stopped_s)
+        began = time.monotonic()
+        identifier, _ = story.ask(self.fleet.api)
+        story.begun(self.fleet.api, identifier)
+        FAULTS[name](scene)
+        for process in self.fleet.processes:
+            process.wait()
+        state = story.ended(self.fleet.api, identifier)["state"]
+        seconds = time.monotonic() - began
+        # Receivers go on taking telemetry by themselves.
+        self.load.wait(5)
+        with self.fleet.store() as store:
+            work, found = story.work(store, identifier), story.content(store)
+        same = story.picture(self.fleet.api) == self.picture
+        return Report(state, work, story.differences(self._content, found), same, seconds, scene.seen)
 
-def run(names: list[str], running: Fleet, stopped_s: float = STOPPED_S) -> Outcome:
-    """One fault after another. Raises TimeoutError when the fleet does not recover from one."""
-    load = Load(running.target, seed=21, clients=4, timeout_s=15, after_ns=_ELSEWHERE_NS)
-    story.tell(running.otlp, story.hour())
-    began = time.monotonic()
-    story.ended(running.api, story.ask(running.api)[0])
-    undisturbed_s = time.monotonic() - began
-    with running.store() as store:
-        expected = story.content(store)
-    shown = story.picture(running.api)
-    load.start()
-    reports = {name: _suffer(name, Scene(running, load, stopped_s), expected, shown) for name in names}
-    load.finish()
-    for process in running.processes:
-        process.stop()
-    return Outcome(account.take(running.store_settings, load.sent), load.errors, undisturbed_s, len(shown), reports)
-
-
-def _suffer(name: str, scene: Scene, expected: dict[str, pl.DataFrame], shown: story.Picture) -> Report:
-    scene.fleet.forget()
-    began = time.monotonic()
-    identifier, _ = story.ask(scene.fleet.api)
-    story.begun(scene.fleet.api, identifier)
-    FAULTS[name](scene)
-    for process in scene.fleet.processes:
-        process.wait()
-    job = story.ended(scene.fleet.api, identifier)
-    seconds = time.monotonic() - began
-    # Receivers go on taking telemetry by themselves.
-    scene.load.wait(5)
-    with scene.fleet.store() as store:
-        work, found = story.work(store, identifier), story.content(store)
-    same = story.picture(scene.fleet.api) == shown
-    return Report(job["state"], work, story.differences(expected, found), same, seconds, scene.seen)
+    def settle(self) -> account.Account:
+        """The account once everybody is answered and every process has ended."""
+        self.load.finish()
+        for process in self.fleet.processes:
+            process.stop()
+        return account.take(self.fleet.store_settings, self.load.sent)
 
 
 def _restart(process: Process) -> None:
@@ -278,16 +273,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.outages", description=__doc__)
     parser.add_argument("--only", choices=FAULTS, help="this fault alone")
     options = parser.parse_args()
+    clean = True
     with fleet() as running:
-        outcome = run([options.only] if options.only else list(FAULTS), running)
-    print(f"undisturbed: {outcome.incidents} incidents after {outcome.undisturbed_s:.1f} s")  # noqa: T201
-    for name, report in outcome.reports.items():
-        print(f"{name}: {report}")  # noqa: T201
-    for error in outcome.errors[:10]:
-        print(f"unexpected answer: {error}")  # noqa: T201
-    print(f"outages: {outcome.account}")  # noqa: T201
-    kept = all(report.clean for report in outcome.reports.values())
-    return 0 if kept and outcome.account.clean and not outcome.errors else 1
+        trial = Trial(running)
+        _say(f"undisturbed: {len(trial.picture)} incidents after {trial.undisturbed_s:.1f} s")
+        for name in [options.only] if options.only else FAULTS:
+            report = trial.suffer(name)
+            _say(f"{name}: {report}")
+            clean = clean and report.clean
+        found = trial.settle()
+        for error in trial.load.errors[:10]:
+            _say(f"unexpected answer: {error}")
+        _say(f"outages: {found}")
+        return 0 if clean and found.clean and not trial.load.errors else 1
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
