@@ -26,6 +26,7 @@ from tests.kit.redis_server import RedisServer
 _TELEMETRY = ("otel_", "ingest_", "schema_migrations")
 # Seconds, so that what a fault delays is over soon.
 QUICK = {
+    "CAUSELINE_CORRELATE__STEP_S": "600",
     "CAUSELINE_CORRELATE__LEASE_S": "20",
     "CAUSELINE_CORRELATE__SWEEP_EVERY_S": "3",
     "CAUSELINE_CORRELATE__LIVE_EVERY_S": "5",

@@ -16,10 +16,8 @@ from tests.kit.mesh import Mesh
 from tests.kit.recorded import END, Request, requests
 
 MINUTE = 60 * 10**9
-# The half hour that holds the faults, in windows of five minutes; what came before is its history.
+# The half hour that holds the faults; what came before is its history.
 JUDGED = Window(END - 30 * MINUTE, END)
-STEPS = {"CAUSELINE_CORRELATE__STEP_S": "300"}
-WINDOWS = 6
 _OPEN = {"queued", "running"}
 _RETRIED = {429, 502, 503, 504}
 
@@ -90,9 +88,9 @@ def _when(api: str, identifier: str, seconds: float, condition: Callable[[dict[s
 def picture(api: str, judged: Window = JUDGED) -> Picture:
     """What the incidents of a range say, by id: causes with scores, signals, severity, what was hurt."""
     span = {"start": judged.start / 10**9, "end": judged.end / 10**9}
-    with httpx.Client(base_url=f"{api}/api/v1/incidents", timeout=30, trust_env=False) as client:
-        listed = client.get("", params=span).raise_for_status().json()["incidents"]
-        details = [client.get(f"/{incident['id']}").raise_for_status().json() for incident in listed]
+    with httpx.Client(base_url=f"{api}/api/v1", timeout=30, trust_env=False) as client:
+        listed = client.get("/incidents", params=span).raise_for_status().json()["incidents"]
+        details = [client.get(f"/incidents/{incident['id']}").raise_for_status().json() for incident in listed]
     return sorted((_shown(incident) for incident in details), key=lambda shown: str(shown["id"]))
 
 
