@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from api.secret_files import FromFiles
 from api.telemetry_settings import TelemetrySettings
 from api.tls import TlsSettings
 from correlate.broker import BrokerSettings
@@ -29,6 +30,18 @@ class Settings(BaseSettings):
     """Settings of a running system. Variables are CAUSELINE_NAME; nested ones CAUSELINE_STORE__NAME."""
 
     model_config = SettingsConfigDict(env_prefix="CAUSELINE_", env_nested_delimiter="__", frozen=True, extra="forbid")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The command line, then variables and the files that they name."""
+        return init_settings, FromFiles(settings_cls)
 
     data: Path = Field(default_factory=default_data_directory, description="Data directory of the embedded store.")
     host: str = Field(default="127.0.0.1", description="Address to listen on; only loopback until keys exist.")

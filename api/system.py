@@ -25,12 +25,14 @@ from correlate.notify.config import read as read_targets
 from correlate.policy.force import keeper
 from correlate.worker import Worker
 from ingest.reason import Reason
-from store import Store, migrate
+from store import Store, awaiting, migrate
 from store.settings import Home
 
 _log = logging.getLogger(__name__)
 # A clock that did not move for so long is stuck: a broker that does not answer holds it up for seconds only.
 _STUCK_S = 60.0
+# How long a process waits for `causeline migrate`, which may have started a moment after it.
+_TABLES_S = 120.0
 
 
 class Part(Flag):
@@ -104,8 +106,11 @@ class System:
         broker.use(settings.message_broker)
         store = self._store = Store.open(settings.store_settings)
         undo.callback(store.close)
-        # One process makes the tables; a worker may well be there before them.
-        migrate.apply(store)
+        if self._parts == EVERYTHING:
+            migrate.apply(store)
+        else:
+            # Several processes that change tables at once get in each other's way, and may not be allowed to.
+            awaiting.tables(store, _TABLES_S)
         store.watch_pulse()
 
         ports = front.ports if front else set()

@@ -7,7 +7,10 @@ every call has a short end, and nobody asks a broker again that has just failed.
 from __future__ import annotations
 
 import logging
+import queue
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import pybreaker
 from kombu.exceptions import OperationalError
@@ -20,6 +23,7 @@ _log = logging.getLogger(__name__)
 _ANSWER_S = 1.0
 _CONNECT_S = 1.0
 _AGAIN_S = 5.0
+_MOST_UNSAID = 1000
 _BROKEN = (OperationalError, OSError)
 
 
@@ -95,9 +99,44 @@ def say(send: Callable[[], object]) -> bool:
     return True
 
 
-def hint(tenant: str, identifier: str, countdown_s: float = 0.0) -> bool:
-    """Tell a worker that a job wants doing; False when nobody could be told."""
-    return say(lambda: app.send_task(RUN_JOB, args=[tenant, identifier], countdown=countdown_s or None))
+def hint(tenant: str, identifier: str, countdown_s: float = 0.0) -> None:
+    """Tell a worker that a job wants doing. When nobody hears it, the sweeper says it again.
+
+    Returns at once: a broker that is a server is talked to by a thread of its own.
+    """
+
+    def send() -> None:
+        app.send_task(RUN_JOB, args=[tenant, identifier], countdown=countdown_s or None)
+
+    if str(app.conf.broker_url) == IN_MEMORY:
+        send()
+    else:
+        _teller.tell(send)
+
+
+class _Teller:
+    """A thread that says what is put before it; what is too much at once is left to the sweeper."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: queue.Queue[Callable[[], None]] = queue.Queue(_MOST_UNSAID)
+        self._thread: threading.Thread | None = None
+
+    def tell(self, send: Callable[[], None]) -> None:
+        """Say it soon."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._say, name="broker-hints", daemon=True)
+                self._thread.start()
+        with suppress(queue.Full):
+            self._waiting.put_nowait(send)
+
+    def _say(self) -> None:
+        while True:
+            say(self._waiting.get())
+
+
+_teller = _Teller()
 
 
 def ticks_waiting() -> int:
