@@ -14,7 +14,7 @@ from pathlib import Path
 
 import redis
 
-from store import Store, StoreSettings
+from store import Store, StoreSettings, migrate
 from tests.faults.homes import CAUSELINE
 from tests.faults.load import Target
 from tests.faults.process import Process
@@ -99,6 +99,8 @@ class Fleet:
             undo.enter_context(self.clickhouse)
             undo.callback(self.clickhouse.send, signal.SIGCONT)
             undo.enter_context(self.redis)
+            with self.store() as store:
+                migrate.apply(store)
             undo.enter_context(self.link)
             for verb, processes in (("serve", self.serves), ("worker", self.workers), ("beat", self.beats)):
                 for number in range(self._counts[verb]):
@@ -106,11 +108,8 @@ class Fleet:
                     processes.append(process)
                     undo.callback(process.kill)
                     process.start()
-                    if not number:
-                        # The first one migrates; the others find it done.
-                        process.wait()
-                for process in processes:
-                    process.wait()
+            for process in self.processes:
+                process.wait()
             self._undo = undo.pop_all()
         return self
 

@@ -45,7 +45,7 @@ class Process:
         with self.log.open("ab") as log, self._out.open("wb") as out:
             self.process = subprocess.Popen(self._command, cwd=ROOT, env=self._environment, stdout=out, stderr=log)
 
-    def wait(self, seconds: float = 90) -> None:
+    def wait(self, seconds: float = 300) -> None:
         """Return when it has said that it is ready. Raises RuntimeError with what it said instead."""
         assert self.process is not None
         deadline = time.monotonic() + seconds

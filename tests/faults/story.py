@@ -66,12 +66,12 @@ def job(api: str, identifier: str) -> dict[str, Any]:
     return found
 
 
-def begun(api: str, identifier: str, seconds: float = 60) -> None:
+def begun(api: str, identifier: str, seconds: float = 240) -> None:
     """Return once a window of the back-fill is done. Raises TimeoutError."""
     _when(api, identifier, seconds, lambda found: found["steps_done"] > 0 or found["state"] not in _OPEN)
 
 
-def ended(api: str, identifier: str, seconds: float = 180) -> dict[str, Any]:
+def ended(api: str, identifier: str, seconds: float = 400) -> dict[str, Any]:
     """The back-fill once it is done or failed. Raises TimeoutError."""
     return _when(api, identifier, seconds, lambda found: found["state"] not in _OPEN)
 
