@@ -24,7 +24,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
-from store import sql
+from store import cancel, sql
 from store.errors import DataDirectoryInUse, StoreError, StoreUnavailable, from_engine
 from store.pulse import Pulse
 from store.settings import Home, StoreSettings
@@ -145,7 +145,7 @@ class Store:
         )
 
     @contextmanager
-    def _handle(self, what: str) -> Iterator[Client]:
+    def _handle(self, what: str, *, reading: bool = False) -> Iterator[Client]:
         if self._closed:
             raise StoreUnavailable(f"{what}: the store is closed")
         if not self.answering:
@@ -159,8 +159,10 @@ class Store:
                     client = self._connect()
                 yield client
             except ClickHouseError as error:
-                # An engine that answered, if only with an error, can be asked again on the same connection.
-                self._give_back(client, broken=getattr(error, "code", None) is None)
+                # An engine that answered, if only with an error, can be asked again on the same connection. But an
+                # embedded one gives what it had written of a broken answer to whoever asks next.
+                rest = reading and self.home is Home.EMBEDDED
+                self._give_back(client, broken=rest or getattr(error, "code", None) is None)
                 raise _translate(error, what) from error
             except OSError as error:
                 self._give_back(client, broken=True)
@@ -181,6 +183,17 @@ class Store:
         with self._handle("statement") as client:
             client.database = self.settings.database
             return client.command(text, parameters=dict(params or {}), settings=dict(settings or {}))
+
+    def aside(self, text: str, params: Params) -> None:
+        """Run a statement on a connection of its own, however busy the others are. Raises StoreError."""
+        try:
+            client = self._connect()
+            try:
+                client.command(text, parameters=dict(params))
+            finally:
+                client.close()
+        except ClickHouseError as error:
+            raise _translate(error, "statement") from error
 
     def execute(self, name: str, params: Params | None = None) -> None:
         """Run the named statement (store/sql/NAME.sql), which changes something."""
@@ -206,9 +219,9 @@ class Store:
         self, text: str, params: Params | None = None, settings: Params | None = None, *, what: str = "query"
     ) -> pa.Table:
         """Result of SQL text written in this package (never user text) as an Arrow table."""
-        with self._handle(what) as client:
+        with cancel.marked(settings) as marked, self._handle(what, reading=True) as client:
             client.database = self.settings.database
-            found = client.raw_query(_with_settings(text, settings), parameters=dict(params or {}), fmt="Arrow")
+            found = client.raw_query(_with_settings(text, marked), parameters=dict(params or {}), fmt="Arrow")
             return pa.ipc.open_file(pa.BufferReader(found)).read_all()
 
     def data_path(self, table: str) -> Path:
