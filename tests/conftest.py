@@ -22,6 +22,10 @@ ROOT = Path(__file__).parent.parent
 # Read before the environment is cleaned: where the data sets are is a fact of the machine.
 SHARED = Path(os.environ.get("CAUSELINE_SHARED", ROOT.parent / "shared"))
 _numbers = itertools.count()
+# Twice the tests would be twice the time: what every run proves on a server is what asks for `backend_store`, or is
+# marked to run `on_both_homes`.
+HOMES = ("embedded", pytest.param("server", marks=pytest.mark.slow))
+on_both_homes = pytest.mark.parametrize("store", ["embedded", "server"], indirect=True)
 # How long an example takes says how busy the machine is.
 settings.register_profile("causeline", deadline=None)
 settings.load_profile("causeline")
@@ -116,10 +120,10 @@ def empty_store(embedded: Embedded) -> Iterator[Store]:
     yield from _bare(embedded.open(f"test_{next(_numbers)}"))
 
 
-@pytest.fixture
-def store(embedded: Embedded) -> Iterator[Store]:
-    """An embedded store with every migration applied and no rows."""
-    yield from migrated(embedded.open("migrated"))
+@pytest.fixture(params=HOMES)
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A store with every migration applied and no rows: embedded, and in full runs on a server as well."""
+    yield from migrated_on(str(request.param), request)
 
 
 @pytest.fixture
@@ -128,6 +132,18 @@ def no_engine(embedded: Embedded) -> Iterator[None]:
     embedded.release()
     yield
     embedded.release()
+
+
+@pytest.fixture
+def embedded_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """The same for what only an embedded store does."""
+    yield from migrated_on("embedded", request)
+
+
+@pytest.fixture(scope="module", params=HOMES)
+def module_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """The same for all tests of a module that only read what its first fixtures wrote."""
+    yield from migrated_on(str(request.param), request)
 
 
 @pytest.fixture(params=["embedded", "server"])
@@ -147,6 +163,11 @@ def bare_backend_store(backend: str, request: pytest.FixtureRequest) -> Iterator
 @pytest.fixture
 def backend_store(backend: str, request: pytest.FixtureRequest) -> Iterator[Store]:
     """A store with every migration applied and no rows, once embedded and once on a server."""
+    yield from migrated_on(backend, request)
+
+
+def migrated_on(backend: str, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A store with every migration applied and no rows, on one home."""
     store = _open(backend, request, "migrated")
     yield from migrated(store)
     _let_go(backend, store)
