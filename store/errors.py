@@ -12,6 +12,9 @@ StoreError
 ├── QueryFailed           a query was refused or broke
 │   └── QueryTooLarge     a query would read or return more rows or bytes than it may
 ├── UnknownQuery          no .sql file has that name
+├── BadRetention          a retention policy cannot be used
+├── MutationFailed        a change of rows in the background cannot be done
+├── DeletionFailed        there is no such deletion, or it did not delete everything
 ├── MigrationError        a migration failed, or an applied one was edited
 └── SchemaDrift           the live tables differ from the migrations
 """
@@ -65,6 +68,18 @@ class QueryTooLarge(QueryFailed):
 
 class UnknownQuery(StoreError):
     """No named query of that name ships with this version."""
+
+
+class BadRetention(StoreError):
+    """A retention policy, or the storage policy it names, cannot be used."""
+
+
+class MutationFailed(StoreError):
+    """The engine cannot carry out a mutation."""
+
+
+class DeletionFailed(StoreError):
+    """There is no such deletion, or rows are left that it should have deleted."""
 
 
 class MigrationError(StoreError):
