@@ -65,7 +65,7 @@ def request(store: Store, subject: Subject, who: str) -> Deletion:
     now = time.time_ns()
     cutoff = batches.first_at(now // 1_000_000 + _SKEW_MS)
     identifier = uuid.uuid4().hex
-    work = {"Tenant": subject.tenant, "DeletionId": identifier, "Value": subject.value}
+    work: dict[str, object] = {"Tenant": subject.tenant, "DeletionId": identifier, "Value": subject.value}
     _insert(store, "deletion_work", work)
     deletion = Deletion(
         tenant=subject.tenant, id=identifier, state=State.QUEUED, kind=subject.kind, name=subject.name,
