@@ -108,12 +108,9 @@ class Store:
             settings |= _CLUSTER
             if self.settings.replicated:
                 settings |= _REPLICAS | {"insert_quorum": self.settings.insert_quorum}
-        return clickhouse_connect.get_client(
-            dsn=url.replace("clickhouse://", "http://", 1),
-            autogenerate_session_id=False,
-            settings=settings,
-            **({"password": password} if password else {}),
-        )
+        own: dict[str, Any] = {"password": password} if password else {}
+        dsn = url.replace("clickhouse://", "http://", 1)
+        return clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False, settings=settings, **own)
 
     def command(self, text: str, params: Params | None = None, settings: Params | None = None) -> Any:
         """Run a statement that changes something; for code in this package and migrations.
@@ -128,7 +125,7 @@ class Store:
             for pool in self._nodes if everywhere and self._nodes else [self._pool]:
                 with pool.handle("statement") as client:
                     client.database = self.settings.database
-                    given = {"parameters": dict(params or {}), "settings": dict(settings or {})}
+                    given: dict[str, Any] = {"parameters": dict(params or {}), "settings": dict(settings or {})}
                     result = client.command(step, use_database=database, **given)
         return result
 

@@ -1,8 +1,8 @@
 """How one schema becomes a cluster's: local tables on every node, Distributed tables under the names that queries use.
 
 A table `X` of a MergeTree engine becomes `X_local` on each node and a Distributed table `X` over them; Null tables and
-views are on every node as they are and write to the Distributed names. Statements that change tables are rewritten here,
-those of migrations and those of the running system alike: docs/adr/0027-one-schema-on-many-nodes.md.
+views are on every node as they are and write to the Distributed names. Statements that change tables are rewritten
+here, those of migrations and those of the running system alike: docs/adr/0027-one-schema-on-many-nodes.md.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _TRACE = "cityHash64(Tenant, TraceId)"
 _LOG = "if(TraceId != '', cityHash64(Tenant, TraceId), cityHash64(Tenant, ServiceName, Timestamp))"
 # Its own hash spreads a series' points; all of one series lie together, so that rates and levels need one shard.
 _SERIES = "SeriesHash"
-# All of a tenant's small tables lie on one shard: the newest version of a row is found there (FINAL looks within a shard),
-# and a query that names the tenant, as all do, asks no other.
+# All of a tenant's small tables lie on one shard: the newest version of a row is found there (FINAL looks within a
+# shard), and a query that names the tenant, as all do, asks no other.
 _TENANT = "cityHash64(Tenant)"
 # One insert must be one part, all or nothing, or every reader must see the same newest row: the first shard has it.
 _ONE = "0"

@@ -12,6 +12,7 @@ StoreError
 ├── QueryFailed           a query was refused or broke
 │   └── QueryTooLarge     a query would read or return more rows or bytes than it may
 ├── UnknownQuery          no .sql file has that name
+├── UsersRefused          passwords of the server's users are missing, short or the same
 ├── MigrationError        a migration failed, or an applied one was edited
 └── SchemaDrift           the live tables differ from the migrations
 """
@@ -69,6 +70,10 @@ class UnknownQuery(StoreError):
 
 class MigrationError(StoreError):
     """A migration failed, or an applied migration's text has changed."""
+
+
+class UsersRefused(StoreError):
+    """Passwords of the server's users are missing, too short, or used twice."""
 
 
 class SchemaDrift(StoreError):

@@ -3,8 +3,8 @@
 A migration is a file `NNNN_name.sql` in store/migrations; statements end with a semicolon at a
 line's end. A first line `-- supersedes: NAME NAME` names earlier migrations whose work it does anew: a
 database that has not run those yet need not. Placeholders: `${MergeTree}` and `${ReplacingMergeTree(args)}` mark tables
-that keep rows, which a cluster divides (store/cluster.py); `${durable}` are fsync settings (docs/adr/0002); `${on_cluster}`
-is no more than the place where a cluster's clause goes.
+that keep rows, which a cluster divides (store/cluster.py); `${durable}` are fsync settings (docs/adr/0002);
+`${on_cluster}` is no more than the place where a cluster's clause goes.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ class StoreSettings(BaseModel):
     )
     nodes: tuple[str, ...] = Field(
         default=(),
-        description="HTTP URL of every node of the cluster, replicas included: each is given the DDL then. Without, DDL "
-        "runs ON CLUSTER, which takes Keeper.",
+        description="HTTP URL of every node of the cluster, replicas included: each is given the DDL then. Without, "
+        "DDL runs ON CLUSTER, which takes Keeper.",
     )
     replicated: bool = Field(
         default=True,
@@ -54,8 +54,8 @@ class StoreSettings(BaseModel):
     )
     query_url: str = Field(
         default="",
-        description="The server's URL with the user that reads of a tenant run as (`causeline migrate --users`); the one "
-        "of `url` unless given.",
+        description="The server's URL with the user that reads of a tenant run as (`causeline migrate --users`); the "
+        "one of `url` unless given.",
     )
     query_password_file: Path | None = Field(default=None, description="File with the password of that user.")
     max_clients: int = Field(default=16, ge=1, le=256, description="Most engine handles open at once.")

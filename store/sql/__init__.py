@@ -15,7 +15,7 @@ def names() -> list[str]:
 
 @cache
 def load(name: str, *, clustered: bool = False) -> str:
-    """Text of the named query; that for clusters (store/sql/cluster) when it reads there what each node keeps for itself.
+    """Text of the named query; the one for clusters (store/sql/cluster) where nodes keep what it reads each for itself.
 
     Raises UnknownQuery when there is none of that name.
     """

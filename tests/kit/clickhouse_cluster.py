@@ -1,7 +1,7 @@
 """A real cluster of two shards: two genuine ClickHouse servers that know each other, without Keeper.
 
-The library that the servers come from (tests/kit/clickhouse_server.py) speaks to ZooKeeper, but gives replicas no address to
-fetch parts from, and runs no DDL queue. So shards here have one replica, and each node is given its own DDL.
+The library that the servers come from (tests/kit/clickhouse_server.py) speaks to ZooKeeper, but gives replicas no
+address to fetch parts from, and runs no DDL queue. So shards here have one replica, and each node is given its DDL.
 """
 
 from __future__ import annotations
