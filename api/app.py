@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from api import problems
+from api.cancelled import Cancelling
 from api.deps import Services
 from api.jaeger import routes as jaeger
 from api.loki import routes as loki
@@ -35,6 +36,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.stream = Stream(services.reader.store, services.reader.tenant, services.most_streams)
+    app.add_middleware(Cancelling, store=lambda: services.reader.store)
     if services.requests_per_minute:
         app.add_middleware(RateLimit, per_minute=services.requests_per_minute)
     for module in (stream, incidents, decisions, entities, telemetry, alertmanager, correlations, health):

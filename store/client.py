@@ -11,37 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import clickhouse_connect
 import polars as pl
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from store import sql
+from store import cancel, sql
 from store.cluster import Layout
+from store.connection import connect
 from store.directory import DataDirectory
-from store.errors import StoreError
-from store.pool import Pool
+from store.errors import StoreError, StoreUnavailable
+from store.pool import Pool, translate
+from store.pulse import Pulse
 from store.settings import Home, StoreSettings
 
 Params = Mapping[str, Any]
-
-# Plain strings in Arrow output: polars joins on dictionaries of different tables are slow and warn. Set for the whole
-# connection: around a query that is given settings, the embedded engine's driver looks them up, sets and resets them,
-# and that takes longer than a small query.
-_ARROW = {"output_format_arrow_low_cardinality_as_dictionary": 0, "output_format_arrow_string_as_string": 1}
-# Callers write batches already; a server that gathers them again only adds its waiting time.
-_SERVER = {"async_insert": 0}
-# An insert has arrived when every shard has it; a subquery that several shards need is asked once and sent along; a
-# query that names what it is sharded by asks one shard; what is inserted from a query is computed over all first.
-_CLUSTER = {
-    "distributed_foreground_insert": 1,
-    "distributed_product_mode": "global",
-    "prefer_global_in_and_join": 1,
-    "optimize_skip_unused_shards": 1,
-    "parallel_distributed_insert_select": 0,
-}
-# All read the replica that all write to, so that what was written is seen; another takes over when it dies.
-_REPLICAS = {"load_balancing": "first_or_random", "prefer_localhost_replica": 0, "insert_quorum_timeout": 10_000}
 
 
 class Store:
@@ -54,12 +38,13 @@ class Store:
         self.settings = settings
         self._directory: DataDirectory | None = None
         self._closed = False
-        self._pool = Pool(partial(self._connect, settings.url, settings.password), settings.max_clients)
-        self._nodes = [Pool(partial(self._connect, url, settings.password), 1) for url in settings.nodes]
+        self._pulse: Pulse | None = None
+        self._pool = Pool(self._connect, settings.max_clients, self._refuse_while_dead)
+        self._nodes = [Pool(partial(self._connect, url), 1) for url in settings.nodes]
         self._readers = self._pool
         if settings.query_url:
-            reader = partial(self._connect, settings.query_url, settings.query_password)
-            self._readers = Pool(reader, settings.max_clients)
+            reader = partial(self._connect, settings.query_url, reading=True)
+            self._readers = Pool(reader, settings.max_clients, self._refuse_while_dead)
 
     @classmethod
     def open(cls, settings: StoreSettings) -> Store:
@@ -91,6 +76,29 @@ class Store:
         return self.settings.home
 
     @property
+    def answering(self) -> bool:
+        """Whether the engine answered lately, as far as is known: only `watch_pulse` has it asked."""
+        return self._pulse is None or self._pulse.answering
+
+    def watch_pulse(self) -> None:
+        """From now on, refuse calls at once while a server does not answer. An embedded engine needs no watching.
+
+        Raises StoreUnavailable when there is no connection to begin with.
+        """
+        if self.home is Home.EMBEDDED or self._pulse is not None:
+            return
+        try:
+            client = self._connect()
+        except (ClickHouseError, OSError) as error:
+            raise StoreUnavailable(f"connect: {type(error).__name__}") from error
+        self._pulse = Pulse(client.ping)
+        self._pulse.start()
+
+    def _refuse_while_dead(self, what: str) -> None:
+        if not self.answering:
+            raise StoreUnavailable(f"{what}: the ClickHouse server does not answer")
+
+    @property
     def layout(self) -> Layout | None:
         """How tables are laid out over a cluster; None outside one."""
         given = self.settings
@@ -98,19 +106,8 @@ class Store:
             return None
         return Layout(given.cluster, given.database, given.replicated, on_cluster=not given.nodes)
 
-    def _connect(self, url: str, password: str) -> Client:
-        settings: dict[str, Any] = {"max_execution_time": self.settings.query_timeout_s, **_ARROW}
-        if self.home is Home.EMBEDDED:
-            path = str(self.settings.path / "db")
-            return clickhouse_connect.get_client(interface="chdb", path=path, settings=settings)
-        settings |= _SERVER
-        if self.home is Home.CLUSTER:
-            settings |= _CLUSTER
-            if self.settings.replicated:
-                settings |= _REPLICAS | {"insert_quorum": self.settings.insert_quorum}
-        own: dict[str, Any] = {"password": password} if password else {}
-        dsn = url.replace("clickhouse://", "http://", 1)
-        return clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False, settings=settings, **own)
+    def _connect(self, url: str = "", *, reading: bool = False) -> Client:
+        return connect(self.settings, url or self.settings.url, reading=reading)
 
     def command(self, text: str, params: Params | None = None, settings: Params | None = None) -> Any:
         """Run a statement that changes something; for code in this package and migrations.
@@ -135,6 +132,17 @@ class Store:
         for pool in self._nodes or [self._pool]:
             with pool.handle("statement") as client:
                 client.command(filled, use_database=False)
+
+    def aside(self, text: str, params: Params) -> None:
+        """Run a statement on a connection of its own, however busy the others are. Raises StoreError."""
+        try:
+            client = self._connect()
+            try:
+                client.command(text, parameters=dict(params))
+            finally:
+                client.close()
+        except ClickHouseError as error:
+            raise translate(error, "statement") from error
 
     def execute(self, name: str, params: Params | None = None) -> None:
         """Run the named statement (store/sql/NAME.sql), which changes something."""
@@ -165,9 +173,10 @@ class Store:
         if self._readers is not self._pool and "tenant" in given:
             # Row policies of the reading user go by it: a second net below the queries' own condition.
             pool, identity = self._readers, {"SQL_tenant": given["tenant"]}
-        with pool.handle(what) as client:
+        # An embedded engine gives what it had written of a broken answer to whoever asks next.
+        with cancel.marked(settings) as marked, pool.handle(what, once=self.home is Home.EMBEDDED) as client:
             client.database = self.settings.database
-            found = client.raw_query(_with_settings(text, settings), given, settings=identity, fmt="Arrow")
+            found = client.raw_query(_with_settings(text, marked), given, settings=identity, fmt="Arrow")
             return pa.ipc.open_file(pa.BufferReader(found)).read_all()
 
     def _named(self, name: str) -> str:
@@ -206,6 +215,8 @@ class Store:
     def close(self) -> None:
         """Close every idle handle and release the data directory. Safe to call twice."""
         self._closed = True
+        if self._pulse is not None:
+            self._pulse.stop()
         for pool in (self._pool, self._readers, *self._nodes):
             pool.close()
         if self._directory is not None:

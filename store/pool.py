@@ -19,17 +19,25 @@ class Pool:
     A handle that saw no answer is thrown away, because chDB may answer the next query with the failed one's rest.
     """
 
-    def __init__(self, connect: Callable[[], Client], most: int) -> None:
+    def __init__(
+        self, connect: Callable[[], Client], most: int, refuse: Callable[[str], None] = lambda what: None
+    ) -> None:
         self._connect = connect
+        # Raises while there is no use in trying.
+        self._refuse = refuse
         self._idle: queue.LifoQueue[Client] = queue.LifoQueue()
         self._slots = threading.BoundedSemaphore(most)
         self._closed = False
 
     @contextmanager
-    def handle(self, what: str) -> Iterator[Client]:
-        """A handle of one's own for a while. What the engine says no with is raised as a StoreError."""
+    def handle(self, what: str, *, once: bool = False) -> Iterator[Client]:
+        """A handle of one's own for a while; after any error not used again when it is good for `once`.
+
+        What the engine says no with is raised as a StoreError.
+        """
         if self._closed:
             raise StoreUnavailable(f"{what}: the store is closed")
+        self._refuse(what)
         with self._slots:
             client: Client | None = None
             try:
@@ -40,8 +48,8 @@ class Pool:
                 yield client
             except ClickHouseError as error:
                 # An engine that answered, if only with an error, can be asked again on the same connection.
-                self._give_back(client, broken=getattr(error, "code", None) is None)
-                raise _translate(error, what) from error
+                self._give_back(client, broken=once or getattr(error, "code", None) is None)
+                raise translate(error, what) from error
             except OSError as error:
                 self._give_back(client, broken=True)
                 raise StoreUnavailable(f"{what}: {error.strerror or type(error).__name__}") from error
@@ -66,7 +74,8 @@ class Pool:
                 return
 
 
-def _translate(error: ClickHouseError, what: str) -> StoreError:
+def translate(error: ClickHouseError, what: str) -> StoreError:
+    """The store's own error for one of the driver's; `what` says what was being done."""
     code = getattr(error, "code", None)
     if code is None and isinstance(error, OperationalError):
         return StoreUnavailable(f"{what}: no answer from the engine")

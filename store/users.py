@@ -55,6 +55,8 @@ def accounts(store: Store) -> tuple[Account, ...]:
             (
                 f"SELECT, INSERT, ALTER DELETE ON {database}.*",
                 *(f"SELECT ON system.{table}" for table in _SYSTEM),
+                # Queries nobody waits for are ended, those of the user who reads among them.
+                "KILL QUERY ON *.*",
                 *cluster,
                 *remote,
             ),
