@@ -28,7 +28,7 @@ def filled(store: Store, text: str) -> str:
     """The same for a text composed in this package."""
     for table in ("parts", "mutations", "detached_parts"):
         text = text.replace(f"${{system.{table}}}", everywhere(store, table))
-    return render(text, store)
+    return render(text)
 
 
 def everywhere(store: Store, table: str) -> str:
