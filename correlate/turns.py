@@ -19,6 +19,7 @@ from correlate.errors import TurnTaken
 from store import Store
 from store.errors import StoreError
 from store.settings import Home
+from store.versions import following
 
 # How long the turn of a process that was killed keeps others waiting. Who lives renews it well before.
 LEASE_S = 20.0
@@ -35,8 +36,6 @@ class Turns:
         self._owner = uuid.uuid4().hex
         self._locks: dict[tuple[str, str], threading.RLock] = defaultdict(threading.RLock)
         self._depth: Counter[tuple[str, str]] = Counter()
-        self._numbering = threading.Lock()
-        self._last = 0
 
     @contextmanager
     def take(
@@ -80,20 +79,20 @@ class Turns:
         """When this process has the turn, the moment it got it (nanoseconds since the epoch); None when another has."""
         params = {"tenant": tenant, "turn": name}
         lease_ms = round(1000 * (LEASE_S if lease_s is None else lease_s))
-        mine = params | {"owner": self._owner, "lease": lease_ms, "version": self._version()}
+        mine = params | {"owner": self._owner, "lease": lease_ms, "version": following()}
         store.execute("turn_ask", mine)
         rows = store.rows("turn_first", params)
         if rows and rows[0]["owner"] == self._owner:
             return int(rows[0]["claimed"])
         # Somebody came a moment before: a row that was written must not stand in line.
-        store.execute("turn_keep", mine | {"claimed": time.time_ns(), "lease": 0, "version": self._version()})
+        store.execute("turn_keep", mine | {"claimed": time.time_ns(), "lease": 0, "version": following()})
         return None
 
     def give_back(self, store: Store, tenant: str, name: str, claimed: int, *, rest_s: float = 0.0) -> None:
         """End a turn, `rest_s` seconds from now. A store that does not answer ends it when its lease does."""
         params = {
             "tenant": tenant, "turn": name, "owner": self._owner, "claimed": claimed, "lease": round(rest_s * 1000),
-            "version": self._version(),
+            "version": following(),
         }  # fmt: skip
         with suppress(StoreError):
             store.execute("turn_keep", params)
@@ -112,11 +111,6 @@ class Turns:
         while not over.wait(_RENEW_S):
             self.give_back(store, tenant, name, claimed, rest_s=LEASE_S)
 
-    def _version(self) -> int:
-        """A number above every one before it, whatever the clock does."""
-        with self._numbering:
-            self._last = max(self._last + 1, time.time_ns())
-            return self._last
 
 
 _here = Turns()
