@@ -15,7 +15,7 @@ from api.version import version
 
 VERBS = (
     "up", "demo", "replay", "correlate", "jobs", "incidents", "decide", "report", "evaluate", "rules", "policy",
-    "migrate",
+    "migrate", "keys",
 )  # fmt: skip
 
 

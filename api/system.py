@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from api.access.access import Access
 from api.app import create_app
 from api.connections import Gate, Patience, Render
 from api.deps import Services
@@ -55,7 +56,6 @@ class System:
         Raises UsageError (unsafe host, port in use, certificate) or StoreError (directory in use, engine
         unavailable); what was started by then is stopped again.
         """
-        refuse_exposure(self.settings.host)
         refuse_bad_policy(self.settings.correlator.policy)
         refuse_bad_targets(self.settings.correlator.notifications)
         with ExitStack() as undo:
@@ -75,22 +75,26 @@ class System:
         store = Store.open(settings.store_settings)
         undo.callback(store.close)
         migrate.apply(store)
+        access = Access(store, settings.tenant, required=settings.require_keys, keys_file=settings.keys_file)
+        undo.callback(access.stop)
+        access.start()
+        refuse_exposure(settings.host, access)
 
         ports = {sock.getsockname()[1] for sock in (otlp_socket, grpc_socket, api_socket)}
         telemetry = SelfTelemetry.start(settings.telemetry, ports, partial(stored_items, store))
         undo.callback(telemetry.stop)
-        pipeline = Pipeline(store, settings.ingest, settings.tenant, telemetry.ingest)
+        pipeline = Pipeline(store, settings.ingest, telemetry.ingest)
         undo.callback(pipeline.stop)
         pipeline.start()
         worker = EmbeddedWorker(store, settings.correlator, settings.tenant)
         undo.callback(worker.stop)
         worker.start()
 
-        receiver, calls = self._receivers(pipeline, otlp_socket, grpc_socket)
+        receiver, calls = self._receivers(pipeline, access, otlp_socket, grpc_socket)
         services = Services(
             reader=Reader(store, settings.tenant),
-            submit=partial(jobs.submit, store, settings.tenant),
-            release=partial(jobs.release, store, settings.tenant),
+            submit=partial(jobs.submit, store),
+            release=partial(jobs.release, store),
             correlator=settings.correlator,
             take_logs=pipeline.take_logs,
             requests_per_minute=settings.api_requests_per_minute,
@@ -98,6 +102,7 @@ class System:
             ingest_stats=pipeline.stats,
             reasons=partial(_reasons, pipeline, receiver, calls),
             promql=settings.promql,
+            access=access,
         )
         api = Listener(api_socket, "api", lambda: create_app(services), self._gate(problem))
         for listener in (api, receiver, calls):
@@ -108,7 +113,7 @@ class System:
         self.otlp_http_url, self.otlp_grpc_address, self.api_url = receiver.url, calls.address, api.url
 
     def _receivers(
-        self, pipeline: Pipeline, http_socket: socket.socket, grpc_socket: socket.socket
+        self, pipeline: Pipeline, access: Access, http_socket: socket.socket, grpc_socket: socket.socket
     ) -> tuple[Listener, GrpcListener]:
         """The listeners for OTLP, with the certificate if there is one."""
         settings = self.settings
@@ -118,8 +123,10 @@ class System:
         gate = self._gate(refusal, settings.ingest.body_timeout_s)
         limits = grpc_options(settings.ingest.max_body_bytes, settings.max_connections)
         return (
-            Listener(http_socket, "otlp", lambda: create_receiver(pipeline), gate, context),
-            GrpcListener(grpc_socket, lambda: Exports(pipeline), limits, event_loop_factory(), credentials),
+            Listener(http_socket, "otlp", lambda: create_receiver(pipeline, access.sender("http")), gate, context),
+            GrpcListener(
+                grpc_socket, lambda: Exports(pipeline, access.sender("grpc")), limits, event_loop_factory(), credentials
+            ),
         )
 
     def _gate(self, render: Render, body_s: float = 8.0) -> Gate:
@@ -144,12 +151,12 @@ def _reasons(pipeline: Pipeline, *receivers: Listener | GrpcListener) -> list[Re
     return [*pipeline.reasons(), *deaf]
 
 
-def refuse_exposure(host: str) -> None:
-    """Raises UnsafeHost for an address beyond loopback: there are no keys yet to protect it."""
-    if host not in LOOPBACK:
+def refuse_exposure(host: str, access: Access) -> None:
+    """Raises UnsafeHost for an address beyond loopback while requests need no key."""
+    if host not in LOOPBACK and not access.on:
         raise UnsafeHost(
             f"refusing to listen on {host}: without access keys anyone who reaches it could read and write telemetry; "
-            "use 127.0.0.1 and put an authenticating proxy in front"
+            "make one with `causeline keys create --first`, or use 127.0.0.1"
         )
 
 

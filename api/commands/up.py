@@ -29,7 +29,9 @@ def up(
     host: Annotated[
         str | None,
         typer.Option(
-            "--host", envvar="CAUSELINE_HOST", help="Address to listen on; only loopback for now. [127.0.0.1]"
+            "--host",
+            envvar="CAUSELINE_HOST",
+            help="Address to listen on; only loopback without access keys. [127.0.0.1]",
         ),
     ] = None,
     otlp_grpc_port: Annotated[
@@ -47,6 +49,14 @@ def up(
     api_port: Annotated[
         int | None, typer.Option("--api-port", envvar="CAUSELINE_API_PORT", help="API port; 0 picks a free one. [8080]")
     ] = None,
+    require_keys: Annotated[
+        bool | None,
+        typer.Option(
+            "--require-keys/--no-require-keys",
+            envvar="CAUSELINE_REQUIRE_KEYS",
+            help="Refuse requests without an access key even while there is none.",
+        ),
+    ] = None,
 ) -> None:
     """Start the receiver, the API and the correlation worker in one process.
 
@@ -60,6 +70,7 @@ def up(
         "otlp_grpc_port": otlp_grpc_port,
         "otlp_http_port": otlp_http_port,
         "api_port": api_port,
+        "require_keys": require_keys,
     }
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
