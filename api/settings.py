@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.access.oidc import OidcSettings
 from api.telemetry_settings import TelemetrySettings
 from api.tls import TlsSettings
 from correlate.settings import CorrelateSettings
@@ -64,6 +65,10 @@ class Settings(BaseSettings):
     keys_file: Path | None = Field(
         default=None, description="YAML file with access keys beside those of the store, for secrets (access.md)."
     )
+    oidc: OidcSettings | None = Field(default=None, description="An OpenID Connect provider, for people.")
+    roles: Path | None = Field(
+        default=None, description="YAML file that says what people of the provider may do (access.md)."
+    )
     log_level: str = Field(
         default="warning", pattern="^(debug|info|warning|error)$", description="Least severe line to log."
     )
@@ -78,7 +83,7 @@ class Settings(BaseSettings):
     correlate: CorrelateSettings = Field(default_factory=CorrelateSettings)
     promql: PromqlSettings = Field(default_factory=PromqlSettings)
 
-    @field_validator("keys_file")
+    @field_validator("keys_file", "roles")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         # The process works from the data directory once it has started.

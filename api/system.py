@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from api.access.access import Access
+from api.access.opening import opened
 from api.app import create_app
 from api.connections import Gate, Patience, Render
 from api.deps import Services
@@ -75,7 +76,7 @@ class System:
         store = Store.open(settings.store_settings)
         undo.callback(store.close)
         migrate.apply(store)
-        access = Access(store, settings.tenant, required=settings.require_keys, keys_file=settings.keys_file)
+        access = opened(store, settings)
         undo.callback(access.stop)
         access.start()
         refuse_exposure(settings.host, access)

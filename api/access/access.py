@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -10,13 +11,15 @@ from pathlib import Path
 from api.access import secret
 from api.access.audit import AuditLog
 from api.access.keyring import KeyRing
+from api.access.oidc import People
 from api.access.refusals import Refusals
 from api.access.scopes import Principal, Scope, local
 from ingest.access import Lookup, Sender
-from ingest.errors import Forbidden, IngestError
+from ingest.errors import Forbidden, IngestError, Unauthenticated
 from store import Store
 from store.audit import Entry
 
+_DOTS_OF_A_TOKEN = 2
 _log = logging.getLogger(__name__)
 
 
@@ -27,20 +30,29 @@ class Access:
     tenant of whoever has no key; so only this machine may reach it (api.system).
     """
 
-    def __init__(self, store: Store, home: str, *, required: bool = False, keys_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        home: str,
+        *,
+        required: bool = False,
+        keys_file: Path | None = None,
+        people: People | None = None,
+    ) -> None:
         self.store = store
         self.home = home
         self.keys = KeyRing(store, keys_file)
         self.audit = AuditLog(store)
         self.refusals = Refusals()
-        self._required = required
+        self.people = people
+        self._required = required or people is not None
         self._anybody = local(home)
 
     def start(self) -> None:
         """Know the keys, and keep up with them. Raises StoreError, or BadAccess for a file."""
         self.keys.start()
         self.audit.start()
-        if self._required and not self.keys.all:
+        if self._required and self.people is None and not self.keys.all:
             _log.warning("keys are required and there is none: `causeline keys create --first` makes one")
 
     def stop(self) -> None:
@@ -54,10 +66,20 @@ class Access:
         return self._required or bool(self.keys.all)
 
     def identify(self, authorization: str) -> Principal:
-        """Who sends an Authorization header. Raises Unauthenticated."""
+        """Whose key an Authorization header has. Raises Unauthenticated."""
         if not self.on:
             return self._anybody
         return self.keys.holder(secret.bearer(authorization))
+
+    async def identify_anyone(self, authorization: str) -> Principal:
+        """Whose key, or which person's token, an Authorization header has. Raises IngestError."""
+        if self.people is None or authorization.count(".") < _DOTS_OF_A_TOKEN:
+            return self.identify(authorization)
+        try:
+            return self.identify(authorization)
+        except Unauthenticated:
+            # It may have to wait for the provider's keys.
+            return await asyncio.to_thread(self.people.holder, secret.bearer(authorization))
 
     def stands(self, principal: Principal) -> bool:
         """Whether what let somebody in a while ago would still do so."""
@@ -65,7 +87,8 @@ class Access:
             return False
         if not principal.id:
             return not self.on
-        return self.keys.holds(principal.id)
+        # What a person may do is good as long as the token.
+        return principal.id.startswith("person:") or self.keys.holds(principal.id)
 
     def sender(self, transport: str) -> Callable[[Lookup], Sender]:
         """What asks, for an OTLP port, who sends: the tenant comes from the key and from nothing else."""

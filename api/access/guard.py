@@ -48,7 +48,7 @@ class Guard:
         permission = rules.needed(scope["method"], scope["path"])
         who: Principal | None = None
         try:
-            who = self._identify(scope, headers)
+            who = await self._identify(scope, headers)
             needs(who, permission)
         except IngestError as error:
             await self._refuse(scope, receive, send, who, permission, error, request_id)
@@ -56,13 +56,13 @@ class Guard:
         scope.setdefault("state", {})["principal"] = who
         await self._passed(scope, receive, send, who, permission, request_id)
 
-    def _identify(self, scope: Scope, headers: Headers) -> Principal:
+    async def _identify(self, scope: Scope, headers: Headers) -> Principal:
         if self._access.on:
             secret.refuse_in_url(scope["path"], scope.get("query_string", b""))
         given = headers.getlist("authorization")
         if len(given) > 1 and self._access.on:
             raise Unauthenticated("one Authorization header is enough")
-        return self._access.identify(given[0] if given else "")
+        return await self._access.identify_anyone(given[0] if given else "")
 
     async def _passed(
         self, scope: Scope, receive: Receive, send: Send, who: Principal, permission: Permission, request_id: str

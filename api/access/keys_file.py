@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from api.access import secret
 from api.access.scopes import Scope
+from api.access.text_file import read_text
 from api.errors import BadAccess
 from store.keys import StoredKey
 from store.settings import DEFAULT_TENANT, TENANT_PATTERN
 
-_LARGEST = 1 << 20
 NAME_PATTERN = r"^[^\x00-\x1f\x7f]{1,100}$"
 
 
@@ -49,7 +49,7 @@ class KeysFile(BaseModel):
 def read(path: Path) -> list[StoredKey]:
     """The keys of a file. Raises BadAccess, in a sentence without any secret, when it cannot be used."""
     try:
-        text = _text(path)
+        text = read_text(path)
         held = KeysFile.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise BadAccess(f"{path} is not YAML: {str(error).splitlines()[0]}") from None
@@ -66,7 +66,7 @@ def _key(path: Path, number: int, key: FileKey) -> StoredKey:
     digest, beginning = key.sha256 or "", ""
     if key.key_file is not None:
         # Relative to the file that names it, wherever the process works.
-        value = _text(path.parent / key.key_file).strip()
+        value = read_text(path.parent / key.key_file).strip()
         if reason := secret.weakness(value):
             raise BadAccess(f"the key in {key.key_file}, named {key.name!r}, cannot be used: {reason}")
         digest, beginning = secret.hashed(value), secret.shown(value)
@@ -77,14 +77,3 @@ def _key(path: Path, number: int, key: FileKey) -> StoredKey:
 
 
 _EMPTY = {secret.hashed(""), secret.hashed("\n")}
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(_LARGEST + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadAccess(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}") from None
-    if len(text) > _LARGEST:
-        raise BadAccess(f"{path} is larger than a mebibyte")
-    return text
