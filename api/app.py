@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from api import problems
 from api.access.guard import Guard
+from api.cancelled import Cancelling
 from api.deps import Services
 from api.jaeger import routes as jaeger
 from api.loki import routes as loki
@@ -47,6 +48,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.streams = Streams(services.reader.store, services.most_streams)
+    app.add_middleware(Cancelling, store=lambda: services.reader.store)
     if services.requests_per_minute:
         app.add_middleware(RateLimit, per_minute=services.requests_per_minute)
     if services.access is not None:

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from api.errors import BadParameter, Conflict, KeyInUse, NotFound, TooMany
-from correlate.errors import JobError, NoSuchIncident, Undecidable
+from correlate.errors import JobError, NoSuchIncident, TurnTaken, Undecidable
 from ingest.errors import Forbidden, Overloaded
 from store.errors import StoreError, StoreOverloaded, StoreUnavailable
 
@@ -32,6 +32,7 @@ PROBLEMS: tuple[tuple[type[Exception], HTTPStatus, str, str, int | None], ...] =
     (TooMany, HTTPStatus.TOO_MANY_REQUESTS, "too-many", "Too many requests or streams", 5),
     (Overloaded, HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "The receiver is overloaded", 2),
     (JobError, HTTPStatus.SERVICE_UNAVAILABLE, "correlation-unavailable", "The correlation cannot be started now", 2),
+    (TurnTaken, HTTPStatus.SERVICE_UNAVAILABLE, "busy", "Incidents are being written by another", 2),
     (StoreOverloaded, HTTPStatus.SERVICE_UNAVAILABLE, "store-overloaded", "The store is overloaded", 3),
     (StoreUnavailable, HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", "The store does not answer", 2),
     (StoreError, HTTPStatus.INTERNAL_SERVER_ERROR, "store-failed", "The store failed", None),

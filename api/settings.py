@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from api.access.oidc import OidcSettings
+from api.secret_files import FromFiles
 from api.telemetry_settings import TelemetrySettings
 from api.tls import TlsSettings
+from correlate.broker import BrokerSettings
 from correlate.settings import CorrelateSettings
 from ingest.settings import IngestSettings
 from query.promql.settings import PromqlSettings
@@ -29,6 +31,18 @@ class Settings(BaseSettings):
     """Settings of a running system. Variables are CAUSELINE_NAME; nested ones CAUSELINE_STORE__NAME."""
 
     model_config = SettingsConfigDict(env_prefix="CAUSELINE_", env_nested_delimiter="__", frozen=True, extra="forbid")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The command line, then variables and the files that they name."""
+        return init_settings, FromFiles(settings_cls)
 
     data: Path = Field(default_factory=default_data_directory, description="Data directory of the embedded store.")
     host: str = Field(
@@ -69,6 +83,18 @@ class Settings(BaseSettings):
     roles: Path | None = Field(
         default=None, description="YAML file that says what people of the provider may do (access.md)."
     )
+    health_port: int = Field(
+        default=8081, ge=0, le=65535, description="Port where a worker or beat says how it is; 0 picks a free one."
+    )
+    drain_notice_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=60,
+        description="Seconds between a stop that /readyz tells of and the first request that is refused for it.",
+    )
+    stop_within_s: float = Field(
+        default=9.0, gt=0, description="Seconds after which a process that is told to stop ends, whatever hangs."
+    )
     log_level: str = Field(
         default="warning", pattern="^(debug|info|warning|error)$", description="Least severe line to log."
     )
@@ -78,6 +104,10 @@ class Settings(BaseSettings):
     store: StoreSettings | None = Field(
         default=None, description="A store elsewhere; the embedded one under `data` unless given."
     )
+    broker_url: str | None = Field(
+        default=None, description="The broker's URL, `redis://HOST:PORT/DB` say; CAUSELINE_BROKER__URL is the same."
+    )
+    broker: BrokerSettings = Field(default_factory=BrokerSettings)
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     correlate: CorrelateSettings = Field(default_factory=CorrelateSettings)
@@ -93,6 +123,13 @@ class Settings(BaseSettings):
     def correlator(self) -> CorrelateSettings:
         """The correlator's settings, with the policy given here."""
         return self.correlate if self.policy is None else self.correlate.model_copy(update={"policy": self.policy})
+
+    @property
+    def message_broker(self) -> BrokerSettings:
+        """The broker's settings, with the URL given here."""
+        if self.broker_url is None:
+            return self.broker
+        return BrokerSettings.model_validate(self.broker.model_dump() | {"url": self.broker_url})
 
     @property
     def store_settings(self) -> StoreSettings:

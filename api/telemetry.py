@@ -59,10 +59,8 @@ class SelfTelemetry:
         self.ingest = Telemetry(self._meters, tracers, instance.encode() if own else b"")
 
     @classmethod
-    def start(
-        cls, settings: TelemetrySettings, own_ports: Collection[int], stored: Callable[[], dict[str, int]]
-    ) -> SelfTelemetry:
-        """Begin to export, if an endpoint is named; `stored` tells the items stored of each signal.
+    def start(cls, settings: TelemetrySettings, own_ports: Collection[int]) -> SelfTelemetry:
+        """Begin to export, if an endpoint is named.
 
         Raises SelfIngest when the settings name a port of this process and do not allow it. The environment
         may name one for the benefit of other programs: then nothing is exported, and a warning says so.
@@ -85,12 +83,10 @@ class SelfTelemetry:
         spans = OTLPSpanExporter(f"{base}/v1/traces", timeout=_EXPORT_TIMEOUT_S)
         reader = PeriodicExportingMetricReader(metrics, settings.interval_s * 1000)
         delay_ms = min(_SPANS_WAIT_S, settings.interval_s) * 1000
-        started = cls(reader, BatchSpanProcessor(spans, schedule_delay_millis=delay_ms), own=own)
-        started.watch(stored)
-        return started
+        return cls(reader, BatchSpanProcessor(spans, schedule_delay_millis=delay_ms), own=own)
 
     def watch(self, stored: Callable[[], dict[str, int]]) -> None:
-        """Have the number of stored items looked at whenever metrics are collected."""
+        """Have `stored`, the items stored of each signal, looked at whenever metrics are collected."""
         if self._meters is None:
             return
 

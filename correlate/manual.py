@@ -50,7 +50,7 @@ class Desk:
 
     def acknowledge(self, incident: str, by: Author) -> None:
         """Somebody is on it: it stays acknowledged until it ends, and is so again if it comes back."""
-        with saving:
+        with saving(self.store, self.tenant):
             row = self._row(incident)
             if row["State"][0] == "resolved":
                 raise Undecidable("a resolved incident is not acknowledged; reopen it first")
@@ -59,13 +59,13 @@ class Desk:
 
     def resolve(self, incident: str, by: Author) -> None:
         """It is over: only a symptom that begins from now on and is not known yet opens it again."""
-        with saving:
+        with saving(self.store, self.tenant):
             row = self._row(incident)
             self._set_state(row, "resolved", "resolved", by)
 
     def reopen(self, incident: str, by: Author) -> None:
         """It is not over, whatever the symptoms say: open until it is resolved by hand."""
-        with saving:
+        with saving(self.store, self.tenant):
             row = self._row(incident)
             if row["State"][0] != "resolved":
                 raise Undecidable(f"the incident is {row['State'][0]}, not resolved")
@@ -73,7 +73,7 @@ class Desk:
 
     def assign(self, incident: str, assignee: str, by: Author) -> None:
         """It is somebody's; '' is nobody's again."""
-        with saving:
+        with saving(self.store, self.tenant):
             self._row(incident)
             before = self._decision(incident)
             self._save_decision(incident, before.with_columns(assignee=pl.lit(assignee)))
@@ -82,13 +82,13 @@ class Desk:
 
     def comment(self, incident: str, by: Author) -> None:
         """Words in the history."""
-        with saving:
+        with saving(self.store, self.tenant):
             self._row(incident)
             self._tell(incident, "commented", by)
 
     def judge(self, incident: str, verdict: Verdict, by: Author) -> None:
         """A candidate, or what should have been one, is the cause or is not."""
-        with saving:
+        with saving(self.store, self.tenant):
             self._row(incident)
             said = "confirmed" if verdict.right else "rejected"
             now = time.time_ns()
@@ -105,7 +105,7 @@ class Desk:
 
     def merge(self, incident: str, into: str, by: Author) -> None:
         """Both are one: what `incident` holds, and what is found to belong to it later, is part of `into`."""
-        with saving:
+        with saving(self.store, self.tenant):
             if incident == into:
                 raise Undecidable("an incident is not merged into itself")
             first, second = self._row(incident), self._row(into)
@@ -120,7 +120,7 @@ class Desk:
 
     def split(self, incident: str, signals: Sequence[str], entities: Sequence[tuple[str, str]], by: Author) -> str:
         """The id of a new incident with those signals, and those of these entities (type, name), of `incident`."""
-        with saving:
+        with saving(self.store, self.tenant):
             row = self._row(incident)
             held = self._held(incident)
             wanted = held["id"].is_in(list(signals))

@@ -48,7 +48,9 @@ class Watch:
         self._thread.start()
 
     def refuse_when_full(self) -> None:
-        """Raises Overloaded while the store has no room."""
+        """Raises Overloaded while the store has no room, or does not answer."""
+        if not self._store.answering:
+            raise Overloaded("telemetry cannot be stored at the moment; try again soon")
         for reason in self._full.values():
             raise Overloaded(f"{reason}; try again soon")
 

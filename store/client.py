@@ -7,6 +7,7 @@ see Arrow tables, polars frames and rows; they never see SQL text built from use
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import queue
 import shutil
@@ -23,8 +24,9 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
-from store import sql
+from store import cancel, sql
 from store.errors import DataDirectoryInUse, StoreError, StoreUnavailable, from_engine
+from store.pulse import Pulse
 from store.settings import Home, StoreSettings
 
 Params = Mapping[str, Any]
@@ -33,6 +35,9 @@ Params = Mapping[str, Any]
 # connection: around a query that is given settings, the embedded engine's driver looks them up, sets and resets them,
 # and that takes longer than a small query.
 _ARROW = {"output_format_arrow_low_cardinality_as_dictionary": 0, "output_format_arrow_string_as_string": 1}
+
+_CONNECT_S = 2
+_SLACK_S = 5
 
 
 class Store:
@@ -49,6 +54,7 @@ class Store:
         self._lock_file: IO[str] | None = None
         self._outer_tempdir: str | None = None
         self._closed = False
+        self._pulse: Pulse | None = None
 
     @classmethod
     def open(cls, settings: StoreSettings) -> Store:
@@ -74,6 +80,25 @@ class Store:
     def home(self) -> Home:
         """Which kind of engine this store talks to."""
         return self.settings.home
+
+    @property
+    def answering(self) -> bool:
+        """Whether the engine answered lately, as far as is known: only `watch_pulse` has it asked."""
+        return self._pulse is None or self._pulse.answering
+
+    def watch_pulse(self) -> None:
+        """From now on, refuse calls at once while a server does not answer. An embedded engine needs no watching.
+
+        Raises StoreUnavailable when there is no connection to begin with.
+        """
+        if self.home is Home.EMBEDDED or self._pulse is not None:
+            return
+        try:
+            client = self._connect()
+        except (ClickHouseError, OSError) as error:
+            raise StoreUnavailable(f"connect: {type(error).__name__}") from error
+        self._pulse = Pulse(client.ping)
+        self._pulse.start()
 
     @property
     def on_cluster(self) -> str:
@@ -110,12 +135,21 @@ class Store:
         if self.home is Home.EMBEDDED:
             return clickhouse_connect.get_client(interface="chdb", path=str(self.settings.path / "db"), **common)
         dsn = self.settings.url.replace("clickhouse://", "http://", 1)
-        return clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False, **common)
+        return clickhouse_connect.get_client(
+            dsn=dsn,
+            autogenerate_session_id=False,
+            connect_timeout=_CONNECT_S,
+            # A little longer than the engine gives itself; without it a connection that was cut is waited for.
+            send_receive_timeout=math.ceil(self.settings.query_timeout_s) + _SLACK_S,
+            **common,
+        )
 
     @contextmanager
-    def _handle(self, what: str) -> Iterator[Client]:
+    def _handle(self, what: str, *, reading: bool = False) -> Iterator[Client]:
         if self._closed:
             raise StoreUnavailable(f"{what}: the store is closed")
+        if not self.answering:
+            raise StoreUnavailable(f"{what}: the ClickHouse server does not answer")
         with self._slots:
             client: Client | None = None
             try:
@@ -125,8 +159,10 @@ class Store:
                     client = self._connect()
                 yield client
             except ClickHouseError as error:
-                # An engine that answered, if only with an error, can be asked again on the same connection.
-                self._give_back(client, broken=getattr(error, "code", None) is None)
+                # An engine that answered, if only with an error, can be asked again on the same connection. But an
+                # embedded one gives what it had written of a broken answer to whoever asks next.
+                rest = reading and self.home is Home.EMBEDDED
+                self._give_back(client, broken=rest or getattr(error, "code", None) is None)
                 raise _translate(error, what) from error
             except OSError as error:
                 self._give_back(client, broken=True)
@@ -147,6 +183,17 @@ class Store:
         with self._handle("statement") as client:
             client.database = self.settings.database
             return client.command(text, parameters=dict(params or {}), settings=dict(settings or {}))
+
+    def aside(self, text: str, params: Params) -> None:
+        """Run a statement on a connection of its own, however busy the others are. Raises StoreError."""
+        try:
+            client = self._connect()
+            try:
+                client.command(text, parameters=dict(params))
+            finally:
+                client.close()
+        except ClickHouseError as error:
+            raise _translate(error, "statement") from error
 
     def execute(self, name: str, params: Params | None = None) -> None:
         """Run the named statement (store/sql/NAME.sql), which changes something."""
@@ -172,9 +219,9 @@ class Store:
         self, text: str, params: Params | None = None, settings: Params | None = None, *, what: str = "query"
     ) -> pa.Table:
         """Result of SQL text written in this package (never user text) as an Arrow table."""
-        with self._handle(what) as client:
+        with cancel.marked(settings) as marked, self._handle(what, reading=True) as client:
             client.database = self.settings.database
-            found = client.raw_query(_with_settings(text, settings), parameters=dict(params or {}), fmt="Arrow")
+            found = client.raw_query(_with_settings(text, marked), parameters=dict(params or {}), fmt="Arrow")
             return pa.ipc.open_file(pa.BufferReader(found)).read_all()
 
     def data_path(self, table: str) -> Path:
@@ -205,6 +252,8 @@ class Store:
     def close(self) -> None:
         """Close every idle handle and release the data directory. Safe to call twice."""
         self._closed = True
+        if self._pulse is not None:
+            self._pulse.stop()
         while True:
             try:
                 self._idle.get_nowait().close()

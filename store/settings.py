@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -54,6 +54,12 @@ class StoreSettings(BaseModel):
         if self.url.startswith("chdb://"):
             return Home.EMBEDDED
         return Home.CLUSTER if self.cluster else Home.SERVER
+
+    @property
+    def place(self) -> str:
+        """The URL without what may be a password."""
+        parts = urlsplit(self.url)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
     @property
     def path(self) -> Path:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from api.access.access import Access
 from api.access.oidc import People
 from api.access.roles import Roles
-from api.errors import BadAccess
-from api.settings import Settings
+from api.errors import BadAccess, UnsafeHost
+from api.settings import LOOPBACK, Settings
 from store import Store
 
 
@@ -18,3 +18,12 @@ def opened(store: Store, settings: Settings) -> Access:
             raise BadAccess("an OpenID Connect provider needs a file of roles (CAUSELINE_ROLES): see docs/access.md")
         people = People(settings.oidc, Roles(settings.roles))
     return Access(store, settings.tenant, required=settings.require_keys, keys_file=settings.keys_file, people=people)
+
+
+def refuse_exposure(host: str, access: Access) -> None:
+    """Raises UnsafeHost for an address beyond loopback while requests need no key."""
+    if host not in LOOPBACK and not access.on:
+        raise UnsafeHost(
+            f"refusing to listen on {host}: without access keys anyone who reaches it could read and write telemetry; "
+            "make one with `causeline keys create --first`, or use 127.0.0.1"
+        )

@@ -26,6 +26,52 @@ KeyFile = Annotated[
         "--key-file", envvar="CAUSELINE_KEY_FILE", help="File with the access key to use, where keys are needed."
     ),
 ]
+RequireKeys = Annotated[
+    bool | None,
+    typer.Option(
+        "--require-keys/--no-require-keys",
+        envvar="CAUSELINE_REQUIRE_KEYS",
+        help="Refuse requests without an access key even while there is none.",
+    ),
+]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        "--host", envvar="CAUSELINE_HOST", help="Address to listen on; only loopback without access keys. [127.0.0.1]"
+    ),
+]
+GrpcPort = Annotated[
+    int | None,
+    typer.Option(
+        "--otlp-grpc-port", envvar="CAUSELINE_OTLP_GRPC_PORT", help="OTLP/gRPC port; 0 picks a free one. [4317]"
+    ),
+]
+HttpPort = Annotated[
+    int | None,
+    typer.Option(
+        "--otlp-http-port", envvar="CAUSELINE_OTLP_HTTP_PORT", help="OTLP/HTTP port; 0 picks a free one. [4318]"
+    ),
+]
+ApiPort = Annotated[
+    int | None,
+    typer.Option("--api-port", envvar="CAUSELINE_API_PORT", help="API port; 0 picks a free one. [8080]"),
+]
+HealthPort = Annotated[
+    int | None,
+    typer.Option(
+        "--health-port",
+        envvar="CAUSELINE_HEALTH_PORT",
+        help="Port of /healthz and /readyz; 0 picks a free one. [8081]",
+    ),
+]
+StoreUrl = Annotated[
+    str | None,
+    typer.Option("--store", envvar="CAUSELINE_STORE__URL", help="ClickHouse server: http(s):// or clickhouse:// URL."),
+]
+BrokerUrl = Annotated[
+    str | None,
+    typer.Option("--broker", envvar="CAUSELINE_BROKER_URL", help="Redis server: redis:// or rediss:// URL."),
+]
 API_DEFAULT = "http://127.0.0.1:8080"
 OTLP_DEFAULT = "http://127.0.0.1:4318"
 _PIPE_WIDTH = 200

@@ -16,7 +16,7 @@ router = APIRouter()
 
 
 @router.get("/healthz", tags=["health"], summary="The process lives")
-def healthz() -> dict[str, str]:
+async def healthz() -> dict[str, str]:
     """Always ok while the process can answer."""
     return {"status": "ok"}
 

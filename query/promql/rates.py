@@ -74,6 +74,8 @@ def drops(win: Windows) -> Floats:
 def _resets(win: Windows, present: Bools) -> Floats:
     """Sum of what was lost to resets within each window."""
     dropped = drops(win)
+    if not dropped.any():
+        return np.zeros(win.lo.shape)
     numbers = np.concatenate([[0], np.cumsum(dropped != 0)])
     inside = np.where(present, numbers[win.hi] - numbers[np.minimum(win.lo + 1, len(numbers) - 1)], 0)
     out = np.zeros(win.lo.shape)
@@ -85,5 +87,8 @@ def _resets(win: Windows, present: Bools) -> Floats:
 
 
 def _padded(win: Windows) -> tuple[Floats, Ints]:
-    """Values and times with one more at the end, so that an index of an empty window leads somewhere."""
-    return np.append(win.samples.values, 0.0), np.append(win.samples.times, 0)
+    """Values and times, at least one, so that the index 0 of an empty window leads somewhere."""
+    values, times = win.samples.values, win.samples.times
+    if len(values):
+        return values, times
+    return np.zeros(1), np.zeros(1, dtype=np.int64)

@@ -15,6 +15,7 @@ from query.errors import QueryLimitExceeded
 from query.promql import points
 from query.promql.catalogue import MOST_HASHES, Catalogue
 from query.promql.naming import Identity, Kind, is_legacy, legacy_name
+from query.promql.order import by_series
 from query.promql.source import Match, Matcher
 from query.promql.synthetic import Synthetic
 from query.promql.values import NAME, Labels, Samples
@@ -113,6 +114,8 @@ class Stored:
             raise QueryLimitExceeded("query processing would load too many samples into memory in query execution")
         if not table.num_rows:
             return []
+        if kind in (Kind.GAUGE, Kind.SUM):
+            table = by_series(table)
         hashes, starts = points.runs_of(table)
         known = self.catalogue.identities(self.tenant, kind, names, hashes[starts[:-1]], start, end)
         reader = points.READERS[kind](table)

@@ -143,7 +143,18 @@ def positions(samples: Samples, times: Ints) -> Ints:
 
 def windows(samples: Samples, starts: Ints, ends: Ints) -> Windows:
     """Left-open windows over samples, as Prometheus 3 has them."""
+    if len(ends) > 1 and len(starts) == len(ends):
+        step, length = int(ends[1] - ends[0]), int(ends[0] - starts[0])
+        # Most windows start where others end: those places are looked for once.
+        if step > 0 and length % step == 0 and length // step < len(ends) and _regular(starts, ends, step, length):
+            shared = length // step
+            found = positions(samples, np.concatenate([starts[:shared], ends]))
+            return Windows(samples, found[:, :-shared], found[:, shared:], starts, ends)
     return Windows(samples, positions(samples, starts), positions(samples, ends), starts, ends)
+
+
+def _regular(starts: Ints, ends: Ints, step: int, length: int) -> bool:
+    return bool((np.diff(ends) == step).all() and (ends - starts == length).all())
 
 
 def key(labels: Labels) -> Key:

@@ -1,4 +1,4 @@
--- Samples of some metrics by series and time; without hashes all series. Flag 1, no recorded value, is a stale marker.
+-- Samples of some metrics, in no order; without hashes all series. Flag 1, no recorded value, is a stale marker.
 SELECT
     SeriesHash AS hash,
     toUnixTimestamp64Milli(TimeUnix) AS time,
@@ -8,5 +8,4 @@ WHERE Tenant = {tenant:String} AND MetricName IN {names:Array(String)}
     AND TimeUnix > fromUnixTimestamp64Milli({start:Int64}) AND TimeUnix <= fromUnixTimestamp64Milli({end:Int64})
     AND (empty({hashes:Array(UInt64)}) OR SeriesHash IN {hashes:Array(UInt64)})
     AND NOT (bitAnd(Flags, 1) = 1 AND notEmpty(Exemplars.TimeUnix))
-ORDER BY hash, time
 LIMIT {limit:UInt64}

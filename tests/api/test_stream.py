@@ -47,7 +47,7 @@ def read(client: httpx.Client, number: int, last: str | None = None) -> list[tup
 def client(store: Store) -> Iterator[httpx.Client]:
     services = Services(Reader(store, "default"), partial(submit, store), most_streams=2)
     app = create_app(services)
-    app.state.stream.every_s = 0.05
+    app.state.streams.of("default").every_s = 0.05
     with serving(app) as url, httpx.Client(base_url=url, timeout=30) as found:
         yield found
 

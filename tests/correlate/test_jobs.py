@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import polars as pl
 import pytest
 
-from correlate import jobs, leases, passes, tasks
+from correlate import broker, jobs, leases, passes, tasks
 from correlate.errors import JobError
 from correlate.settings import CorrelateSettings
 from correlate.worker import EmbeddedWorker
@@ -168,7 +168,7 @@ def test_a_window_whose_lease_ended_is_taken_again_and_in_the_end_given_up(store
 
 
 def test_the_sweeper_finds_a_job_whose_message_was_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "hint", lambda *_: None)
+    monkeypatch.setattr(broker, "hint", lambda *_: None)
     identifier = jobs.submit(store, "default", WINDOW.start, WINDOW.end)
     monkeypatch.undo()
     running = EmbeddedWorker(store, SETTINGS.model_copy(update={"sweep_every_s": 1.0}))

@@ -45,7 +45,8 @@ EXPORTER = {
 ACROSS_TENANTS = {
     "correlate_unfinished_jobs", "correlate_claimable", "batch_parts", "ledger_begun", "ledger_known", "ledger_recent",
     "rejected_of_batch", "rejected_of_requests", "rejected_recent", "redacted_of_batch", "redaction_policy_version",
-    "remote_write_written", "remote_write_recent", "series_capped", "access_keys",
+    "remote_write_written", "remote_write_recent", "series_capped", "tenants_since",
+    "access_keys",
 }  # fmt: skip
 
 
