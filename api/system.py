@@ -13,10 +13,10 @@ from contextlib import ExitStack
 from enum import Flag, auto
 from pathlib import Path
 
-from api.errors import UnsafeHost, UsageError
+from api.errors import UsageError
 from api.front import Front
 from api.health_listener import HealthListener
-from api.settings import LOOPBACK, Settings
+from api.settings import Settings
 from api.telemetry import SelfTelemetry
 from correlate import broker
 from correlate.beat import Beat
@@ -97,8 +97,6 @@ class System:
         settings = self.settings
         refuse_bad_policy(settings.correlator.policy)
         refuse_bad_targets(settings.correlator.notifications)
-        if self._front is not None:
-            refuse_exposure(settings.host)
         if self._parts != EVERYTHING:
             refuse_alone(settings)
 
@@ -187,15 +185,6 @@ def refuse_alone(settings: Settings) -> None:
         )
     if not settings.message_broker.remote:
         raise UsageError("processes meet at a Redis server: name it with CAUSELINE_BROKER_URL")
-
-
-def refuse_exposure(host: str) -> None:
-    """Raises UnsafeHost for an address beyond loopback: there are no keys yet to protect it."""
-    if host not in LOOPBACK:
-        raise UnsafeHost(
-            f"refusing to listen on {host}: without access keys anyone who reaches it could read and write telemetry; "
-            "use 127.0.0.1 and put an authenticating proxy in front"
-        )
 
 
 def refuse_bad_policy(path: Path | None) -> None:

@@ -12,7 +12,7 @@ from tests.kit.serving import serving
 
 
 def test_the_limit_of_a_minute(store: Store) -> None:
-    services = Services(Reader(store, "default"), lambda _start, _end: "", requests_per_minute=3)
+    services = Services(Reader(store, "default"), lambda *_: "", requests_per_minute=3)
     with serving(create_app(services)) as url, httpx.Client(base_url=url) as client:
         answers = [client.get("/openapi.json") for _ in range(5)]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]

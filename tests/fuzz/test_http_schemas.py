@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,7 @@ FEW = settings(max_examples=15, deadline=None, suppress_health_check=list(Health
 def api_schema(store: Store) -> Iterator[Any]:
     pipeline = Pipeline(store, IngestSettings(max_body_bytes=2**20, commit_timeout_s=30))
     pipeline.start()
-    services = Services(
-        Reader(store, "default"), lambda start, end: submit(store, "default", start, end), take_logs=pipeline.take_logs
-    )
+    services = Services(Reader(store, "default"), partial(submit, store), take_logs=pipeline.take_logs)
     app = create_app(services)
     with serving(app) as url:
         schema = schemathesis.openapi.from_dict(app.openapi())
