@@ -16,7 +16,7 @@ ELSEWHERE = "127.0.0.2"
 
 def test_from_the_first_key_to_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, root, ingest = tmp_path / "data", tmp_path / "root.key", tmp_path / "ingest.key"
-    made = causeline("keys", "create", "--first", "--data", data, "--output", root)
+    made = causeline("keys", "create", "--first", "--data", data, "--output", root, timeout=300)
     assert (made.returncode, made.stdout) == (0, f"the key is in {root}\n"), made.stderr
     assert stat.S_IMODE(root.stat().st_mode) == 0o600
     again = causeline("keys", "create", "--first", "--data", data)

