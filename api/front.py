@@ -11,13 +11,13 @@ from functools import partial
 from starlette.types import ASGIApp
 
 from api.access.access import Access
-from api.access.opening import opened, refuse_exposure
 from api.app import create_app
 from api.connections import Gate, Patience, Render
 from api.cutoff import Cutoff
 from api.deps import Services
 from api.grpc_listener import GrpcListener
 from api.listener import Listener, bind, event_loop_factory
+from api.opening import opened, refuse_exposure
 from api.problems import plain as problem
 from api.reading import Reader, stored_items
 from api.settings import Settings
