@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-full faults nightly lint fmt docs bench evaluate evaluation-docs lock clean
+.PHONY: help setup demo up up-server test test-full faults nightly lint fmt docs bench evaluate evaluation-docs lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -29,6 +29,9 @@ demo: $(VENV)/.runtime ## play a GPU incident through a real system and print wh
 
 up: $(VENV)/.runtime ## start receiver, correlator and API in one process (ARGS="--data DIR")
 	$(BIN)/causeline up $(ARGS)
+
+up-server: $(VENV)/.dev $(KIT)/node_modules/.package-lock.json ## several processes on a real ClickHouse and Redis (ARGS="--replay DIR" plays a data set)
+	$(BIN)/python -m scripts.up_server $(ARGS)
 
 test: lint ## lint, types, import contracts, then the tests but the slow ones
 	$(PYTEST) -m "not slow" $(ARGS)
