@@ -24,7 +24,12 @@ class Receiver:
     """`causeline up` on free ports; its errors go to a file, so that no full pipe stops it."""
 
     def __init__(
-        self, data: Path, log: Path, target: Target, environment: Mapping[str, str], program: Sequence[str]
+        self,
+        data: Path,
+        log: Path,
+        target: Target,
+        environment: Mapping[str, str],
+        program: Sequence[str] = CAUSELINE,
     ) -> None:
         self.api = ""
         self.target = target
