@@ -28,7 +28,7 @@ _TELEMETRY = ("otel_", "ingest_", "schema_migrations")
 # Seconds, so that what a fault delays is over soon.
 QUICK = {
     "CAUSELINE_CORRELATE__STEP_S": "600",
-    "CAUSELINE_CORRELATE__LEASE_S": "20",
+    "CAUSELINE_CORRELATE__LEASE_S": "45",
     "CAUSELINE_CORRELATE__SWEEP_EVERY_S": "3",
     "CAUSELINE_CORRELATE__LIVE_EVERY_S": "5",
     "CAUSELINE_BROKER__VISIBILITY_TIMEOUT_S": "20",
@@ -61,7 +61,7 @@ class Fleet:
         self._directory = directory
         (directory / "clickhouse").mkdir()
         (directory / "redis").mkdir()
-        self.clickhouse = ClickHouseServer(directory / "clickhouse")
+        self.clickhouse = ClickHouseServer(directory / "clickhouse", start_timeout_s=240)
         self.redis = RedisServer(directory / "redis", durable=True)
         self.link = Proxy(self.redis.port)
         self._undo = ExitStack()
