@@ -28,6 +28,8 @@ TABLES = (
     "ingest_rejected",
     "ingest_redacted",
 )
+# Tables whose days are dropped once no request of them can come again.
+_BY_DAY = frozenset({"ingest_ledger", "remote_write_written"})
 KEY_BYTES = 16
 COUNTER_BITS = 22
 # How often parts may be merged between a look and a deletion.
@@ -139,5 +141,5 @@ def _known(table: str) -> str:
 def forget(store: Store, since_ms: int) -> None:
     """Drop the days of the ledger, and of what goes with it, that lie wholly before `since_ms`."""
     for row in store.rows("ledger_partitions", {"since": since_ms}):
-        drop = "ALTER TABLE {table:Identifier} DROP PARTITION ID {day:String}"
-        store.command(drop, {"table": row["TableName"], "day": row["Day"]})
+        if row["TableName"] in _BY_DAY:
+            store.command(f"ALTER TABLE {row['TableName']} DROP PARTITION ID {{day:String}}", {"day": row["Day"]})
