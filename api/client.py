@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
@@ -26,7 +27,9 @@ class ApiClient:
         self._base = base_url.rstrip("/")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         # To another host httpx does not take the header along when it is redirected.
-        self._http = httpx.Client(timeout=60.0, trust_env=False, follow_redirects=True, headers=headers)
+        # Its verification knows the variable SSL_CERT_FILE, for a CA of one's own.
+        verify = ssl.create_default_context()
+        self._http = httpx.Client(timeout=60.0, trust_env=False, follow_redirects=True, headers=headers, verify=verify)
 
     def __enter__(self) -> ApiClient:
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,6 +15,7 @@ from api.access.scopes import Principal, local
 from api.errors import BadParameter
 from api.models import Severity, State
 from api.reading import IncidentFilter, Reader
+from api.tenant_limits import ApiTenantLimits
 from api.times import EARLIEST_NS, LATEST_NS, checked_range, parse_time
 from correlate.settings import CorrelateSettings
 from ingest.errors import Overloaded
@@ -36,7 +37,8 @@ class Services:
     `reader` has the store, and the tenant of requests that need no key; `submit` queues a tenant's correlation of
     [start, end) nanoseconds and returns its job id; `release` gives the windows that a tenant's job gave up new
     attempts; `correlator` are the correlator's settings; `take_logs` stores log records as if they had been received;
-    `requests_per_minute` bounds one client (0: not), `most_streams` all that follow one tenant's incidents;
+    `requests_per_minute` bounds one client (0: not), `requests_at_once` one tenant (0: not), `limits` say where others
+    hold, and `most_streams` bounds those that follow one tenant's incidents;
     `ingest_stats` and `reasons` tell how the receiver is doing; `promql` says how far one of its queries may go.
     Without `access` everybody may do everything.
     """
@@ -47,6 +49,8 @@ class Services:
     correlator: CorrelateSettings = field(default_factory=CorrelateSettings)
     take_logs: TakeLogs | None = None
     requests_per_minute: int = 0
+    requests_at_once: int = 0
+    limits: Mapping[str, ApiTenantLimits] = field(default_factory=dict)
     most_streams: int = 50
     ingest_stats: Callable[[], dict[str, Any]] = dict
     reasons: Callable[[], list[Reason]] = list

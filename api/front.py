@@ -11,13 +11,13 @@ from functools import partial
 from starlette.types import ASGIApp
 
 from api.access.access import Access
-from api.access.opening import opened, refuse_exposure
 from api.app import create_app
 from api.connections import Gate, Patience, Render
 from api.cutoff import Cutoff
 from api.deps import Services
 from api.grpc_listener import GrpcListener
 from api.listener import Listener, bind, event_loop_factory
+from api.opening import opened, refuse_exposure
 from api.problems import plain as problem
 from api.reading import Reader, stored_items
 from api.settings import Settings
@@ -67,7 +67,7 @@ class Front:
         access.start()
         refuse_exposure(settings.host, access)
         telemetry.watch(partial(stored_items, store))
-        pipeline = Pipeline(store, self._receiving(store), telemetry.ingest)
+        pipeline = Pipeline(store, self._receiving(store), telemetry.ingest, settings.tenants)
         undo.callback(pipeline.stop)
         pipeline.start()
         self._pipeline = pipeline
@@ -79,6 +79,8 @@ class Front:
             correlator=settings.correlator,
             take_logs=pipeline.take_logs,
             requests_per_minute=settings.api_requests_per_minute,
+            requests_at_once=settings.api_requests_at_once,
+            limits=settings.tenants,
             most_streams=settings.api_streams,
             ingest_stats=pipeline.stats,
             reasons=partial(self._reasons, pipeline, receiver, calls),
@@ -86,7 +88,8 @@ class Front:
             access=access,
         )
         make = partial(self._application, services, store)
-        api = Listener(self._api, "api", make, self._gate(problem))
+        tls = None if settings.api_tls is None else http_context(settings.api_tls)
+        api = Listener(self._api, "api", make, self._gate(problem), tls)
         for listener in (api, receiver, calls):
             undo.callback(listener.stop)
             listener.start()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, StringConstraints, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from api.access.oidc import OidcSettings
 from api.secret_files import FromFiles
 from api.telemetry_settings import TelemetrySettings
+from api.tenant_limits import ApiTenantLimits
 from api.tls import TlsSettings
 from correlate.broker import BrokerSettings
 from correlate.settings import CorrelateSettings
@@ -52,6 +54,7 @@ class Settings(BaseSettings):
     otlp_http_port: int = Field(default=4318, ge=0, le=65535, description="OTLP/HTTP port; 0 picks a free one.")
     api_port: int = Field(default=8080, ge=0, le=65535, description="API port; 0 picks a free one.")
     otlp_tls: TlsSettings | None = Field(default=None, description="Certificate of the OTLP ports.")
+    api_tls: TlsSettings | None = Field(default=None, description="Certificate of the API's port.")
     max_connections: int = Field(
         default=1000, ge=1, description="Connections open at once on each port; more are turned away."
     )
@@ -78,6 +81,13 @@ class Settings(BaseSettings):
     )
     keys_file: Path | None = Field(
         default=None, description="YAML file with access keys beside those of the store, for secrets (access.md)."
+    )
+    tenants: dict[Annotated[str, StringConstraints(pattern=TENANT_PATTERN)], ApiTenantLimits] = Field(
+        default={},
+        description="Limits of tenants for whom others hold than for the rest, as JSON (access.md).",
+    )
+    api_requests_at_once: int = Field(
+        default=64, ge=0, description="Requests to the API of one tenant that are answered at once; 0 is no limit."
     )
     oidc: OidcSettings | None = Field(default=None, description="An OpenID Connect provider, for people.")
     roles: Path | None = Field(

@@ -33,6 +33,7 @@ app.conf.update(
     task_publish_retry=False,
     worker_prefetch_multiplier=1,
     worker_pool="threads",
+    worker_consumer="correlate.malformed:Consumer",
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
     worker_enable_remote_control=False,

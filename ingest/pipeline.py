@@ -10,6 +10,7 @@ import asyncio
 import logging
 import threading
 import time
+from types import MappingProxyType
 from typing import Any
 
 from ingest.admission import Admission, Admitted
@@ -20,6 +21,7 @@ from ingest.envelope import Signal
 from ingest.errors import IngestError, Overloaded
 from ingest.groups import Groups, Request
 from ingest.ledger import Ledger
+from ingest.limits import Limits
 from ingest.outcome import Outcome
 from ingest.quota import Quota
 from ingest.reason import Reason
@@ -43,13 +45,14 @@ class Pipeline:
         store: Store,
         settings: IngestSettings,
         telemetry: Telemetry | None = None,
+        limits: Limits = MappingProxyType({}),
     ) -> None:
         self.settings = settings
         self.budget = Budget(settings.max_inflight_bytes, settings.tenant_share, self._let_in)
         self._store = store
         self._admission = Admission(settings)
-        self._quota = Quota(settings.tenant_bytes_per_s, settings.quota_status)
-        self._watch = Watch(store, settings)
+        self._quota = Quota(settings.tenant_bytes_per_s, settings.quota_status, limits=limits)
+        self._watch = Watch(store, settings, limits)
         self.telemetry = telemetry or Telemetry()
         self._ledger = Ledger(store, settings)
         self._stopping = threading.Event()

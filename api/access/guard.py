@@ -23,6 +23,8 @@ from store.audit import Entry
 
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$", re.ASCII)
 _LONGEST_PATH = 300
+# The page that describes the API loads a script.
+_PAGES = "/docs"
 # Whoever may write or administer leaves a trace of it.
 _TRACED = frozenset({Permission.OPERATE, Permission.ADMIN})
 
@@ -41,7 +43,7 @@ class Guard:
             return
         headers = Headers(scope=scope)
         request_id = _request_id(headers)
-        send = _with_request_id(send, request_id)
+        send = _with_headers(send, request_id, scope["path"])
         if scope["path"] in rules.OPEN:
             await self._app(scope, receive, send)
             return
@@ -132,10 +134,16 @@ def _request_id(headers: Headers) -> str:
     return given if _REQUEST_ID.match(given) else uuid.uuid4().hex
 
 
-def _with_request_id(send: Send, request_id: str) -> Send:
+def _with_headers(send: Send, request_id: str, path: str) -> Send:
+    """What every answer has; texts in them are telemetry's, so that nothing in them may run in a browser (A26)."""
+
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message)["x-request-id"] = request_id
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = request_id
+            headers["x-content-type-options"] = "nosniff"
+            if not path.startswith(_PAGES):
+                headers["content-security-policy"] = "default-src 'none'; frame-ancestors 'none'"
         await send(message)
 
     return sending

@@ -15,6 +15,8 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _TABLE: tuple[tuple[str, Scope, Scope], ...] = (
     ("/api/v1/keys", Scope.ADMIN, Scope.ADMIN),
     ("/api/v1/audit", Scope.ADMIN, Scope.ADMIN),
+    # What is deleted is gone for good.
+    ("/api/v1/deletions", Scope.ADMIN, Scope.ADMIN),
     # Telemetry that comes to this port: what sends it needs to see nothing.
     ("/api/v1/alertmanager/webhook", Scope.INGEST, Scope.INGEST),
     ("/api/v2/alerts", Scope.INGEST, Scope.INGEST),

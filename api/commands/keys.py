@@ -16,12 +16,12 @@ from api.access.scopes import Scope
 from api.client import ApiClient
 from api.commands.options import API_DEFAULT, ApiUrl, DataOption, KeyFile, key_in, out
 from api.errors import UsageError
-from api.settings import default_data_directory
-from store import Store, StoreSettings
+from api.running import settings_of
+from store import Store, StoreSettings, awaiting
 from store import keys as stored
 from store import migrate as migrations
 from store.errors import StoreError
-from store.settings import DEFAULT_TENANT, Home
+from store.settings import Home
 
 _FIRST = "admin"
 
@@ -69,7 +69,8 @@ def keys(
     """
     write_to = write_to and write_to.absolute()
     if action is Action.CREATE and first:
-        _tell(_first(what or _FIRST, tenant, StoreSettings(url=url) if url else _embedded(data)), write_to)
+        settings = settings_of({"data": data and data.absolute()}, url)
+        _tell(_first(what or _FIRST, tenant or settings.tenant, settings.store_settings), write_to)
         return
     with ApiClient(api, key_in(key_file)) as client:
         if action is Action.CREATE:
@@ -86,23 +87,24 @@ def keys(
             typer.echo(f"revoked {gone['id']} ({gone['name']} of {gone['tenant']})")
 
 
-def _embedded(data: Path | None) -> StoreSettings:
-    return StoreSettings.embedded(data or default_data_directory())
-
-
-def _first(name: str, tenant: str | None, settings: StoreSettings) -> str:
+def _first(name: str, tenant: str, settings: StoreSettings) -> str:
     """Put the first key into a store. Raises UsageError when there is one, or the store is in use."""
-    if settings.home is Home.EMBEDDED:
+    embedded = settings.home is Home.EMBEDDED
+    if embedded:
         settings.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         # The embedded engine leaves its cache of format schemas where it runs.
         os.chdir(settings.path)
     try:
         store = Store.open(settings)
         try:
-            migrations.apply(store)
+            if embedded:
+                migrations.apply(store)
+            else:
+                # A server's tables are for `causeline migrate`: whoever makes keys may not be allowed to.
+                awaiting.tables(store, within_s=0)
             if any(key.revoked is None for key in stored.all_keys(store)):
                 raise UsageError("there are keys already: make more with one that has the scope admin")
-            text, key = fresh(Wanted(name, tenant or DEFAULT_TENANT, (Scope.ADMIN,)), "the command line")
+            text, key = fresh(Wanted(name, tenant, (Scope.ADMIN,)), "the command line")
             stored.save(store, key)
         finally:
             store.close()

@@ -13,6 +13,7 @@ import httpx
 
 from api.access.access import Access
 from api.access.desk import Wanted, fresh
+from api.access.oidc import People
 from api.access.scopes import Scope
 from api.app import create_app
 from api.deps import Services
@@ -58,17 +59,17 @@ def bearer(key: str) -> dict[str, str]:
 
 
 @contextmanager
-def keyed(store: Store, **access: Any) -> Iterator[Keyed]:
-    """All of it until the block ends. `access` are arguments of Access."""
+def keyed(store: Store, people: People | None = None, **services: Any) -> Iterator[Keyed]:
+    """All of it until the block ends. `services` are further arguments of Services."""
     with ExitStack() as undo:
-        held = Access(store, HOME, **access)
+        held = Access(store, HOME, people=people)
         undo.callback(held.stop)
         held.start()
         pipeline = Pipeline(store, IngestSettings(commit_timeout_s=60))
         undo.callback(pipeline.stop)
         pipeline.start()
         app = create_app(
-            Services(Reader(store, HOME), partial(submit, store), take_logs=pipeline.take_logs, access=held)
+            Services(Reader(store, HOME), partial(submit, store), take_logs=pipeline.take_logs, access=held, **services)
         )
         url = undo.enter_context(serving(app))
         otlp = undo.enter_context(serving(create_receiver(pipeline, held.sender("http"))))
