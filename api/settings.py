@@ -87,7 +87,10 @@ class Settings(BaseSettings):
         description="Limits of tenants for whom others hold than for the rest, as JSON (access.md).",
     )
     api_requests_at_once: int = Field(
-        default=64, ge=0, description="Requests to the API of one tenant that are answered at once; 0 is no limit."
+        # Forty threads answer them all.
+        default=24,
+        ge=0,
+        description="Requests to the API of one tenant that are answered at once; 0 is no limit.",
     )
     oidc: OidcSettings | None = Field(default=None, description="An OpenID Connect provider, for people.")
     roles: Path | None = Field(
