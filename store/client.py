@@ -172,7 +172,7 @@ class Store:
         pool, identity = self._pool, {}
         if self._readers is not self._pool and "tenant" in given:
             # Row policies of the reading user go by it: a second net below the queries' own condition.
-            pool, identity = self._readers, {"SQL_tenant": given["tenant"]}
+            pool, identity = self._readers, {self.settings.tenant_setting: self.settings.tenant_value(given["tenant"])}
         # An embedded engine gives what it had written of a broken answer to whoever asks next.
         with cancel.marked(settings) as marked, pool.handle(what, once=self.home is Home.EMBEDDED) as client:
             client.database = self.settings.database
