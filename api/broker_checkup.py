@@ -31,7 +31,7 @@ def findings(settings: BrokerSettings) -> list[Finding]:
 
 
 def _of(redis: Redis, url: str) -> Iterator[Finding]:
-    info: dict[str, Any] = redis.info()  # type: ignore[assignment]
+    info: dict[str, Any] = redis.info()
     yield Finding("broker", Grade.OK, f"Redis {info['redis_version']} answers")
     if not info["aof_enabled"]:
         advice = "set appendonly yes and appendfsync everysec: without, a Redis that dies forgets what waits"

@@ -30,7 +30,7 @@ HOUR = Window(END - 3600 * 10**9, END)
 
 @pytest.fixture(scope="module")
 def hour() -> list[Request]:
-    """The demo's hour, without its metrics and traces: what the kernel and Kubernetes said is enough for an incident."""
+    """The demo's hour without metrics and traces: what the kernel and Kubernetes said is enough for an incident."""
     return [request for request in requests() if request[0] is Signal.LOGS]
 
 

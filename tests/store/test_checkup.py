@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from store import Store, StoreSettings, checkup, migrate, versions
+from store import Store, StoreSettings, checkup, condition, migrate, versions
 from store.errors import StoreUnavailable
 from store.finding import Finding, Grade
 
@@ -57,7 +57,7 @@ def test_a_table_that_is_not_durable(empty_store: Store) -> None:
 
 @pytest.mark.parametrize(("free", "grade"), [(50, Grade.OK), (10, Grade.WARNING), (4, Grade.PROBLEM)])
 def test_a_full_disk(store: Store, monkeypatch: pytest.MonkeyPatch, free: int, grade: Grade) -> None:
-    monkeypatch.setattr(checkup.condition, "room", lambda _: checkup.condition.Room(free, 100))
+    monkeypatch.setattr(condition, "room", lambda _: condition.Room(free, 100))
     assert grades(checkup.findings(store), "disk") == [grade]
 
 
