@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from store import condition, migrate, versions
+from store import condition, migrate, releases
 from store.client import Store
 from store.errors import StoreError
 from store.finding import Finding, Grade
@@ -41,7 +41,7 @@ def _engine(store: Store) -> Iterator[Finding]:
     before = time.time()
     row = store.rows("checkup_engine")[0]
     asked = (before + time.time()) / 2
-    yield versions.judge(row["Version"], embedded=store.home is Home.EMBEDDED)
+    yield releases.judge(row["Version"], embedded=store.home is Home.EMBEDDED)
     # Half of what the question took is not skew.
     skew = max(0.0, abs(row["Now"] - asked) - (time.time() - before) / 2)
     grade = _graded(skew, _SKEW_WARNING_S, _SKEW_PROBLEM_S)

@@ -13,6 +13,9 @@ StoreError
 │   ├── QueryTooLarge     a query would read or return more rows or bytes than it may
 │   └── QueryCancelled    nobody waits for the answer any more
 ├── UnknownQuery          no .sql file has that name
+├── BadRetention          a retention policy cannot be used
+├── MutationFailed        a change of rows in the background cannot be done
+├── DeletionFailed        there is no such deletion, or it did not delete everything
 ├── UsersRefused          passwords of the server's users are missing, short or the same
 ├── MigrationError        a migration failed, or an applied one was edited
 └── SchemaDrift           the live tables differ from the migrations
@@ -71,6 +74,18 @@ class QueryCancelled(QueryFailed):
 
 class UnknownQuery(StoreError):
     """No named query of that name ships with this version."""
+
+
+class BadRetention(StoreError):
+    """A retention policy, or the storage policy it names, cannot be used."""
+
+
+class MutationFailed(StoreError):
+    """The engine cannot carry out a mutation."""
+
+
+class DeletionFailed(StoreError):
+    """There is no such deletion, or rows are left that it should have deleted."""
 
 
 class MigrationError(StoreError):

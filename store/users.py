@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from store.client import Store
-from store.cluster import LOCAL, divided
+from store.cluster import LOCAL, of_tenants
 from store.errors import UsersRefused
 
 LEAST_CHARACTERS = 16
 # Tables of the receiver's and the system's own, which no reader of telemetry has to see.
-_OWN = frozenset({"ingest_ledger", "redaction_policy", "schema_migrations", "series_capped", "series_known"})
+_OWN = frozenset({"series_capped", "series_known", "api_keys", "audit_log"})
 # What the running system looks at to know how its server is.
 _SYSTEM = ("parts", "disks", "detached_parts", "merge_tree_settings", "tables", "columns", "replicas", "clusters")
 _GIB = 1 << 30
@@ -87,7 +87,7 @@ def _own_rows(store: Store) -> str:
 
 def readable(store: Store) -> list[str]:
     """Tables whose rows say whose they are, by name; those of each node with them."""
-    named = sorted(divided() - _OWN)
+    named = sorted(of_tenants() - _OWN)
     return [name + suffix for name in named for suffix in (("", LOCAL) if store.layout else ("",))]
 
 

@@ -25,7 +25,11 @@ ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("CAUSELINE_SHARED", ROOT.parent / "shared"))
 _numbers = itertools.count()
 # The homes that test bodies run on; `CAUSELINE_TEST_HOMES=cluster` runs the same bodies on two shards.
-HOMES = os.environ.get("CAUSELINE_TEST_HOMES", "embedded,server").split(",")
+_HOMES = os.environ.get("CAUSELINE_TEST_HOMES", "embedded,server").split(",")
+# Twice the tests would be twice the time: what every run proves on a server is what asks for `backend_store`, or is
+# marked to run `on_both_homes`.
+HOMES = [home if home == _HOMES[0] else pytest.param(home, marks=pytest.mark.slow) for home in _HOMES]
+on_both_homes = pytest.mark.parametrize("store", _HOMES, indirect=True)
 # How long an example takes says how busy the machine is.
 settings.register_profile("causeline", deadline=None)
 settings.load_profile("causeline")
@@ -138,10 +142,10 @@ def empty_store(embedded: Embedded) -> Iterator[Store]:
     yield from _bare(embedded.open(f"test_{next(_numbers)}"))
 
 
-@pytest.fixture
-def store(embedded: Embedded) -> Iterator[Store]:
-    """An embedded store with every migration applied and no rows."""
-    yield from migrated(embedded.open("migrated"))
+@pytest.fixture(params=HOMES)
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A store with every migration applied and no rows: embedded, and in full runs on a server as well."""
+    yield from migrated_on(str(request.param), request)
 
 
 @pytest.fixture
@@ -152,7 +156,19 @@ def no_engine(embedded: Embedded) -> Iterator[None]:
     embedded.release()
 
 
-@pytest.fixture(params=HOMES)
+@pytest.fixture
+def embedded_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """The same for what only an embedded store does."""
+    yield from migrated_on("embedded", request)
+
+
+@pytest.fixture(scope="module", params=HOMES)
+def module_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """The same for all tests of a module that only read what its first fixtures wrote."""
+    yield from migrated_on(str(request.param), request)
+
+
+@pytest.fixture(params=_HOMES)
 def backend(request: pytest.FixtureRequest) -> str:
     """The homes a test body runs on."""
     return str(request.param)
@@ -169,6 +185,11 @@ def bare_backend_store(backend: str, request: pytest.FixtureRequest) -> Iterator
 @pytest.fixture
 def backend_store(backend: str, request: pytest.FixtureRequest) -> Iterator[Store]:
     """A store with every migration applied and no rows, once embedded and once on a server."""
+    yield from migrated_on(backend, request)
+
+
+def migrated_on(backend: str, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A store with every migration applied and no rows, on one home."""
     store = _open(backend, request, "migrated")
     yield from migrated(store)
     _let_go(backend, store)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from store import Store, StoreSettings, checkup, condition, migrate, versions
+from store import Store, StoreSettings, checkup, condition, migrate, releases
 from store.errors import StoreUnavailable
 from store.finding import Finding, Grade
 
@@ -86,12 +86,12 @@ def test_a_cluster_that_nobody_knows() -> None:
     ],
 )  # fmt: skip
 def test_versions(version: str, grade: Grade) -> None:
-    finding = versions.judge(version, embedded=False)
+    finding = releases.judge(version, embedded=False)
     assert finding.grade is grade
     assert bool(finding.advice) is (grade is Grade.PROBLEM)
-    assert versions.judge(version, embedded=True).grade is Grade.OK
+    assert releases.judge(version, embedded=True).grade is Grade.OK
 
 
 def test_the_advice_names_a_version_of_the_same_line_when_there_is_one() -> None:
-    assert versions.judge("26.8.1.1", embedded=False).advice == "upgrade to 26.8.36.3 or newer"
-    assert versions.judge("26.7.1.1", embedded=False).advice == "upgrade to 26.8.36.3 or newer"
+    assert releases.judge("26.8.1.1", embedded=False).advice == "upgrade to 26.8.36.3 or newer"
+    assert releases.judge("26.7.1.1", embedded=False).advice == "upgrade to 26.8.36.3 or newer"
