@@ -23,8 +23,8 @@ _SERIES = "SeriesHash"
 # All of a tenant's small tables lie on one shard: the newest version of a row is found there (FINAL looks within a
 # shard), and a query that names the tenant, as all do, asks no other.
 _TENANT = "cityHash64(Tenant)"
-# One insert must be one part, all or nothing, or everybody must see the same newest row: the first shard has it. So it is
-# with every table that has no tenants.
+# One insert must be one part, all or nothing, or everybody must see the same newest row: the first shard has it. So it
+# is with every table that has no tenants.
 _ONE = "0"
 SHARDING = {
     "otel_traces": _TRACE,

@@ -38,7 +38,7 @@ def everywhere(store: Store, table: str) -> str:
         return f"system.{table}"
     # Another node's idea of the current database is its own, so it is named.
     return (
-        f"(SELECT * REPLACE (replaceRegexpOne(table, '{LOCAL}$', '') AS table)"
+        f"(SELECT * REPLACE (replaceRegexpOne(table, '{LOCAL}$', '') AS table)"  # noqa: S608 - names are ours
         f" FROM clusterAllReplicas(`{store.settings.cluster}`, system.{table})"
         f" WHERE database = '{store.settings.database}')"
     )
