@@ -56,6 +56,7 @@ _REMOVE = re.compile(rf"(?P<verb>DROP TABLE|TRUNCATE TABLE) (?P<if>IF EXISTS )?{
 _DATABASE = re.compile(
     rf"(?P<verb>(?:CREATE|DROP) DATABASE) (?P<if>IF (?:NOT )?EXISTS )?{_NAME}(?P<rest>\b.*)", re.DOTALL
 )
+_COMMENT = re.compile(r"\A(?:\s*--[^\n]*\n)+")
 _KILL = re.compile(r"KILL MUTATION (?P<rest>.*)", re.DOTALL)
 _OF_TENANTS = re.compile(r"^\s*Tenant ", re.MULTILINE)
 _COLUMNS = re.compile(r"\b(ADD|MODIFY|DROP|RENAME) COLUMN\b")
@@ -83,7 +84,7 @@ class Layout:
 
     def steps(self, statement: str) -> list[Step]:
         """The statements to run instead of `statement`, in order; itself when it changes no table."""
-        text = statement.strip()
+        text = _COMMENT.sub("", statement).strip()
         for pattern, rewrite in (
             (_CREATE, self._create),
             (_VIEW, self._same),

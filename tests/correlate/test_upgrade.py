@@ -51,6 +51,7 @@ def judged(store: Store) -> pl.DataFrame:
     return pl.DataFrame(rows(store, text))
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("had", [FIRST, *LATER], ids=lambda had: had if isinstance(had, str) else "first")
 def test_data_of_an_earlier_schema_is_read_and_correlated(
     had: str | tuple[str, ...],

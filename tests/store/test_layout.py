@@ -7,7 +7,7 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from store import StoreSettings, migrate
+from store import StoreSettings, migrate, sql
 from store.cluster import SHARDING, Layout, divided, of_tenants
 from tests.kit.snapshot import assert_snapshot
 
@@ -98,6 +98,15 @@ def test_columns_of_the_sharding_key_are_the_tables_own() -> None:
 )
 def test_statements_of_the_running_system(given: str, becomes: list[str] | None) -> None:
     assert texts(PLAIN, given) == ([given] if becomes is None else becomes)
+
+
+def test_named_statements_that_change_tables_reach_the_rows_of_every_node() -> None:
+    changing = [name for name in sql.names() if re.search(r"^(ALTER|OPTIMIZE|DELETE|TRUNCATE)", sql.load(name), re.M)]
+    assert len(changing) > 3
+    for name in changing:
+        text = migrate.render(re.sub(r"\{\w+:Identifier\}", "otel_logs", sql.load(name)))
+        steps = REPLICATED.steps(text)
+        assert all(step.everywhere and "_local ON CLUSTER `main`" in step.text for step in steps), name
 
 
 def test_a_clause_stands_after_the_name() -> None:
