@@ -53,8 +53,8 @@ def running(store: StoreSettings) -> Iterator[System]:
     patient = IngestSettings(commit_timeout_s=120)
     # The hour is judged when it is here as a whole.
     rarely = CorrelateSettings(live_every_s=3600)
-    ports = {"otlp_grpc_port": 0, "otlp_http_port": 0, "api_port": 0}
-    system = System(Settings(store=store, ingest=patient, correlate=rarely, **ports))
+    settings = Settings(store=store, ingest=patient, correlate=rarely, otlp_grpc_port=0, otlp_http_port=0, api_port=0)
+    system = System(settings)
     system.start()
     try:
         yield system
