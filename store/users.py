@@ -18,7 +18,7 @@ from store.errors import UsersRefused
 
 LEAST_CHARACTERS = 16
 # Tables of the receiver's and the system's own, which no reader of telemetry has to see.
-_OWN = frozenset({"series_capped", "series_known", "access_keys", "audit_log"})
+_OWN = frozenset({"access_keys", "series_capped", "series_known"})
 # What the running system looks at to know how its server is.
 _SYSTEM = ("parts", "disks", "detached_parts", "merge_tree_settings", "tables", "columns", "replicas", "clusters")
 _GIB = 1 << 30
