@@ -9,6 +9,7 @@ import time
 
 from store import sql
 from store.client import Params, Store
+from store.cluster import LOCAL
 from store.errors import MutationFailed
 from store.migrate import render
 from store.settings import Home
@@ -21,7 +22,7 @@ _PATIENCE = 20
 
 def named(store: Store, name: str) -> str:
     """Text of a named statement with its placeholders filled, those for system tables of all nodes included."""
-    return filled(store, sql.load(name))
+    return filled(store, sql.load(name, clustered=store.home is Home.CLUSTER))
 
 
 def filled(store: Store, text: str) -> str:
@@ -32,10 +33,15 @@ def filled(store: Store, text: str) -> str:
 
 
 def everywhere(store: Store, table: str) -> str:
-    """A system table, of all nodes where there are several."""
-    if store.home is Home.CLUSTER:
-        return f"clusterAllReplicas(`{store.settings.cluster}`, system.{table})"
-    return f"system.{table}"
+    """A system table of ours, of all nodes where there are several: tables have the names there that queries use."""
+    if store.home is not Home.CLUSTER:
+        return f"system.{table}"
+    # Another node's idea of the current database is its own, so it is named.
+    return (
+        f"(SELECT * REPLACE (replaceRegexpOne(table, '{LOCAL}$', '') AS table)"  # noqa: S608 - names are ours
+        f" FROM clusterAllReplicas(`{store.settings.cluster}`, system.{table})"
+        f" WHERE database = '{store.settings.database}')"
+    )
 
 
 def change(store: Store, name: str, params: Params) -> None:
