@@ -11,7 +11,18 @@ from api.jaeger import routes as jaeger
 from api.loki import routes as loki
 from api.prometheus import routes as prometheus
 from api.ratelimit import RateLimit
-from api.routes import alertmanager, correlations, decisions, entities, health, incidents, stream, telemetry
+from api.routes import (
+    alertmanager,
+    correlations,
+    decisions,
+    deletions,
+    entities,
+    health,
+    incidents,
+    retention,
+    stream,
+    telemetry,
+)
 from api.stream import Stream
 from api.tempo import routes as tempo
 from api.version import version
@@ -39,7 +50,18 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(Cancelling, store=lambda: services.reader.store)
     if services.requests_per_minute:
         app.add_middleware(RateLimit, per_minute=services.requests_per_minute)
-    for module in (stream, incidents, decisions, entities, telemetry, alertmanager, correlations, health):
+    for module in (
+        stream,
+        incidents,
+        decisions,
+        entities,
+        telemetry,
+        alertmanager,
+        correlations,
+        retention,
+        deletions,
+        health,
+    ):
         app.include_router(module.router)
     for foreign in (prometheus, jaeger, loki, tempo):
         app.include_router(foreign.router)

@@ -16,6 +16,7 @@ from api.version import version
 VERBS = (
     "up", "serve", "worker", "beat", "health", "demo", "replay", "correlate", "jobs", "incidents", "decide", "report",
     "evaluate", "rules", "policy", "migrate",
+    "retention", "forget",
 )  # fmt: skip
 
 

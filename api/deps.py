@@ -18,6 +18,8 @@ from correlate.settings import CorrelateSettings
 from ingest.outcome import Outcome
 from ingest.reason import Reason
 from query.promql.settings import PromqlSettings
+from store.retention.keeper import Retention
+from store.retention.settings import RetentionSettings
 
 # Takes an OTLP logs request (protobuf) into the pipeline; returns once it is stored for good.
 TakeLogs = Callable[[bytes], Awaitable[Outcome]]
@@ -33,7 +35,8 @@ class Services:
     `submit` queues a correlation of [start, end) nanoseconds and returns its job id; `release` gives the windows
     that a job gave up new attempts; `correlator` are the correlator's settings; `take_logs` stores log records as if
     they had been received; `requests_per_minute` bounds one client (0: not), `most_streams` all that follow;
-    `ingest_stats` and `reasons` tell how the receiver is doing; `promql` says how far one of its queries may go.
+    `ingest_stats` and `reasons` tell how the receiver is doing; `promql` says how far one of its queries may go;
+    `retention` what is kept.
     """
 
     reader: Reader
@@ -46,6 +49,7 @@ class Services:
     ingest_stats: Callable[[], dict[str, Any]] = dict
     reasons: Callable[[], list[Reason]] = list
     promql: PromqlSettings = field(default_factory=PromqlSettings)
+    retention: Retention = field(default_factory=lambda: Retention(RetentionSettings()))
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 

@@ -30,6 +30,7 @@ from ingest.reason import Reason
 from ingest.receiver import create_app as create_receiver
 from ingest.settings import IngestSettings
 from store import Store
+from store.retention.keeper import Retention
 from store.settings import Home
 
 
@@ -57,11 +58,11 @@ class Front:
         """The ports that are ours."""
         return {sock.getsockname()[1] for sock in (self._otlp, self._grpc, self._api)}
 
-    def start(self, store: Store, telemetry: SelfTelemetry, undo: ExitStack) -> None:
+    def start(self, store: Store, telemetry: SelfTelemetry, retention: Retention, undo: ExitStack) -> None:
         """Listen with everything behind it working. Raises UsageError or StoreError."""
         settings = self._settings
         telemetry.watch(partial(stored_items, store))
-        pipeline = Pipeline(store, self._receiving(store), settings.tenant, telemetry.ingest)
+        pipeline = Pipeline(store, self._receiving(store), settings.tenant, telemetry.ingest, retention.earliest)
         undo.callback(pipeline.stop)
         pipeline.start()
         self._pipeline = pipeline
@@ -77,6 +78,7 @@ class Front:
             ingest_stats=pipeline.stats,
             reasons=partial(self._reasons, pipeline, receiver, calls),
             promql=settings.promql,
+            retention=retention,
         )
         make = partial(self._application, services, store)
         api = Listener(self._api, "api", make, self._gate(problem))

@@ -15,6 +15,7 @@ from correlate.broker import BrokerSettings
 from correlate.settings import CorrelateSettings
 from ingest.settings import IngestSettings
 from query.promql.settings import PromqlSettings
+from store.retention.settings import RetentionSettings
 from store.settings import DEFAULT_TENANT, StoreSettings
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -95,6 +96,7 @@ class Settings(BaseSettings):
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     correlate: CorrelateSettings = Field(default_factory=CorrelateSettings)
     promql: PromqlSettings = Field(default_factory=PromqlSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
 
     @property
     def correlator(self) -> CorrelateSettings:

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Any
 
-from ingest.admission import Admission, Admitted
+from ingest.admission import Admission, Admitted, Kept, everything
 from ingest.budget import Budget, Hold
 from ingest.careful import Careful
 from ingest.committer import Committer
@@ -45,12 +45,13 @@ class Pipeline:
         settings: IngestSettings,
         tenant: str = DEFAULT_TENANT,
         telemetry: Telemetry | None = None,
+        kept: Kept = everything,
     ) -> None:
         self.settings = settings
         self.tenant = tenant
         self.budget = Budget(settings.max_inflight_bytes, settings.tenant_share, self._let_in)
         self._store = store
-        self._admission = Admission(settings)
+        self._admission = Admission(settings, kept)
         self._quota = Quota(settings.tenant_bytes_per_s, settings.quota_status)
         self._watch = Watch(store, settings)
         self.telemetry = telemetry or Telemetry()

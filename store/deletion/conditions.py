@@ -26,7 +26,7 @@ _WITH_EXEMPLARS = tuple(f"otel_metrics_{kind}" for kind in ("gauge", "sum", "his
 _EXEMPLAR = ("FilteredAttributes", "TimeUnix", "Value", "SpanId", "TraceId")
 _LINK = ("TraceId", "SpanId", "TraceState", "Attributes", "DroppedAttrCount", "Flags")
 # Records of what was deleted and removed, and the deletions under way: proof outlives what it is about.
-KEPT = frozenset({"deletions", "deletion_counts", "deletion_work", "retention_log"})
+KEPT = frozenset({"deletions", "deletion_counts", "deletion_work", "retention_log", "retention_runs", "audit_log"})
 _OWN = "Tenant = {tenant:String}"
 # Telemetry that arrived after the deletion was asked for is not meant by it. A batch's number tells its time.
 _BEFORE = "Batch < {cutoff:UInt64}"
