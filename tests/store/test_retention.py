@@ -205,7 +205,8 @@ def test_topology_and_records_of_work_go_by_their_age(backend_store: Store) -> N
         insert(store, "rule_failures", {"Rule": name, "At": moment(at // 10**6 * 10**6)})
     apply(store, policy(keep={"topology": 30, "operations": 10}), NOW)
     for table, column in (
-        ("entities", "EntityName"), ("entity_edges", "SrcName"), ("correlation_jobs", "JobId"), ("rule_failures", "Rule")
+        ("entities", "EntityName"), ("entity_edges", "SrcName"), ("correlation_jobs", "JobId"),
+        ("rule_failures", "Rule"),
     ):  # fmt: skip
         assert [row["x"] for row in store.page(f"SELECT {column} AS x FROM {table}")] == ["new"], table
 
