@@ -63,6 +63,12 @@ class System:
         self.health_url = ""
 
     @property
+    def _name(self) -> str:
+        """What this process is."""
+        names = (part.name.lower() for part in Part if part in self._parts and part.name)
+        return "all" if self._parts == EVERYTHING else "+".join(names)
+
+    @property
     def otlp_http_url(self) -> str:
         """Where OTLP/HTTP is received; empty when it is not."""
         return self._front.otlp_http_url if self._front else ""
@@ -118,17 +124,17 @@ class System:
         retention.check(store)
 
         ports = front.ports if front else set()
-        telemetry = SelfTelemetry.start(settings.telemetry, ports)
+        telemetry = SelfTelemetry.start(settings.telemetry, ports, self._name)
         undo.callback(telemetry.stop)
         if Part.WORK in self._parts:
-            self._worker = Worker(store, settings.correlator, settings.tenant)
+            self._worker = Worker(store, settings.correlator, settings.tenant, telemetry.correlate)
             undo.callback(self._worker.stop)
             self._worker.start()
             upkeep = Upkeep(store, retention, settings.retention.every_s)
             undo.callback(upkeep.stop)
             upkeep.start()
         if Part.BEAT in self._parts:
-            self._beat = Beat(store, settings.correlator, settings.tenant)
+            self._beat = Beat(store, settings.correlator, settings.tenant, telemetry.correlate)
             undo.callback(self._beat.stop)
             self._beat.start()
         if front is not None:
@@ -172,8 +178,7 @@ class System:
         settings = self.settings
         where = settings.store_settings.place if settings.store is not None else settings.data
         if self._front is None:
-            names = "+".join(part.name.lower() for part in Part if part in self._parts and part.name)
-            return f"ready {names} health={self.health_url} data={where}"
+            return f"ready {self._name} health={self.health_url} data={where}"
         urls = f"otlp_http={self.otlp_http_url} otlp_grpc={self.otlp_grpc_address} api={self.api_url}"
         return f"ready {urls} data={where}"
 

@@ -19,6 +19,7 @@ from kombu.exceptions import OperationalError
 from correlate import broker
 from correlate.celery_app import LIVE_PASS, SWEEP, app
 from correlate.settings import CorrelateSettings
+from correlate.telemetry import Telemetry
 from store import Store
 from store.batches import first_at
 from store.errors import StoreError
@@ -80,9 +81,12 @@ class Tenants:
 class Scheduler(beat.Scheduler):  # type: ignore[misc]  # celery ships no types
     """Celery's scheduler in memory, with entries for the tenants there are now."""
 
-    def __init__(self, *arguments: Any, tenants: Tenants, settings: CorrelateSettings, **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, tenants: Tenants, settings: CorrelateSettings, telemetry: Telemetry, **options: Any
+    ) -> None:
         self._tenants = tenants
         self._settings = settings
+        self._telemetry = telemetry
         self._scheduled: list[str] = []
         self._waiting = 0
         self._counted_at = 0.0
@@ -111,7 +115,11 @@ class Scheduler(beat.Scheduler):  # type: ignore[misc]  # celery ships no types
             if self._unheard() < _ROUNDS * len(self.schedule):
                 self.apply_async(entry, producer=producer, advance=False)
                 self._waiting += 1
+                self._telemetry.tick("said")
+            else:
+                self._telemetry.tick("unheard")
         except (beat.SchedulingError, OperationalError, OSError) as error:
+            self._telemetry.tick("failed")
             _log.warning("no tick of %s: the broker does not answer (%s)", entry.name, type(error).__name__)
 
     def _unheard(self) -> int:
@@ -134,7 +142,10 @@ class Scheduler(beat.Scheduler):  # type: ignore[misc]  # celery ships no types
 class Beat:
     """The clock in a thread, from `start` to `stop`; `alive_s` is how long ago it last moved."""
 
-    def __init__(self, store: Store, settings: CorrelateSettings, tenant: str) -> None:
+    def __init__(
+        self, store: Store, settings: CorrelateSettings, tenant: str, telemetry: Telemetry | None = None
+    ) -> None:
+        self._telemetry = telemetry or Telemetry()
         self._tenants = Tenants(store, tenant)
         self._settings = settings
         self._service: Any = None
@@ -142,7 +153,8 @@ class Beat:
     def start(self) -> None:
         """Begin to tick."""
         self._tenants.start()
-        scheduler = partial(Scheduler, tenants=self._tenants, settings=self._settings)
+        self._telemetry.watch(_waiting)
+        scheduler = partial(Scheduler, tenants=self._tenants, settings=self._settings, telemetry=self._telemetry)
         self._service = beat.EmbeddedService(app, thread=True, scheduler_cls=scheduler)
         self._service.start()
 
@@ -159,6 +171,13 @@ class Beat:
             self._service.service.stop()
             self._service.join(3)
             self._service = None
+
+
+def _waiting() -> int:
+    try:
+        return broker.ticks_waiting()
+    except (OperationalError, OSError):
+        return -1
 
 
 def _now_ms() -> int:

@@ -15,6 +15,7 @@ from correlate import broker, leases
 from correlate.errors import JobError
 from correlate.signals import TIME
 from store import Store, Window
+from store.versions import following
 
 ACTIVE = frozenset({"queued", "running"})
 
@@ -34,6 +35,8 @@ class Job:
     incidents: int = 0
     error: str = ""
     created_ns: int = 0
+    # That of the row it was read from.
+    version: int = 0
 
 
 def job_id(tenant: str, window: Window) -> str:
@@ -59,7 +62,7 @@ def save(store: Store, job: Job) -> None:
             "Error": [job.error],
             "CreatedAt": [job.created_ns or now],
             "UpdatedAt": [now],
-            "Version": [now],
+            "Version": [following(job.version)],
         }
     ).with_columns(
         pl.col("WindowStart", "WindowEnd").cast(TIME),

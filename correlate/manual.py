@@ -21,6 +21,7 @@ from correlate.persist import save_events
 from correlate.settings import CorrelateSettings
 from correlate.signals import TIME
 from store import Store, Window
+from store.versions import following
 
 _NS = 1_000_000_000
 # Incidents further apart are no one fault, and every pass would have to look at all the time between.
@@ -180,7 +181,7 @@ class Desk:
     def _save_decision(self, incident: str, decision: pl.DataFrame) -> None:
         row = decision.select(
             Tenant=pl.lit(self.tenant), IncidentId=pl.lit(incident), State="decided", Assignee="assignee", Seen="seen",
-            Known="known", Version=pl.lit(time.time_ns(), pl.UInt64),
+            Known="known", Version=pl.lit(following(), pl.UInt64),
         )  # fmt: skip
         self.store.insert_frame("incident_decisions", row)
 
@@ -195,7 +196,7 @@ class Desk:
         )
         state = {"held": "acknowledged"}.get(decided, decided)
         ended = pl.coalesce("EndedAt", "UpdatedAt") if decided == "resolved" else pl.lit(None, TIME)
-        version = pl.lit(time.time_ns(), pl.UInt64)
+        version = pl.lit(following(), pl.UInt64)
         changed = row.with_columns(State=pl.lit(state), EndedAt=ended, Version=version)
         self.store.insert_frame("incidents", changed)
         self._tell(incident, told, by, before=before, after=state)
@@ -203,7 +204,7 @@ class Desk:
     def _pin(self, rows: pl.DataFrame) -> None:
         pins = rows.select(
             Tenant=pl.lit(self.tenant), SignalId="id", IncidentId="target", Onset="onset", Until="until",
-            Version=pl.lit(time.time_ns(), pl.UInt64),
+            Version=pl.lit(following(), pl.UInt64),
         )  # fmt: skip
         self.store.insert_frame("incident_pins", pins)
 

@@ -13,6 +13,7 @@ from correlate.persist import save_detection, save_incidents, save_pass
 from correlate.settings import CorrelateSettings
 from correlate.turns import turn
 from store import Store, Window
+from store.versions import following
 
 _NS = 1_000_000_000
 
@@ -46,7 +47,7 @@ def judge(store: Store, tenant: str, window: Window, settings: CorrelateSettings
 
 def _kept(store: Store, tenant: str, detection: Detection, began_ns: int) -> int:
     with saving(store, tenant):
-        save_detection(store, tenant, detection, version=time.time_ns())
+        save_detection(store, tenant, detection, version=following())
         save_pass(store, tenant, detection, began_ns)
     return detection.signals.height
 
@@ -85,7 +86,7 @@ def rebuild_incidents(
     params: dict[str, str | int] = {"tenant": tenant, "start": horizon.start, "end": horizon.end}
     with saving(store, tenant):
         found = _assembled(store, tenant, params, settings, now_ns)
-        return save_incidents(store, tenant, found, judged, horizon, version=time.time_ns(), by=by)
+        return save_incidents(store, tenant, found, judged, horizon, version=following(), by=by)
 
 
 def _assembled(

@@ -17,6 +17,7 @@ from correlate.celery_app import LIVE_PASS, RUN_JOB, SWEEP, app
 from correlate.engine import FAULTS
 from correlate.errors import JobError, TurnTaken
 from correlate.settings import CorrelateSettings
+from correlate.telemetry import Telemetry, Work
 from correlate.turns import turn
 from store import Store
 from store.errors import StoreError
@@ -37,6 +38,7 @@ class Context:
     lone: bool
     slots: threading.BoundedSemaphore
     news: Callable[[str], None] = lambda _: None
+    telemetry: Telemetry = field(default_factory=Telemetry)
     owner: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
@@ -52,14 +54,21 @@ _stopping = threading.Event()
 
 
 def attach(
-    store: Store, settings: CorrelateSettings, *, lone: bool = False, news: Callable[[str], None] = lambda _: None
+    store: Store,
+    settings: CorrelateSettings,
+    *,
+    lone: bool = False,
+    news: Callable[[str], None] = lambda _: None,
+    telemetry: Telemetry | None = None,
 ) -> None:
     """Give this process's tasks their store and settings; `lone` when no other process works on the store.
 
     `news` is called with the tenant after each live pass, and returns at once.
     """
     global _context
-    _context = Context(store, settings, lone, threading.BoundedSemaphore(settings.backfill_threads), news)
+    _context = Context(
+        store, settings, lone, threading.BoundedSemaphore(settings.backfill_threads), news, telemetry or Telemetry()
+    )
     _judged_at.clear()
     _stopping.clear()
 
@@ -128,9 +137,11 @@ def _work(context: Context, lease: leases.Lease) -> None:
     if lease.attempts > settings.max_attempts:
         reason = "its worker died or took too long each time"
         leases.fail(store, lease, lease.error or reason, settings.max_attempts)
+        context.telemetry.quarantined()
         return
     try:
-        signals = passes.judge(store, lease.tenant, lease.window, settings)
+        with context.telemetry.work(Work.WINDOW):
+            signals = passes.judge(store, lease.tenant, lease.window, settings)
     except TurnTaken:
         leases.give_back(store, lease)
         return
@@ -139,6 +150,8 @@ def _work(context: Context, lease: leases.Lease) -> None:
         log.warning("window at %d of %s, attempt %d: %s", lease.window.start, lease.job, lease.attempts, reason)
         if rest_s := leases.fail(store, lease, reason, settings.max_attempts):
             broker.hint(lease.tenant, lease.job, rest_s)
+        else:
+            context.telemetry.quarantined()
         return
     leases.finish(store, lease, signals)
     _progress(context, lease.tenant, lease.job)
@@ -171,7 +184,8 @@ def _settle_all(context: Context) -> None:
             if job.state not in jobs.ACTIVE or found.open or unplanned:
                 continue
             try:
-                incidents = passes.settle(context.store, tenant, steps, context.settings) if steps else 0
+                with context.telemetry.work(Work.SETTLE):
+                    incidents = passes.settle(context.store, tenant, steps, context.settings) if steps else 0
             except (StoreError, TurnTaken, *FAULTS) as error:
                 # The sweeper comes back to it.
                 log.warning("incidents of %s were not rebuilt: %s", identifier, error)
@@ -192,7 +206,8 @@ def live_pass(tenant: str) -> None:
     try:
         with turn(context.store, tenant, _LIVE, wait_s=0, rest_s=needless_s):
             _judged_at[tenant] = time.monotonic()
-            passes.live_pass(context.store, tenant, context.settings, time.time_ns())
+            with context.telemetry.work(Work.LIVE):
+                passes.live_pass(context.store, tenant, context.settings, time.time_ns())
         context.news(tenant)
     except TurnTaken:
         log.debug("a live pass of %r is under way", tenant)
@@ -206,9 +221,10 @@ def sweep(tenant: str) -> None:
     """Ask again for every job of the tenant that is not finished, whoever was to do it, and queue what came late."""
     context = _attached()
     try:
-        late.queue_late(context.store, tenant, context.settings)
-        for owner, identifier in jobs.unfinished(context.store):
-            if owner == tenant:
-                broker.hint(owner, identifier)
+        with context.telemetry.work(Work.SWEEP):
+            late.queue_late(context.store, tenant, context.settings)
+            for owner, identifier in jobs.unfinished(context.store):
+                if owner == tenant:
+                    broker.hint(owner, identifier)
     except (StoreError, *FAULTS) as error:
         log.warning("sweep skipped: %s", error)

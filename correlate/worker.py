@@ -16,6 +16,7 @@ from correlate.notify.config import read
 from correlate.notify.outbox import Outbox
 from correlate.settings import CorrelateSettings
 from correlate.tasks import attach, give_way
+from correlate.telemetry import Telemetry
 from store import Store
 from store.errors import StoreError
 from store.settings import DEFAULT_TENANT, Home
@@ -26,7 +27,14 @@ _log = logging.getLogger(__name__)
 class Worker:
     """Runs correlation in threads of this process until stopped."""
 
-    def __init__(self, store: Store, settings: CorrelateSettings, tenant: str = DEFAULT_TENANT) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: CorrelateSettings,
+        tenant: str = DEFAULT_TENANT,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        self._telemetry = telemetry
         self._store = store
         self._settings = settings
         self._tenant = tenant
@@ -44,7 +52,7 @@ class Worker:
         if self._settings.notifications is not None:
             self._outbox = Outbox(self._store, self._tenant, read(self._settings.notifications))
             self._outbox.start()
-        attach(self._store, self._settings, lone=lone, news=self._news)
+        attach(self._store, self._settings, lone=lone, news=self._news, telemetry=self._telemetry)
         self._controller = app.WorkController(
             pool_cls="threads",
             # Live passes and the sweeper have threads of their own, however much is being filled back.

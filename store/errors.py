@@ -16,6 +16,7 @@ StoreError
 ├── BadRetention          a retention policy cannot be used
 ├── MutationFailed        a change of rows in the background cannot be done
 ├── DeletionFailed        there is no such deletion, or it did not delete everything
+├── UsersRefused          passwords of the server's users are missing, short or the same
 ├── MigrationError        a migration failed, or an applied one was edited
 └── SchemaDrift           the live tables differ from the migrations
 """
@@ -89,6 +90,10 @@ class DeletionFailed(StoreError):
 
 class MigrationError(StoreError):
     """A migration failed, or an applied migration's text has changed."""
+
+
+class UsersRefused(StoreError):
+    """Passwords of the server's users are missing, too short, or used twice."""
 
 
 class SchemaDrift(StoreError):

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 DEFAULT_TENANT = "default"
 
@@ -33,8 +33,31 @@ class StoreSettings(BaseModel):
     cluster: str = Field(
         default="",
         pattern=r"^[A-Za-z0-9_.-]*$",
-        description="Cluster name; when set, DDL runs ON CLUSTER and tables are replicated.",
+        description="Name of the cluster in the server's `remote_servers`; tables are then divided among its shards.",
     )
+    nodes: tuple[str, ...] = Field(
+        default=(),
+        description="HTTP URL of every node of the cluster, replicas included: each is given the DDL then. Without, "
+        "DDL runs ON CLUSTER, which takes Keeper.",
+    )
+    replicated: bool = Field(
+        default=True,
+        description="Whether a cluster's tables are replicated, which takes Keeper and macros on each node.",
+    )
+    insert_quorum: str = Field(
+        default="auto",
+        pattern=r"^(auto|[0-9]+)$",
+        description="Replicas that have an insert before it counts as stored; `auto` is most of them, `0` any one.",
+    )
+    password_file: Path | None = Field(
+        default=None, description="File with the password of the user that `url` and `nodes` name."
+    )
+    query_url: str = Field(
+        default="",
+        description="The server's URL with the user that reads of a tenant run as (`causeline migrate --users`); the "
+        "one of `url` unless given.",
+    )
+    query_password_file: Path | None = Field(default=None, description="File with the password of that user.")
     max_clients: int = Field(default=16, ge=1, le=256, description="Most engine handles open at once.")
     query_timeout_s: float = Field(default=60.0, gt=0, description="A read running longer is stopped by the engine.")
 
@@ -45,6 +68,24 @@ class StoreSettings(BaseModel):
         if scheme not in {"chdb", "http", "https", "clickhouse"}:
             raise ValueError("the store URL must start with chdb://, http://, https:// or clickhouse://")
         return url
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> StoreSettings:
+        if self.nodes and not self.cluster:
+            raise ValueError("nodes are those of a cluster: name it too")
+        if self.url.startswith("chdb://") and (self.cluster or self.query_url):
+            raise ValueError("the embedded engine has neither nodes nor users")
+        return self
+
+    @property
+    def password(self) -> str:
+        """The password of `url`'s user; empty when it has none of its own. Raises OSError."""
+        return _read(self.password_file)
+
+    @property
+    def query_password(self) -> str:
+        """The password of the user who reads. Raises OSError."""
+        return _read(self.query_password_file)
 
     @property
     def home(self) -> Home:
@@ -70,3 +111,7 @@ class StoreSettings(BaseModel):
     def embedded(cls, path: Path | str) -> StoreSettings:
         """Settings for an embedded store under `path`."""
         return cls(url=f"chdb://{Path(path).expanduser().resolve()}")
+
+
+def _read(path: Path | None) -> str:
+    return path.read_text(encoding="utf-8").strip() if path else ""

@@ -75,7 +75,7 @@ def remove(store: Store, subject: Subject, texts: Texts) -> None:
             f"{texts.identity} IN {{rows:Array(String)}}{older}"
         )
         params = {**subject.key, "tenant": subject.tenant, "rows": [row["row"] for row in found], "version": version}
-        mutations.mutate(store, texts.table, mutations.filled(store, statement), params)
+        mutations.mutate(store, texts.table, statement, params)
 
 
 def _named(texts: Texts) -> str:

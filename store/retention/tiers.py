@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from store import mutations
+from store import mutations, sql
 from store.client import Store
 from store.errors import BadRetention, StoreError
 from store.retention.policy import RetentionPolicy, Tiers
@@ -48,7 +48,7 @@ def apply_tiers(store: Store, policy: RetentionPolicy) -> list[str]:
     if store.home is Home.EMBEDDED:
         return []
     found = store.rows("storage_of_tables", {"tables": [table.name for table in DAY_TABLES]})
-    known = {str(row["name"]): row for row in found}
+    known = {str(row["table_name"]): row for row in found}
     return [
         table.name
         for table in DAY_TABLES
@@ -62,20 +62,22 @@ def _settle(store: Store, table: str, time: str, tiers: Tiers | None, known: dic
     if tiers is None or days is None:
         if moving is None:
             return False
-        _try(store, table, "tier_stay", {"table": table})
+        _try(store, table, sql.load("tier_stay"), {})
         return True
     changed = False
     if known["policy"] != tiers.storage_policy:
-        _try(store, table, "tier_policy", {"table": table, "policy": tiers.storage_policy})
+        _try(store, table, sql.load("tier_policy"), {"policy": tiers.storage_policy})
         changed = True
     if _MOVE.format(time=time, days=days, volume=tiers.volume) not in known["definition"]:
-        _try(store, table, "tier_move", {"table": table, "time": time, "days": days, "volume": tiers.volume})
+        # Letters, digits, dots and dashes: the policy's model lets nothing else through.
+        statement = sql.load("tier_move").replace("${volume}", f"'{tiers.volume}'")
+        _try(store, table, statement, {"time": time, "days": days})
         changed = True
     return changed
 
 
 def _try(store: Store, table: str, statement: str, params: dict[str, object]) -> None:
     try:
-        mutations.change(store, statement, params)
+        store.command(mutations.filled(store, statement, table), params)
     except StoreError as error:
         raise BadRetention(f"{table} cannot be moved as the policy says: {error.__cause__ or error}") from error

@@ -17,6 +17,7 @@ from correlate.jobs import submit
 from correlate.persist import save_detection, save_incidents
 from correlate.settings import CorrelateSettings
 from store import Store, Window
+from tests.conftest import on_both_homes
 from tests.kit.causal import GPU_STORY, SERVING, edges, entities, nanos, signal, signals
 from tests.kit.serving import serving
 
@@ -62,6 +63,7 @@ def test_an_incident_has_the_form_that_tools_rely_on(http: httpx.Client) -> None
     assert {"type": "model", "name": "phi-4"} in gpu["blast_radius"]
 
 
+@on_both_homes
 def test_filters(http: httpx.Client) -> None:
     newest, gpu = listed(http)
     assert listed(http, entity="N1/GPU0") == listed(http, entity="gpu-1") == [gpu]
@@ -94,6 +96,7 @@ def test_an_answer_that_is_known_is_not_sent_again(http: httpx.Client) -> None:
     assert http.get(path, headers={"If-None-Match": first.headers["etag"]}).status_code == 200
 
 
+@on_both_homes
 def test_one_incident_has_timeline_graph_and_evidence(http: httpx.Client) -> None:
     gpu = listed(http)[1]
     detail = http.get(f"/api/v1/incidents/{gpu['id']}").json()

@@ -41,11 +41,19 @@ class Process:
 
     def start(self) -> None:
         """Start, and return when it is ready."""
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Start, and return at once."""
         command = [sys.executable, "-m", "api.cli", self._verb]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, stderr=log, text=True
             )
+
+    def wait_until_ready(self) -> None:
+        """Return once it has said so."""
         assert self.process.stdout is not None
         self.ready = self.process.stdout.readline().strip()
         assert self.ready.startswith("ready "), f"{self._verb} is not ready: {self.log.read_text()[-2000:]}"
@@ -77,3 +85,15 @@ class Process:
                 self.kill()
         if self.process.stdout is not None:
             self.process.stdout.close()
+
+
+def verb(name: str, *arguments: str, environment: Mapping[str, str] | None = None, timeout: float = 300) -> str:
+    """What a verb that ends prints. Raises RuntimeError with what it complained about when it fails."""
+    command = [sys.executable, "-m", "api.cli", name, *arguments]
+    ended = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **(environment or {})}, capture_output=True, text=True, timeout=timeout,
+        check=False,
+    )  # fmt: skip
+    if ended.returncode:
+        raise RuntimeError(f"{name}: {ended.stderr.strip()[-2000:]}")
+    return ended.stdout
