@@ -112,6 +112,5 @@ class Turns:
             self.give_back(store, tenant, name, claimed, rest_s=LEASE_S)
 
 
-
 _here = Turns()
 turn = _here.take

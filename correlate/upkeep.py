@@ -19,7 +19,7 @@ from store.retention import runs
 from store.retention.keeper import Retention
 
 _log = logging.getLogger(__name__)
-_LOOK_S = 2.0
+_LOOK_S = 5.0
 _TURN = "upkeep"
 _STOP_S = 5.0
 

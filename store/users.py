@@ -20,9 +20,17 @@ TENANT_SETTING = "SQL_tenant"
 LEAST_CHARACTERS = 16
 _FILTER = f"Tenant = getSetting('{TENANT_SETTING}')"
 # Tables of the receiver's and the system's own, which no reader of telemetry has to see.
-_OWN = frozenset({"ingest_ledger", "redaction_policy", "schema_migrations", "series_capped", "series_known"})
+_OWN = frozenset(
+    {
+        "ingest_ledger", "redaction_policy", "schema_migrations", "series_capped", "series_known", "retention_policies",
+        "deletion_work",
+    }
+)  # fmt: skip
 # What the running system looks at to know how its server is.
-_SYSTEM = ("parts", "disks", "detached_parts", "merge_tree_settings", "tables", "columns", "replicas", "clusters")
+_SYSTEM = (
+    "parts", "disks", "detached_parts", "merge_tree_settings", "tables", "columns", "replicas", "clusters", "mutations",
+    "storage_policies",
+)  # fmt: skip
 _GIB = 1 << 30
 
 
@@ -53,7 +61,8 @@ def accounts(store: Store) -> tuple[Account, ...]:
         Account(
             "ingest",
             (
-                f"SELECT, INSERT, ALTER DELETE ON {database}.*",
+                # Retention drops days and moves parts; a deletion takes links and exemplars out of rows that stay.
+                f"SELECT, INSERT, ALTER DELETE, ALTER UPDATE, ALTER TTL, ALTER SETTINGS ON {database}.*",
                 *(f"SELECT ON system.{table}" for table in _SYSTEM),
                 # Queries nobody waits for are ended, those of the user who reads among them.
                 "KILL QUERY ON *.*",

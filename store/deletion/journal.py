@@ -110,7 +110,7 @@ def unfinished(store: Store) -> list[tuple[str, str]]:
 
 def value(store: Store, deletion: Deletion) -> str:
     """What is to be deleted; '' once it has been forgotten."""
-    found = store.rows("deletion_value", {"tenant": deletion.tenant, "id": deletion.id})
+    found = store.rows("deletion_value", {"owner": deletion.tenant, "id": deletion.id})
     return str(found[0]["value"]) if found else ""
 
 

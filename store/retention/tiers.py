@@ -14,8 +14,8 @@ from store.retention.policy import RetentionPolicy, Tiers
 from store.retention.tables import DAY_TABLES
 from store.settings import Home
 
-_MOVES = re.compile(r"\bTO VOLUME '([^']*)'")
-# As the engine prints what tier_move.sql says.
+# As the engine prints what tier_move.sql says; anything else is somebody else's.
+_MOVES = re.compile(r"TTL toDateTime\(\w+\) \+ toIntervalDay\(\d+\) TO VOLUME '[^']*'")
 _MOVE = "TTL toDateTime({time}) + toIntervalDay({days}) TO VOLUME '{volume}'"
 
 
@@ -43,9 +43,12 @@ def check_tiers(store: Store, policy: RetentionPolicy) -> None:
 
 
 def apply_tiers(store: Store, policy: RetentionPolicy) -> list[str]:
-    """Tell tables where their parts move, or no more to; returns the tables that were changed. Raises StoreError."""
+    """Tell tables where their parts move, or no more to; returns the tables that were changed.
+
+    Without a policy file they are left as they are. Raises StoreError.
+    """
     check_tiers(store, policy)
-    if store.home is Home.EMBEDDED:
+    if store.home is Home.EMBEDDED or policy == RetentionPolicy():
         return []
     found = store.rows("storage_of_tables", {"tables": [table.name for table in DAY_TABLES]})
     known = {str(row["table_name"]): row for row in found}
@@ -70,8 +73,8 @@ def _settle(store: Store, table: str, time: str, tiers: Tiers | None, known: dic
         changed = True
     if _MOVE.format(time=time, days=days, volume=tiers.volume) not in known["definition"]:
         # Letters, digits, dots and dashes: the policy's model lets nothing else through.
-        statement = sql.load("tier_move").replace("${volume}", f"'{tiers.volume}'")
-        _try(store, table, statement, {"time": time, "days": days})
+        statement = sql.load("tier_move").replace("${volume}", f"'{tiers.volume}'").replace("${days}", str(int(days)))
+        _try(store, table, statement, {"time": time})
         changed = True
     return changed
 

@@ -46,7 +46,8 @@ ACROSS_TENANTS = {
     "correlate_unfinished_jobs", "correlate_claimable", "batch_parts", "ledger_begun", "ledger_known", "ledger_recent",
     "rejected_of_batch", "rejected_of_requests", "rejected_recent", "redacted_of_batch", "redaction_policy_version",
     "remote_write_written", "remote_write_recent", "series_capped", "tenants_since",
-    "deletion_unfinished", "retention_pins", "retention_policy_now", "retention_rows", "retention_tenants",
+    "deletion_unfinished", "deletion_value",
+    "retention_pins", "retention_policy_now", "retention_rows", "retention_tenants",
 }  # fmt: skip
 
 

@@ -78,8 +78,10 @@ def test_old_days_move_to_the_cold_disk_and_are_read_from_there(tiered: Store) -
     assert apply_tiers(tiered, policy(after_days={"logs": 5, "traces": 1})) == [
         "otel_traces", "otel_traces_trace_id_ts", "otel_logs",
     ]  # fmt: skip
-    assert set(apply_tiers(tiered, RetentionPolicy())) == {"otel_traces", "otel_traces_trace_id_ts", "otel_logs"}
     assert apply_tiers(tiered, RetentionPolicy()) == []
+    without = RetentionPolicy.model_validate({"version": 1, "keep": {"logs": 999}})
+    assert set(apply_tiers(tiered, without)) == {"otel_traces", "otel_traces_trace_id_ts", "otel_logs"}
+    assert apply_tiers(tiered, without) == []
     assert disks(tiered)[names[10]] == "cold"
 
 
