@@ -11,7 +11,7 @@ from store import sql
 from store.client import Params, Store
 from store.cluster import divided
 from store.errors import MutationFailed
-from store.migrate import render
+from store.migrate import render, strip_comments
 from store.settings import Home
 
 _POLL_S = 0.1
@@ -39,7 +39,7 @@ def filled(store: Store, text: str, table: str = "") -> str:
         text = text.replace(f"${{system.{about}}}", _everywhere(store, about))
     if store.home is Home.CLUSTER:
         text = text.replace("currentDatabase()", f"'{store.settings.database}'")
-    return render(text)
+    return render(strip_comments(text))
 
 
 def _everywhere(store: Store, table: str) -> str:
