@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from store import Store
@@ -67,7 +68,7 @@ def findings(store: Store, tenant: str, user: str) -> None:
         )  # fmt: skip
         insert(store, "entities", mine | {"EntityType": "user", "EntityName": who})
         insert(store, "incident_events", mine | {"IncidentId": name, "At": at(0), "Text": f"called {who}"})
-        insert(store, "idempotent_answers", {"Tenant": tenant, "Key": name, "Answer": who, "At": at(0)})
+        insert(store, "idempotent_answers", {"Tenant": tenant, "Key": name, "Answer": who, "At": f"{time.time():.3f}"})
 
 
 def contents(store: Store, table: str, where: str = "1") -> list[str]:

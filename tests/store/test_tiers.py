@@ -98,7 +98,8 @@ def test_tiers_that_the_server_has_not_are_refused(tiered: Store, tiers: dict[st
         check_tiers(tiered, policy(**tiers))
 
 
-def test_an_embedded_store_has_no_tiers(store: Store) -> None:
+def test_an_embedded_store_has_no_tiers(tmp_path: Path) -> None:
+    store = Store(StoreSettings.embedded(tmp_path))
     with pytest.raises(BadRetention, match="an embedded store has one disk"):
         check_tiers(store, policy())
     check_tiers(store, RetentionPolicy())
