@@ -15,8 +15,7 @@ from api.version import version
 
 VERBS = (
     "up", "serve", "worker", "beat", "health", "demo", "replay", "correlate", "jobs", "incidents", "decide", "report",
-    "evaluate", "rules", "policy", "migrate",
-    "retention", "forget",
+    "evaluate", "rules", "policy", "migrate", "keys", "retention", "forget",
 )  # fmt: skip
 
 

@@ -54,7 +54,9 @@ class RetentionRun(BaseModel):
     id: str
     state: str = Field(description="asked, done or failed.")
     who: str
-    removed: int = Field(description="Rows removed, of all tenants.")
+    removed: int = Field(
+        description="Rows removed, of all tenants; told to the installation's own tenant, 0 to others."
+    )
     error: str
     asked_at: str
 

@@ -22,8 +22,8 @@ _FILTER = f"Tenant = getSetting('{TENANT_SETTING}')"
 # Tables of the receiver's and the system's own, which no reader of telemetry has to see.
 _OWN = frozenset(
     {
-        "ingest_ledger", "redaction_policy", "schema_migrations", "series_capped", "series_known", "retention_policies",
-        "deletion_work",
+        "access_keys", "ingest_ledger", "redaction_policy", "schema_migrations", "series_capped", "series_known",
+        "retention_policies", "deletion_work",
     }
 )  # fmt: skip
 # What the running system looks at to know how its server is.

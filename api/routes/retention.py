@@ -25,27 +25,34 @@ def get_plan(
     days: Annotated[int, Query(ge=0, le=3650, description="How many days to look ahead; 0 is what is due now.")] = 7,
 ) -> RetentionPlan:
     """Rows of each table, day and tenant that go, and when, under the policy in force. Nothing is removed by asking."""
-    return _told(wired.retention.plan(wired.reader.store, days), wired.reader.tenant, wired.retention.complaint)
+    return _told(
+        wired.shared.retention.plan(wired.reader.store, days), wired.reader.tenant, wired.shared.retention.complaint
+    )
 
 
 @router.post("/runs", status_code=HTTPStatus.ACCEPTED, summary="Remove what is due, now")
 def start_run(wired: Wired, who: Who) -> RetentionRun:
     """A worker does it within seconds, without waiting for a new policy's time of grace. Ask for the run to see."""
-    return _run(runs.ask(wired.reader.store, who))
+    return _run(runs.ask(wired.reader.store, who), wired.at_home)
 
 
 @router.get("/runs/{run_id}", summary="What became of a run")
 def get_run(run_id: str, wired: Wired) -> RetentionRun:
     """`asked` until it is `done` or `failed`."""
     try:
-        return _run(runs.load(wired.reader.store, run_id))
+        return _run(runs.load(wired.reader.store, run_id), wired.at_home)
     except BadRetention as error:
         raise NotFound(str(error)) from error
 
 
-def _run(run: runs.Run) -> RetentionRun:
+def _run(run: runs.Run, all_tenants: bool) -> RetentionRun:
     return RetentionRun(
-        id=run.id, state=run.state, who=run.who, removed=run.removed, error=run.error, asked_at=format_time(run.asked)
+        id=run.id,
+        state=run.state,
+        who=run.who,
+        removed=run.removed if all_tenants else 0,
+        error=run.error,
+        asked_at=format_time(run.asked),
     )
 
 

@@ -51,8 +51,8 @@ def test_an_attribute_goes_from_everywhere_and_nothing_else_does(backend_store: 
         assert contents(store, table, "Tenant = 'u'") == rows, table
     assert contents(store, "otel_logs", f"Tenant = 't' AND LogAttributes['user.id'] = '{BOB}'") == bobs
     # Points of metrics are everybody's: half of them had the attribute, and the others lost their exemplar.
-    for table, rows in points.items():
-        assert len(contents(store, table, "Tenant = 't'")) == rows - 1, table
+    for table, before in points.items():
+        assert len(contents(store, table, "Tenant = 't'")) == before - 1, table
         assert ALICE not in "".join(contents(store, table, "Tenant = 't'"))
     assert (
         len(contents(store, "otel_traces", "Tenant = 't' AND Links.TraceId = ['dddddddddddddddddddddddddddddddd']"))
@@ -100,7 +100,7 @@ def test_the_value_is_kept_nowhere(backend_store: Store) -> None:
     database = "database = currentDatabase()"
     said = store.page(f"SELECT command AS x FROM system.mutations WHERE {database}")
     assert [row for row in said if ALICE in row["x"]] == []
-    for table in KEPT - {"audit_log"}:
+    for table in sorted(KEPT):
         assert ALICE not in "".join(contents(store, table)), table
     assert hash_of(store, deletion.salt, ALICE) == deletion.hash != hash_of(store, deletion.salt, BOB)
     assert (deletion.who, deletion.name, deletion.kind) == ("somebody", "user.id", Kind.ATTRIBUTE)
@@ -118,9 +118,11 @@ def test_it_is_done_once_the_files_of_before_are_gone(backend_store: Store) -> N
         store.command(f"ALTER TABLE {table} MODIFY SETTING old_parts_lifetime = 0")
     try:
         deadline = time.monotonic() + 120
-        while deletion.state is State.PURGING and time.monotonic() < deadline:
-            time.sleep(0.5)
+        while time.monotonic() < deadline:
             deletion = run.advance(store, "t", deletion.id)
+            if deletion.state is not State.PURGING:
+                break
+            time.sleep(0.5)
         assert (deletion.state, deletion.error) == (State.DONE, "")
         left = "SELECT count() AS n FROM system.parts WHERE database = currentDatabase() AND NOT active"
         left += " AND table IN {t:Array(String)}"

@@ -122,8 +122,8 @@ def test_telemetry_around_an_incident_stays(backend_store: Store) -> None:
         spans(store, tenant, *inside, *outside)
         logs(store, tenant, *inside, *outside)
         metric = [{"Tenant": tenant, "TimeUnix": moment(at), "MetricName": "m"} for at in inside + outside]
-        for table in (table.name for table in DAY_TABLES if table.group is Group.METRICS):
-            insert(store, table, *metric)
+        for metrics in (table.name for table in DAY_TABLES if table.group is Group.METRICS):
+            insert(store, metrics, *metric)
     incident(store, "a", "kept", start, end)
     incident(store, "b", "too mild", start, end, Severity="low")
     incident(store, "b", "withdrawn", start, end, IsDeleted=1)
