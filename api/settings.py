@@ -18,6 +18,7 @@ from correlate.broker import BrokerSettings
 from correlate.settings import CorrelateSettings
 from ingest.settings import IngestSettings
 from query.promql.settings import PromqlSettings
+from store.retention.settings import RetentionSettings
 from store.settings import DEFAULT_TENANT, TENANT_PATTERN, StoreSettings
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -125,6 +126,7 @@ class Settings(BaseSettings):
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     correlate: CorrelateSettings = Field(default_factory=CorrelateSettings)
     promql: PromqlSettings = Field(default_factory=PromqlSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
 
     @field_validator("keys_file", "roles")
     @classmethod

@@ -92,7 +92,7 @@ class Retention:
         if not last and not policy.name:
             return False
         if not last or last[0]["name"] != policy.name:
-            row = {"Name": policy.name, "Text": policy.model_dump_json(), "At": now_ms / 1000}
+            row = {"Name": policy.name, "Text": policy.model_dump_json(), "At": f"{now_ms // 1000}.{now_ms % 1000:03d}"}
             store.insert_bytes("retention_policies", json.dumps(row).encode(), "JSONEachRow", {"async_insert": 0})
             return self._settings.grace_s > 0
         return now_ms - int(last[0]["at"]) < self._settings.grace_s * 1000
