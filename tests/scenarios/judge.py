@@ -121,9 +121,12 @@ def judge(store: Store, archetype: str, seed: int) -> Outcome:
     """Play the scenario into a tenant of its own, correlate it from the fault on, and score what is said."""
     began = time.process_time()
     world = play(archetype, seed)
-    tenant = f"{archetype.lower()}-{seed}"
-    for batch, (signal, message) in enumerate(requests(world), 1):
-        insert(store, signal, message, batch=batch, tenant=tenant)
+    tenant = f"{archetype.lower()}-{seed}-{time.time_ns()}"
+    sent: dict[Signal, list[Message]] = {}
+    for signal, message in requests(world):
+        sent.setdefault(signal, []).append(message)
+    for batch, (signal, messages) in enumerate(sent.items(), 1):
+        insert(store, signal, *messages, batch=batch, tenant=tenant)
     steps = windows(START + BACKGROUND_S * _NS, START + LENGTH_S * _NS, _STEP_S)
     incidents = listed(judged(store, tenant, steps).incidents)
     return outcome(world, seed, incidents, time.process_time() - began)

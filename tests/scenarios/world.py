@@ -54,8 +54,8 @@ class World:
         self.up: dict[str, Floats] = {name: ones.copy() for name in pods}
         self.exists: dict[str, Floats] = {name: ones.copy() for name in pods}
         self.slow: dict[str, Floats] = {name: ones.copy() for name in pods}
-        self.fail: dict[str, Floats] = dict.fromkeys(pods, ones * 0.0)
-        self.restarts: dict[str, Floats] = dict.fromkeys(pods, ones * 0.0)
+        self.fail: dict[str, Floats] = {name: np.zeros_like(self.t) for name in pods}
+        self.restarts: dict[str, Floats] = {name: np.zeros_like(self.t) for name in pods}
         self.quality: dict[str, Floats] = {name: ones.copy() for name in pods}
         self.reached: dict[str, Floats] = {pod.owner: ones.copy() for pod in self.platform.pods}
         self.rate: Floats = ones.copy()
@@ -71,7 +71,7 @@ class World:
         self.version: dict[str, str] = {}
         self.ready: dict[str, Floats] = {node: ones.copy() for node in self.platform.nodes}
         self.edits: dict[tuple[str, str], list[Edit]] = {}
-        self.dark: dict[str, Floats] = dict.fromkeys(self.platform.nodes, ones * 0.0)
+        self.dark: dict[str, Floats] = {node: np.zeros_like(self.t) for node in self.platform.nodes}
         self.skew: dict[str, float] = dict.fromkeys(self.platform.nodes, 0.0)
         self.extra: list[tuple[dict[str, Any], str, str, dict[str, Any], Floats]] = []
         self.relabel: dict[str, tuple[float, str]] = {}
