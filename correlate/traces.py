@@ -36,10 +36,10 @@ _LABEL = r"^([A-Za-z][A-Za-z0-9_-]*)(?:[.:]|$)"
 def spans(frames: Frames) -> pl.LazyFrame:
     """The spans that name a service, each once however often it was delivered.
 
-    A peer whose first label is one of these services is that service, whatever domain it is called by.
+    A peer whose first label is another of these services is that service, whatever domain it is called by.
     """
     first = pl.col("peer").str.extract(_LABEL)
-    own = first.is_in(pl.col("service").unique().implode())
+    own = first.is_in(pl.col("service").unique().implode()) & (first != pl.col("service"))
     return (
         frames["spans"]
         .filter(pl.col("service") != "")

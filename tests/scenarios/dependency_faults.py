@@ -39,13 +39,18 @@ def a23(world: World, at: float) -> None:
 
 def a24(world: World, at: float) -> None:
     """A model provider outside fails the services that call it, or silently answers with another model."""
-    provider, address, model = world.rng.choice((("openai", "api.openai.com", "gpt-4o"), ("anthropic", "api.anthropic.com", "claude-sonnet-4"),
-                                                 ("aws.bedrock", "bedrock-runtime.us-east-1.amazonaws.com", "nova-pro")))  # fmt: skip
-    world.outside = (provider, address, model, at, at + 1000)
-    world.answer[world.span(at + 60, at + 1000)] = 0.93
-    callers = [world.platform.services["rag"], world.platform.services["evaluator"]]
-    world.blame([address, provider, f"{provider}/{model}", model, f"https://{address}"], [*callers, world.platform.services["gateway"]],
-                at, at + 1000, nothing=True)  # fmt: skip
+    provider, address, model, old, new = world.rng.choice((
+        ("openai", "api.openai.com", "gpt-4o", "gpt-4o-2024-08-06", "gpt-4o-2024-11-20"),
+        ("anthropic", "api.anthropic.com", "claude-sonnet-4", "claude-sonnet-4-20250514", "claude-sonnet-4-20250930"),
+        ("aws.bedrock", "bedrock-runtime.us-east-1.amazonaws.com", "nova-pro", "nova-pro-v1:0", "nova-pro-v1:1"),
+    ))  # fmt: skip
+    silent = world.rng.random() < 0.35
+    world.outside = (provider, address, model, at, at if silent else at + 1000)
+    world.response_model[model] = [(0.0, old), *([(at, new)] if silent else [])]
+    world.answer[world.span(at + 60, at + 1000)] = 0.75 if silent else 0.93
+    blast = [world.platform.services["rag"], *world.platform.models]
+    names = [address, provider, f"{provider}/{model}", model, old, new, f"https://{address}"]
+    world.blame(names, blast if silent else [*blast, world.platform.services["gateway"]], at, at + 1000, nothing=True)
 
 
 def a25(world: World, at: float) -> None:

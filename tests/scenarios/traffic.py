@@ -201,9 +201,10 @@ class Traffic:
         provider, address, model, begin, end = self.world.outside
         failing = begin <= start < end and self.rng.random() < 0.7
         took = self.rng.uniform(8, 20) if failing else self.rng.lognormvariate(-0.7, 0.3)
+        answers = [name for since, name in self.world.response_model.get(model, ()) if since <= start]
         labels = {
             "gen_ai.operation.name": "chat", "gen_ai.provider.name": provider, "gen_ai.request.model": model,
-            "server.address": address,
+            "server.address": address, "gen_ai.response.model": "" if failing or not answers else answers[-1],
         }  # fmt: skip
         failed = self.rng.choice(("503", "529", "timeout")) if failing else ""
         done = start + took
