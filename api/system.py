@@ -57,6 +57,7 @@ class System:
         self._store: Store | None = None
         self._worker: Worker | None = None
         self._beat: Beat | None = None
+        self._telemetry: SelfTelemetry | None = None
         self._leaving = threading.Event()
         self.health_url = ""
 
@@ -118,7 +119,7 @@ class System:
         store.watch_pulse()
 
         ports = front.ports if front else set()
-        telemetry = SelfTelemetry.start(settings.telemetry, ports, self._name)
+        telemetry = self._telemetry = SelfTelemetry.start(settings.telemetry, ports, self._name)
         undo.callback(telemetry.stop)
         if Part.WORK in self._parts:
             self._worker = Worker(store, settings.correlator, settings.tenant, telemetry.correlate)
@@ -133,8 +134,6 @@ class System:
         if health is not None:
             health.start()
             self.health_url = health.url
-        # What is still to be told is told while our own receiver listens, in case it goes there.
-        undo.callback(telemetry.stop)
 
     def _alive(self) -> bool:
         """Whether what this process is for goes on; what it needs may be away meanwhile."""
@@ -161,6 +160,9 @@ class System:
                 self._front.leave()
                 # Whoever shares out requests has this long to hear of it.
                 threading.Event().wait(self.settings.drain_notice_s)
+                if self._telemetry is not None:
+                    # What is still to be told is told while our own receiver takes it, in case it goes there.
+                    self._telemetry.stop()
                 self._front.drain()
         self._undo.close()
 

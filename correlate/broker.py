@@ -16,6 +16,7 @@ import pybreaker
 from kombu.exceptions import OperationalError
 from pydantic import BaseModel, ConfigDict, Field
 
+from correlate import malformed
 from correlate.celery_app import IN_MEMORY, RUN_JOB, TICKS, app
 
 _log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ breaker = pybreaker.CircuitBreaker(fail_max=1, reset_timeout=_AGAIN_S, listeners
 
 def use(settings: BrokerSettings) -> None:
     """Have messages go by that broker. To be called before any is sent."""
+    malformed.use()
     seconds = settings.visibility_timeout_s
     redis = {} if not settings.remote else {
         # kombu looks for abandoned messages every tenth time of every tenth second unless it is told otherwise.

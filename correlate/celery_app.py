@@ -28,11 +28,12 @@ app.conf.update(
     # A message that kills its worker is not delivered again by that: the job's windows count their attempts.
     task_reject_on_worker_lost=False,
     task_default_queue=JOBS,
-    task_queues=[Queue(JOBS), Queue(TICKS)],
+    task_queues=[Queue(name) for name in (JOBS, TICKS)],  # type: ignore[no-untyped-call]  # kombu ships few types
     task_routes={LIVE_PASS: {"queue": TICKS}, SWEEP: {"queue": TICKS}},
     task_publish_retry=False,
     worker_prefetch_multiplier=1,
     worker_pool="threads",
+    worker_consumer="correlate.malformed:Consumer",
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
     worker_enable_remote_control=False,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -27,7 +28,7 @@ _TELEMETRY = ("otel_", "ingest_", "schema_migrations")
 # Seconds, so that what a fault delays is over soon.
 QUICK = {
     "CAUSELINE_CORRELATE__STEP_S": "600",
-    "CAUSELINE_CORRELATE__LEASE_S": "20",
+    "CAUSELINE_CORRELATE__LEASE_S": "45",
     "CAUSELINE_CORRELATE__SWEEP_EVERY_S": "3",
     "CAUSELINE_CORRELATE__LIVE_EVERY_S": "5",
     "CAUSELINE_BROKER__VISIBILITY_TIMEOUT_S": "20",
@@ -60,7 +61,7 @@ class Fleet:
         self._directory = directory
         (directory / "clickhouse").mkdir()
         (directory / "redis").mkdir()
-        self.clickhouse = ClickHouseServer(directory / "clickhouse")
+        self.clickhouse = ClickHouseServer(directory / "clickhouse", start_timeout_s=240)
         self.redis = RedisServer(directory / "redis", durable=True)
         self.link = Proxy(self.redis.port)
         self._undo = ExitStack()
@@ -161,7 +162,8 @@ class Fleet:
 
 @contextmanager
 def fleet() -> Iterator[Fleet]:
-    """A fleet in a folder of its own, for programs."""
+    """A fleet in a folder of its own, for programs: it ends with them, also when they are told to."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory() as directory, Fleet(Path(directory)) as running:
         yield running
 

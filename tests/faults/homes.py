@@ -29,7 +29,7 @@ class Receiver:
         log: Path,
         target: Target,
         environment: Mapping[str, str],
-        program: Sequence[str] = ("-m", "api.cli"),
+        program: Sequence[str] = CAUSELINE,
     ) -> None:
         self.api = ""
         self.target = target

@@ -259,7 +259,7 @@ class Trial:
         self.load.finish()
         for process in self.fleet.processes:
             process.stop()
-        return account.take(self.fleet.store_settings, self.load.sent)
+        return account.take(self.fleet.store_settings, self.load.sent, alone=False)
 
 
 def _restart(process: Process) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,25 +31,25 @@ def hour() -> list[Request]:
     return [*requests(), *Mesh().requests(END - 58 * MINUTE, END, END - 7 * MINUTE)]
 
 
-def tell(url: str, taken: Sequence[Request], seconds: float = 120) -> None:
+def tell(url: str, taken: Sequence[Request], seconds: float = 400) -> None:
     """Send every request until it is acknowledged. Raises TimeoutError, and HTTPStatusError for a refusal."""
     deadline = time.monotonic() + seconds
-    with httpx.Client(base_url=url, timeout=10, trust_env=False) as client:
-        for kind, body in taken:
-            while not _told(client, f"/v1/{kind.value}", body):
-                if time.monotonic() > deadline:
-                    raise TimeoutError("the story is not told")
-                time.sleep(0.2)
+    with httpx.Client(base_url=url, timeout=10, trust_env=False) as client, ThreadPoolExecutor(12) as senders:
+        for told in [senders.submit(_tell, client, request, deadline) for request in taken]:
+            told.result()
 
 
-def _told(client: httpx.Client, path: str, body: bytes) -> bool:
-    try:
-        answer = client.post(path, content=body, headers={"Content-Type": "application/x-protobuf"})
-    except httpx.TransportError:
-        return False
-    if answer.status_code not in _RETRIED:
-        answer.raise_for_status()
-    return answer.status_code == 200
+def _tell(client: httpx.Client, request: Request, deadline: float) -> None:
+    kind, body = request
+    headers = {"Content-Type": "application/x-protobuf"}
+    while time.monotonic() < deadline:
+        with suppress(httpx.TransportError):
+            answer = client.post(f"/v1/{kind.value}", content=body, headers=headers)
+            if answer.status_code not in _RETRIED:
+                answer.raise_for_status()
+                return
+        time.sleep(0.2)
+    raise TimeoutError("the story is not told")
 
 
 def ask(api: str, judged: Window = JUDGED) -> tuple[str, float]:

@@ -23,14 +23,15 @@ def installed() -> bool:
 class RedisServer:
     """One server keeping its append-only file in `directory`; a context manager.
 
-    It may be killed and started again on the same port. `url` names its first database.
+    It may be killed and started again on the same port. `url` names its first database, `acl` a file with its users.
     """
 
-    def __init__(self, directory: Path, *, durable: bool = False) -> None:
+    def __init__(self, directory: Path, *, durable: bool = False, acl: Path | None = None) -> None:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._directory = directory
         self._durable = durable
+        self._acl = acl
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -47,6 +48,7 @@ class RedisServer:
         """Listen. Raises RuntimeError when it does not within twenty seconds."""
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._directory)]
         command += ["--save", "", "--appendonly", "yes" if self._durable else "no", "--maxmemory-policy", "noeviction"]
+        command += ["--aclfile", str(self._acl)] if self._acl else []
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while not self.answers():
