@@ -37,9 +37,9 @@ class Cutoff:
         answer = _Answer(send)
         work = asyncio.ensure_future(self._app(scope, receive, answer.send))
         try:
-            while not work.done() and not answer.begun:
+            while _unanswered(work, answer):
                 await asyncio.wait({work}, timeout=_LOOK_S)
-                if not (work.done() or answer.begun or self._answering()):
+                if _unanswered(work, answer) and not self._answering():
                     answer.abandoned = True
                     self._leave(work)
                     await _unavailable()(scope, receive, send)
@@ -72,6 +72,10 @@ class _Answer:
         if not self.abandoned:
             self.begun = True
             await self._send(message)
+
+
+def _unanswered(work: asyncio.Future[Any], answer: _Answer) -> bool:
+    return not (work.done() or answer.begun)
 
 
 def _unavailable() -> ASGIApp:

@@ -10,12 +10,14 @@ from functools import partial
 
 from starlette.types import ASGIApp
 
+from api.access.access import Access
 from api.app import create_app
 from api.connections import Gate, Patience, Render
 from api.cutoff import Cutoff
 from api.deps import Services
 from api.grpc_listener import GrpcListener
 from api.listener import Listener, bind, event_loop_factory
+from api.opening import opened, refuse_exposure
 from api.problems import plain as problem
 from api.reading import Reader, stored_items
 from api.settings import Settings
@@ -60,26 +62,34 @@ class Front:
     def start(self, store: Store, telemetry: SelfTelemetry, undo: ExitStack) -> None:
         """Listen with everything behind it working. Raises UsageError or StoreError."""
         settings = self._settings
+        access = opened(store, settings)
+        undo.callback(access.stop)
+        access.start()
+        refuse_exposure(settings.host, access)
         telemetry.watch(partial(stored_items, store))
-        pipeline = Pipeline(store, self._receiving(store), settings.tenant, telemetry.ingest)
+        pipeline = Pipeline(store, self._receiving(store), telemetry.ingest, settings.tenants)
         undo.callback(pipeline.stop)
         pipeline.start()
         self._pipeline = pipeline
-        receiver, calls = self._receivers(pipeline)
+        receiver, calls = self._receivers(pipeline, access)
         services = Services(
             reader=Reader(store, settings.tenant),
-            submit=partial(jobs.submit, store, settings.tenant),
-            release=partial(jobs.release, store, settings.tenant),
+            submit=partial(jobs.submit, store),
+            release=partial(jobs.release, store),
             correlator=settings.correlator,
             take_logs=pipeline.take_logs,
             requests_per_minute=settings.api_requests_per_minute,
+            requests_at_once=settings.api_requests_at_once,
+            limits=settings.tenants,
             most_streams=settings.api_streams,
             ingest_stats=pipeline.stats,
             reasons=partial(self._reasons, pipeline, receiver, calls),
             promql=settings.promql,
+            access=access,
         )
         make = partial(self._application, services, store)
-        api = Listener(self._api, "api", make, self._gate(problem))
+        tls = None if settings.api_tls is None else http_context(settings.api_tls)
+        api = Listener(self._api, "api", make, self._gate(problem), tls)
         for listener in (api, receiver, calls):
             undo.callback(listener.stop)
             listener.start()
@@ -99,7 +109,7 @@ class Front:
         host = re.sub(r"[^a-z0-9_.-]", "-", socket.gethostname().lower())
         return ingest.model_copy(update={"receiver": f"{host[:56]}-{port}"})
 
-    def _receivers(self, pipeline: Pipeline) -> tuple[Listener, GrpcListener]:
+    def _receivers(self, pipeline: Pipeline, access: Access) -> tuple[Listener, GrpcListener]:
         """The listeners for OTLP, with the certificate if there is one."""
         settings = self._settings
         context = credentials = None
@@ -108,8 +118,10 @@ class Front:
         gate = self._gate(refusal, settings.ingest.body_timeout_s)
         limits = grpc_options(settings.ingest.max_body_bytes, settings.max_connections)
         return (
-            Listener(self._otlp, "otlp", lambda: create_receiver(pipeline), gate, context),
-            GrpcListener(self._grpc, lambda: Exports(pipeline), limits, event_loop_factory(), credentials),
+            Listener(self._otlp, "otlp", lambda: create_receiver(pipeline, access.sender("http")), gate, context),
+            GrpcListener(
+                self._grpc, lambda: Exports(pipeline, access.sender("grpc")), limits, event_loop_factory(), credentials
+            ),
         )
 
     def _gate(self, render: Render, body_s: float = 8.0) -> Gate:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_settings import EnvSettingsSource
@@ -41,7 +41,9 @@ def setting_names(model: type[BaseModel], prefix: str = "CAUSELINE_") -> set[str
 
 def _names(model: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, field in model.model_fields.items():
-        inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_model(kind)]
+        kinds = (field.annotation, *get_args(field.annotation))
+        # What is by name, by tenant say, is one variable.
+        inner = [kind for kind in kinds if _is_model(kind)] if get_origin(field.annotation) is not dict else []
         if inner:
             yield from _names(inner[0], f"{prefix}{name.upper()}__")
         else:

@@ -13,10 +13,10 @@ from contextlib import ExitStack
 from enum import Flag, auto
 from pathlib import Path
 
-from api.errors import UnsafeHost, UsageError
+from api.errors import UsageError
 from api.front import Front
 from api.health_listener import HealthListener
-from api.settings import LOOPBACK, Settings
+from api.settings import Settings
 from api.telemetry import SelfTelemetry
 from correlate import broker
 from correlate.beat import Beat
@@ -57,6 +57,7 @@ class System:
         self._store: Store | None = None
         self._worker: Worker | None = None
         self._beat: Beat | None = None
+        self._telemetry: SelfTelemetry | None = None
         self._leaving = threading.Event()
         self.health_url = ""
 
@@ -96,8 +97,6 @@ class System:
         settings = self.settings
         refuse_bad_policy(settings.correlator.policy)
         refuse_bad_targets(settings.correlator.notifications)
-        if self._front is not None:
-            refuse_exposure(settings.host)
         if self._parts != EVERYTHING:
             refuse_alone(settings)
 
@@ -120,7 +119,7 @@ class System:
         store.watch_pulse()
 
         ports = front.ports if front else set()
-        telemetry = SelfTelemetry.start(settings.telemetry, ports, self._name)
+        telemetry = self._telemetry = SelfTelemetry.start(settings.telemetry, ports, self._name)
         undo.callback(telemetry.stop)
         if Part.WORK in self._parts:
             self._worker = Worker(store, settings.correlator, settings.tenant, telemetry.correlate)
@@ -135,8 +134,6 @@ class System:
         if health is not None:
             health.start()
             self.health_url = health.url
-        # What is still to be told is told while our own receiver listens, in case it goes there.
-        undo.callback(telemetry.stop)
 
     def _alive(self) -> bool:
         """Whether what this process is for goes on; what it needs may be away meanwhile."""
@@ -163,6 +160,9 @@ class System:
                 self._front.leave()
                 # Whoever shares out requests has this long to hear of it.
                 threading.Event().wait(self.settings.drain_notice_s)
+                if self._telemetry is not None:
+                    # What is still to be told is told while our own receiver takes it, in case it goes there.
+                    self._telemetry.stop()
                 self._front.drain()
         self._undo.close()
 
@@ -185,15 +185,6 @@ def refuse_alone(settings: Settings) -> None:
         )
     if not settings.message_broker.remote:
         raise UsageError("processes meet at a Redis server: name it with CAUSELINE_BROKER_URL")
-
-
-def refuse_exposure(host: str) -> None:
-    """Raises UnsafeHost for an address beyond loopback: there are no keys yet to protect it."""
-    if host not in LOOPBACK:
-        raise UnsafeHost(
-            f"refusing to listen on {host}: without access keys anyone who reaches it could read and write telemetry; "
-            "use 127.0.0.1 and put an authenticating proxy in front"
-        )
 
 
 def refuse_bad_policy(path: Path | None) -> None:

@@ -28,7 +28,7 @@ app.conf.update(
     # A message that kills its worker is not delivered again by that: the job's windows count their attempts.
     task_reject_on_worker_lost=False,
     task_default_queue=JOBS,
-    task_queues=[Queue(JOBS), Queue(TICKS)],  # type: ignore[no-untyped-call]
+    task_queues=[Queue(name) for name in (JOBS, TICKS)],  # type: ignore[no-untyped-call]  # kombu ships few types
     task_routes={LIVE_PASS: {"queue": TICKS}, SWEEP: {"queue": TICKS}},
     task_publish_retry=False,
     worker_prefetch_multiplier=1,

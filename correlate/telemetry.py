@@ -6,6 +6,7 @@ never one a signal, and no attribute holds telemetry. Names and attributes are l
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,15 +54,15 @@ class Telemetry:
         with self._tracer.start_as_current_span(
             f"{SCOPE}.{kind}", record_exception=False, set_status_on_exception=False
         ) as span:
-            failed: dict[str, str] = {}
+            ended, failed = False, {}
             try:
                 yield
-            except BaseException as error:
-                failed = {ERROR_TYPE: type(error).__name__}
-                span.set_attributes(failed)
-                span.set_status(StatusCode.ERROR)
-                raise
+                ended = True
             finally:
+                if not ended:
+                    failed = {ERROR_TYPE: type(sys.exception()).__name__}
+                    span.set_attributes(failed)
+                    span.set_status(StatusCode.ERROR)
                 labels = {WORK: kind.value, OUTCOME: "failed" if failed else "done", **failed}
                 self._done.add(1, labels)
                 self._duration.record(time.monotonic() - began, {WORK: kind.value})

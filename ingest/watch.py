@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from types import MappingProxyType
 
 from ingest.errors import Overloaded
+from ingest.limits import Limits
 from ingest.reason import Reason
 from ingest.series_cap import SeriesCap
 from ingest.settings import IngestSettings
@@ -25,10 +27,10 @@ _SERIES_EVERY = 10
 class Watch:
     """A thread that looks; `refuse_when_full` and `reasons` say what it saw. `start` it and `stop` it."""
 
-    def __init__(self, store: Store, settings: IngestSettings) -> None:
+    def __init__(self, store: Store, settings: IngestSettings, limits: Limits = MappingProxyType({})) -> None:
         self._store = store
         self._settings = settings
-        self.series = SeriesCap(store, settings)
+        self.series = SeriesCap(store, settings, limits)
         self._full: dict[str, str] = {}
         self._detached: dict[str, int] = {}
         self._stopping = threading.Event()

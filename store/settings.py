@@ -9,6 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 DEFAULT_TENANT = "default"
+# What a tenant may be called, everywhere: it goes into paths, metrics and headers of others without being escaped.
+TENANT_PATTERN = r"^[a-z0-9_-]{1,64}$"
 
 
 class Home(StrEnum):

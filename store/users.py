@@ -20,7 +20,9 @@ TENANT_SETTING = "SQL_tenant"
 LEAST_CHARACTERS = 16
 _FILTER = f"Tenant = getSetting('{TENANT_SETTING}')"
 # Tables of the receiver's and the system's own, which no reader of telemetry has to see.
-_OWN = frozenset({"ingest_ledger", "redaction_policy", "schema_migrations", "series_capped", "series_known"})
+_OWN = frozenset(
+    {"access_keys", "ingest_ledger", "redaction_policy", "schema_migrations", "series_capped", "series_known"}
+)
 # What the running system looks at to know how its server is.
 _SYSTEM = ("parts", "disks", "detached_parts", "merge_tree_settings", "tables", "columns", "replicas", "clusters")
 _GIB = 1 << 30

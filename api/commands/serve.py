@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.commands.options import ApiPort, BrokerUrl, GrpcPort, Host, HttpPort, StoreUrl
+from api.commands.options import ApiPort, BrokerUrl, GrpcPort, Host, HttpPort, RequireKeys, StoreUrl
 from api.running import run, settings_of
 from api.system import Part
 
@@ -14,6 +14,7 @@ def serve(
     otlp_grpc_port: GrpcPort = None,
     otlp_http_port: HttpPort = None,
     api_port: ApiPort = None,
+    require_keys: RequireKeys = None,
 ) -> None:
     """Start the OTLP receivers and the API over a ClickHouse server; as many of them as you like.
 
@@ -25,6 +26,7 @@ def serve(
         "otlp_grpc_port": otlp_grpc_port,
         "otlp_http_port": otlp_http_port,
         "api_port": api_port,
+        "require_keys": require_keys,
         "broker_url": broker,
     }
     run(settings_of(given, store), Part.SERVE)

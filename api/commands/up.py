@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.commands.options import ApiPort, DataOption, GrpcPort, Host, HttpPort
+from api.commands.options import ApiPort, DataOption, GrpcPort, Host, HttpPort, RequireKeys
 from api.running import run, settings_of
 
 
@@ -12,6 +12,7 @@ def up(
     otlp_grpc_port: GrpcPort = None,
     otlp_http_port: HttpPort = None,
     api_port: ApiPort = None,
+    require_keys: RequireKeys = None,
 ) -> None:
     """Start the receiver, the API and the correlation worker in one process.
 
@@ -24,5 +25,6 @@ def up(
         "otlp_grpc_port": otlp_grpc_port,
         "otlp_http_port": otlp_http_port,
         "api_port": api_port,
+        "require_keys": require_keys,
     }
     run(settings_of(given))

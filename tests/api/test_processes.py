@@ -142,7 +142,8 @@ def test_a_stop_is_told_first_and_what_was_taken_is_stored(system: ServerSystem,
         assert httpx.post(f"{otlp}/v1/traces", content=body, headers=PROTOBUF, timeout=60).status_code == 200
         began = time.monotonic()
         second.process.send_signal(signal.SIGTERM)
-        codes, answers = [], []
+        codes: list[list[str]] = []
+        answers: list[httpx.Response] = []
         with httpx.Client(timeout=60) as client:
             while second.process.poll() is None and time.monotonic() - began < 60:
                 try:

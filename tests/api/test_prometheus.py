@@ -30,7 +30,7 @@ def store(module_store: Store) -> Store:
 def http(store: Store) -> Iterator[httpx.Client]:
     insert(store, Signal.METRICS, request())
     insert(store, Signal.METRICS, request(), tenant="other", batch=2)
-    app = create_app(Services(Reader(store, "default"), lambda start, end: ""))
+    app = create_app(Services(Reader(store, "default"), lambda *_: ""))
     with serving(app) as url, httpx.Client(base_url=f"{url}/prometheus/api/v1", timeout=60) as client:
         yield client
 

@@ -42,7 +42,7 @@ def http(store: Store) -> Iterator[httpx.Client]:
     save_incidents(store, "default", found, WINDOW, WINDOW, 1)
     for signal, body in Mesh().requests(SPANS_FROM * 10**9, SPANS_TO * 10**9, FAULT * 10**9):
         insert(store, signal, body)
-    app = create_app(Services(Reader(store, "default"), lambda start, end: ""))
+    app = create_app(Services(Reader(store, "default"), lambda *_: ""))
     with serving(app) as url, httpx.Client(base_url=f"{url}/prometheus/api/v1", timeout=60) as client:
         yield client
 

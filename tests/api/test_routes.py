@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -33,7 +34,7 @@ def http(store: Store) -> Iterator[httpx.Client]:
     found = assemble(rows, names, topology, nanos(7200), "default", CorrelateSettings())
     save_detection(store, "default", Detection(WINDOW, rows, names, topology, ()), 1)
     save_incidents(store, "default", found, WINDOW, WINDOW, 1)
-    services = Services(Reader(store, "default"), lambda start, end: submit(store, "default", start, end))
+    services = Services(Reader(store, "default"), partial(submit, store))
     with serving(create_app(services)) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 

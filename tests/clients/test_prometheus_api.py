@@ -56,7 +56,7 @@ def store(module_store: Store) -> Store:
 def url(store: Store) -> Iterator[str]:
     """Where Prometheus' API is."""
     insert(store, Signal.METRICS, request())
-    with serving(create_app(Services(Reader(store, "default"), lambda start, end: ""))) as base:
+    with serving(create_app(Services(Reader(store, "default"), lambda *_: ""))) as base:
         yield f"{base}/prometheus"
 
 

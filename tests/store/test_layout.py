@@ -25,7 +25,9 @@ def texts(layout: Layout, statement: str) -> list[str]:
 def test_what_a_replicated_cluster_runs() -> None:
     chosen = [migration for migration in migrate.migrations() if migration.name in SHOWN]
     assert len(chosen) == len(SHOWN)
-    found = [text for migration in chosen for statement in migration.statements() for text in texts(REPLICATED, statement)]
+    found = [
+        text for migration in chosen for statement in migration.statements() for text in texts(REPLICATED, statement)
+    ]
     assert_snapshot("cluster.sql", ";\n\n".join(found) + ";\n")
 
 
