@@ -69,13 +69,13 @@ class Upkeep:
             self._apply(asked.id)
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + self._every_s
-            done = self._retention.enforce(self._store)
+            done = self._retention.remove_due(self._store)
             if done is not None and done.removed:
                 _log.info("retention removed %d rows", done.removed)
 
     def _apply(self, identifier: str) -> None:
         try:
-            done = self._retention.enforce(self._store, at_once=True)
+            done = self._retention.remove_due(self._store, at_once=True)
         except StoreError as error:
             runs.end(self._store, identifier, "failed", error=str(error))
             return

@@ -70,7 +70,7 @@ class Retention:
         """What is due by then. Raises StoreError."""
         return plan(store, self.policy, time.time_ns(), ahead_days)
 
-    def enforce(self, store: Store, *, at_once: bool = False) -> Plan | None:
+    def remove_due(self, store: Store, *, at_once: bool = False) -> Plan | None:
         """Remove what is due; None when the policy is too new, or this process is at it already.
 
         `at_once` does not wait for a new policy's time of grace. Raises StoreError.

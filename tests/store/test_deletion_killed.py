@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.kit.source import ROOT
 
-DAYS = 6
+DAYS = 3
 PROGRAM = f"""
 import json, sys
 from store import Store, StoreSettings, migrate
@@ -74,7 +74,7 @@ def test_a_killed_deletion_is_taken_up(tmp_path: Path) -> None:
     try:
         bob = first.until("bob")
         (_, identifier) = first.until("asked")
-        first.until("step", 3)
+        first.until("step", 2)
     finally:
         first.kill()
     second = Child(tmp_path, "go on")
