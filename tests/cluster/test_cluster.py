@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from ingest.envelope import Signal
-from store import Store, batches, condition, migrate, mutations, sql
+from store import Store, batches, checkup, condition, migrate, mutations, sql
 from store.batches import State
 from store.cluster import divided
 from store.errors import StoreError
+from store.finding import Grade
 from tests.kit.clickhouse_cluster import ClickHouseCluster
 from tests.kit.landing import count, insert, rows
 from tests.kit.otlp import span, traces
@@ -92,6 +93,13 @@ def test_a_query_that_names_its_tenant_asks_one_shard(cluster_store: Store) -> N
     assert sum("ReadFromMergeTree" in str(row) or "ReadFromRemote" in str(row) for row in plan) == 2
 
 
+def test_a_check_up_sees_both_nodes(cluster_store: Store) -> None:
+    found = {finding.check: finding for finding in checkup.findings(cluster_store)}
+    assert (found["cluster"].grade, found["cluster"].said) == (Grade.OK, "2 of 2 nodes answer, 2 shards")
+    assert found["tables"].grade is Grade.OK
+    assert "durability" not in found or "correlation_turns" in found["durability"].said
+
+
 def test_conditions_are_those_of_all_nodes(cluster_store: Store) -> None:
     spans(cluster_store, 1)
     stored = {row["signal"]: row["items"] for row in cluster_store.rows("stored_items")}
@@ -111,7 +119,7 @@ _GIVEN: dict[str, object] = {
 _OWN: dict[str, dict[str, object]] = {
     "promql_span_calls": {"start": 1_772_438_400_000, "end": 1_772_438_460_000},
     "promql_span_edges": {"start": 1_772_438_400_000, "end": 1_772_438_460_000},
-    "promql_hashes": {"table": "otel_metrics_gauge"},
+    "promql_hashes": {"start": 1_772_438_400_000, "end": 1_772_438_460_000, "table": "otel_metrics_gauge"},
     "retention_delete_incidents": {"table": "incident_signals"},
 }
 _PARAMETER = r"\{(\w+):([^}]+)\}"
@@ -128,8 +136,8 @@ def refusals(store: Store) -> dict[str, str]:
     refused: dict[str, str] = {}
     for name in sorted(set(sql.names()) - NOT_HERE):
         text = mutations.named(store, name)
-        params = {found: (_GIVEN | where).get(found, _VALUES.get(kind)) for found, kind in re.findall(_PARAMETER, text)}
-        params |= _OWN.get(name, {})
+        asked = _GIVEN | where | _OWN.get(name, {})
+        params = {found: asked.get(found, _VALUES.get(kind)) for found, kind in re.findall(_PARAMETER, text)}
         changes = re.search(r"^(INSERT|KILL|ALTER|DELETE)", text, re.MULTILINE)
         try:
             (store.command if changes else store.page)(text, params)
