@@ -152,7 +152,8 @@ class Store:
 
     def arrow(self, name: str, params: Params | None = None, settings: Params | None = None) -> pa.Table:
         """Result of the named query (store/sql/NAME.sql) as an Arrow table."""
-        return self.arrow_text(self._named(name), self._placed(params), settings, what=f"query {name}")
+        text = sql.load(name, clustered=self.home is Home.CLUSTER)
+        return self.arrow_text(text, self._placed(text, params), settings, what=f"query {name}")
 
     def frame(self, name: str, params: Params | None = None) -> pl.LazyFrame:
         """Result of the named query as a lazy polars frame; times are Datetime(ns, UTC)."""
@@ -181,11 +182,9 @@ class Store:
             found = client.raw_query(_with_settings(text, marked), given, settings=identity, fmt="Arrow")
             return pa.ipc.open_file(pa.BufferReader(found)).read_all()
 
-    def _named(self, name: str) -> str:
-        return sql.load(name, clustered=self.home is Home.CLUSTER)
-
-    def _placed(self, params: Params | None) -> Params | None:
-        if self.home is not Home.CLUSTER:
+    def _placed(self, text: str, params: Params | None) -> Params | None:
+        # A driver that is given parameters for a text without any takes `%` for something of its own.
+        if "{cluster:String}" not in text:
             return params
         return {"cluster": self.settings.cluster, "database": self.settings.database, **(params or {})}
 
