@@ -8,6 +8,7 @@ UV := $(BIN)/uv
 SHARED ?= $(or $(CAUSELINE_SHARED),../shared)
 SETS ?= $(SHARED)/datasets/nezha-trainticket-a $(SHARED)/datasets/gpu-dev-a
 KIT := tests/kit
+TIMES ?= 3
 NODE := tests/clients/node
 GRAFANA := tests/clients/grafana
 PIP_FLAGS := --quiet --python $(BIN)/python --require-hashes
@@ -16,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-full nightly lint fmt docs bench evaluate evaluation-docs lock clean
+.PHONY: help setup demo up up-server test test-full faults nightly lint fmt docs bench evaluate evaluation-docs lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -29,6 +30,9 @@ demo: $(VENV)/.runtime ## play a GPU incident through a real system and print wh
 up: $(VENV)/.runtime ## start receiver, correlator and API in one process (ARGS="--data DIR")
 	$(BIN)/causeline up $(ARGS)
 
+up-server: $(VENV)/.dev $(KIT)/node_modules/.package-lock.json ## several processes on a real ClickHouse and Redis (ARGS="--replay DIR" plays a data set)
+	$(BIN)/python -m scripts.up_server $(ARGS)
+
 test: lint ## lint, types, import contracts, then the tests but the slow ones
 	$(PYTEST) -m "not slow" $(ARGS)
 
@@ -36,8 +40,11 @@ test-full: lint $(KIT)/node_modules/.package-lock.json $(NODE)/node_modules/.pac
 	$(BIN)/coverage run -m pytest $(ARGS)
 	$(BIN)/coverage report
 
+faults: $(VENV)/.dev $(KIT)/node_modules/.package-lock.json ## every fault, three times in a row (TIMES=3); prints figures
+	for time in $$(seq $(TIMES)); do $(PYTEST) -s tests/faults || exit 1; done
+
 # An hour or two. Power cuts need root, and say so when they cannot be.
-nightly: $(VENV)/.dev $(KIT)/node_modules/.package-lock.json ## a million fuzzed inputs, kill -9, power cuts, overload; prints figures
+nightly: $(VENV)/.dev $(KIT)/node_modules/.package-lock.json ## a million fuzzed inputs and every fault at length; prints figures
 	$(BIN)/python -m tests.fuzz.compression --runs 350000
 	$(BIN)/python -m tests.fuzz.otlp_json --runs 350000
 	$(BIN)/python -m tests.fuzz.http_bytes --runs 240000
@@ -47,6 +54,9 @@ nightly: $(VENV)/.dev $(KIT)/node_modules/.package-lock.json ## a million fuzzed
 	for home in embedded server; do $(BIN)/python -m tests.faults.power --cuts 25 --home $$home || exit 1; done
 	$(BIN)/python -m tests.faults.power --cuts 4 --control
 	$(BIN)/python -m tests.faults.overload --seconds 120
+	$(BIN)/python -m tests.faults.links
+	$(BIN)/python -m tests.faults.outages
+	for home in embedded server; do $(BIN)/python -m tests.faults.clock --home $$home || exit 1; done
 
 lint: $(VENV)/.dev ## ruff, mypy, import contracts, generated docs; changes nothing
 	$(BIN)/ruff check .

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBearer
 
 from api import problems
+from api.access.guard import Guard
+from api.cancelled import Cancelling
 from api.deps import Services
 from api.jaeger import routes as jaeger
 from api.loki import routes as loki
 from api.prometheus import routes as prometheus
-from api.ratelimit import RateLimit
-from api.routes import alertmanager, correlations, decisions, entities, health, incidents, stream, telemetry
-from api.stream import Stream
+from api.ratelimit import AtOnce, RateLimit
+from api.routes import (
+    alertmanager,
+    audit,
+    correlations,
+    decisions,
+    entities,
+    health,
+    incidents,
+    keys,
+    stream,
+    telemetry,
+)
+from api.stream import Streams
 from api.tempo import routes as tempo
 from api.version import version
 
@@ -23,6 +37,11 @@ DESCRIPTION = (
 _LARGEST_BODY = 8 * 1024 * 1024
 
 
+_BEARER = HTTPBearer(
+    auto_error=False, description="An access key, or a person's token, where keys are needed.", scheme_name="key"
+)
+
+
 def create_app(services: Services) -> FastAPI:
     """The API over `services`. Opening and closing what they hold is the caller's job."""
     app = FastAPI(
@@ -32,12 +51,18 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         responses=problems.RESPONSES,
         max_body_size=_LARGEST_BODY,
+        # The guard before the application looks at it; here it is described.
+        dependencies=[Depends(_BEARER)],
     )
     app.state.services = services
-    app.state.stream = Stream(services.reader.store, services.reader.tenant, services.most_streams)
-    if services.requests_per_minute:
-        app.add_middleware(RateLimit, per_minute=services.requests_per_minute)
-    for module in (stream, incidents, decisions, entities, telemetry, alertmanager, correlations, health):
+    app.state.streams = Streams(services.reader.store, services.most_streams)
+    app.add_middleware(Cancelling, store=lambda: services.reader.store)
+    app.add_middleware(AtOnce, most=services.requests_at_once, own=services.limits)
+    app.add_middleware(RateLimit, per_minute=services.requests_per_minute, own=services.limits)
+    if services.access is not None:
+        # Added last, it stands before everything else.
+        app.add_middleware(Guard, access=services.access)
+    for module in (stream, incidents, decisions, entities, telemetry, alertmanager, correlations, keys, audit, health):
         app.include_router(module.router)
     for foreign in (prometheus, jaeger, loki, tempo):
         app.include_router(foreign.router)

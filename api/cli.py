@@ -14,8 +14,8 @@ from api.errors import ApiError
 from api.version import version
 
 VERBS = (
-    "up", "demo", "replay", "correlate", "jobs", "incidents", "decide", "report", "evaluate", "rules", "policy",
-    "migrate",
+    "up", "serve", "worker", "beat", "health", "demo", "replay", "correlate", "jobs", "incidents", "decide", "report",
+    "evaluate", "rules", "policy", "migrate", "keys",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
@@ -22,9 +23,13 @@ class ApiClient:
     Every method raises SystemUnreachable, with the API's own words, when it is refused.
     """
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, key: str = "") -> None:
         self._base = base_url.rstrip("/")
-        self._http = httpx.Client(timeout=60.0, trust_env=False, follow_redirects=True)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        # To another host httpx does not take the header along when it is redirected.
+        # Its verification knows the variable SSL_CERT_FILE, for a CA of one's own.
+        verify = ssl.create_default_context()
+        self._http = httpx.Client(timeout=60.0, trust_env=False, follow_redirects=True, headers=headers, verify=verify)
 
     def __enter__(self) -> ApiClient:
         return self
@@ -100,6 +105,19 @@ class ApiClient:
         """Rules that raised, newest first."""
         found: list[dict[str, Any]] = self._call("GET", "/api/v1/rule-failures")["failures"]
         return found
+
+    def make_key(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """A new access key: the only answer that has it."""
+        return self._call("POST", "/api/v1/keys", json=wanted)
+
+    def keys(self, tenant: str = "") -> list[dict[str, Any]]:
+        """Access keys, oldest first."""
+        found: list[dict[str, Any]] = self._call("GET", "/api/v1/keys", params={"tenant": tenant})["keys"]
+        return found
+
+    def revoke_key(self, key_id: str) -> dict[str, Any]:
+        """The key, revoked."""
+        return self._call("DELETE", f"/api/v1/keys/{key_id}")
 
     def _call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -10,17 +10,21 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
+from api.access.access import Access
+from api.access.scopes import Principal, local
 from api.errors import BadParameter
 from api.models import Severity, State
 from api.reading import IncidentFilter, Reader
+from api.tenant_limits import ApiTenantLimits
 from api.times import EARLIEST_NS, LATEST_NS, checked_range, parse_time
 from correlate.settings import CorrelateSettings
+from ingest.errors import Overloaded
 from ingest.outcome import Outcome
 from ingest.reason import Reason
 from query.promql.settings import PromqlSettings
 
-# Takes an OTLP logs request (protobuf) into the pipeline; returns once it is stored for good.
-TakeLogs = Callable[[bytes], Awaitable[Outcome]]
+# Takes an OTLP logs request (protobuf) of a tenant into the pipeline; returns once it is stored for good.
+TakeLogs = Callable[[str, bytes], Awaitable[Outcome]]
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
 MAX_TEXT = 200
@@ -28,39 +32,105 @@ MAX_TEXT = 200
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the composition root hands to the API.
+    """What the composition root hands to the API, for all tenants.
 
-    `submit` queues a correlation of [start, end) nanoseconds and returns its job id; `release` gives the windows
-    that a job gave up new attempts; `correlator` are the correlator's settings; `take_logs` stores log records as if
-    they had been received; `requests_per_minute` bounds one client (0: not), `most_streams` all that follow;
+    `reader` has the store, and the tenant of requests that need no key; `submit` queues a tenant's correlation of
+    [start, end) nanoseconds and returns its job id; `release` gives the windows that a tenant's job gave up new
+    attempts; `correlator` are the correlator's settings; `take_logs` stores log records as if they had been received;
+    `requests_per_minute` bounds one client (0: not), `requests_at_once` one tenant (0: not), `limits` say where others
+    hold, and `most_streams` bounds those that follow one tenant's incidents;
     `ingest_stats` and `reasons` tell how the receiver is doing; `promql` says how far one of its queries may go.
+    Without `access` everybody may do everything.
     """
 
     reader: Reader
-    submit: Callable[[int, int], str]
-    release: Callable[[str], int] = lambda _: 0
+    submit: Callable[[str, int, int], str]
+    release: Callable[[str, str], int] = lambda *_: 0
     correlator: CorrelateSettings = field(default_factory=CorrelateSettings)
     take_logs: TakeLogs | None = None
     requests_per_minute: int = 0
+    requests_at_once: int = 0
+    limits: Mapping[str, ApiTenantLimits] = field(default_factory=dict)
     most_streams: int = 50
     ingest_stats: Callable[[], dict[str, Any]] = dict
     reasons: Callable[[], list[Reason]] = list
     promql: PromqlSettings = field(default_factory=PromqlSettings)
+    access: Access | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-def services(request: Request) -> Services:
-    """The services of the running application."""
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The services as one request sees them: everything belongs to the tenant of whoever asks."""
+
+    shared: Services
+    principal: Principal
+    reader: Reader
+
+    @property
+    def tenant(self) -> str:
+        """Whose request it is."""
+        return self.principal.tenant
+
+    @property
+    def at_home(self) -> bool:
+        """Whether this is the installation's own tenant, which may see how all of it is doing."""
+        return self.tenant == self.shared.reader.tenant
+
+    @property
+    def correlator(self) -> CorrelateSettings:
+        """The correlator's settings."""
+        return self.shared.correlator
+
+    def stands(self) -> bool:
+        """Whether whoever asked would still be let in; for answers that take long."""
+        return self.shared.access is None or self.shared.access.stands(self.principal)
+
+    def submit(self, start: int, end: int) -> str:
+        """Queue a correlation of [start, end) nanoseconds; its job id."""
+        return self.shared.submit(self.tenant, start, end)
+
+    def release(self, job_id: str) -> int:
+        """Give the windows that a job gave up new attempts; how many."""
+        return self.shared.release(self.tenant, job_id)
+
+    async def take_logs(self, body: bytes) -> Outcome:
+        """Store an OTLP logs request (protobuf) as if it had been received. Raises Overloaded and what ingest does."""
+        if self.shared.take_logs is None:
+            raise Overloaded("this process takes no telemetry")
+        return await self.shared.take_logs(self.tenant, body)
+
+
+def shared(request: Request) -> Services:
+    """What the application was made with: for what belongs to no tenant."""
     found: Services = request.app.state.services
     return found
 
 
-Wired = Annotated[Services, Depends(services)]
+def principal(request: Request) -> Principal:
+    """Who asks, as api.access.guard found out."""
+    held = shared(request)
+    if held.access is None:
+        return local(held.reader.tenant)
+    # Without a guard before the application this raises, and nobody gets in.
+    found: Principal = request.state.principal
+    return found
+
+
+def services(request: Request) -> Bound:
+    """The services of the running application for whoever asks: the only place where a request gets its tenant."""
+    held, who = shared(request), principal(request)
+    return Bound(held, who, Reader(held.reader.store, who.tenant))
+
+
+Shared = Annotated[Services, Depends(shared)]
+Wired = Annotated[Bound, Depends(services)]
+Asking = Annotated[Principal, Depends(principal)]
 
 
 def author(request: Request) -> str:
-    """Who asks: the name of the access key, once there is one; else anonymous."""
-    return str(getattr(request.state, "key_name", "")) or "anonymous"
+    """Who asks: the name of the access key or the person; anonymous while there are no keys."""
+    return principal(request).name
 
 
 Who = Annotated[str, Depends(author)]

@@ -3,10 +3,12 @@
 ApiError
 ├── BadParameter      a query or body parameter cannot be used; names the parameter
 ├── NotFound          there is no such incident, signal or job
+├── Conflict          what is asked for contradicts what there is
 ├── KeyInUse          an idempotency key came with another request, or twice at once
 ├── TooMany           a client asks too often, or holds too many streams
 ├── UsageError        a command cannot do what was asked
 │   ├── UnsafeHost    listening beyond loopback without keys
+│   ├── BadAccess     keys, roles or limits of a file, or a secret, that cannot be used
 │   ├── PortInUse     another process listens on the port
 │   ├── BadCertificate a certificate, key or CA file cannot be used
 │   ├── SelfIngest    our own telemetry would be sent to ourselves, unasked
@@ -36,6 +38,10 @@ class NotFound(ApiError):
     """The thing named in the path does not exist."""
 
 
+class Conflict(ApiError):
+    """What is asked for contradicts what there is."""
+
+
 class KeyInUse(ApiError):
     """An Idempotency-Key was used for another request, or the same one is being worked on."""
 
@@ -50,6 +56,10 @@ class UsageError(ApiError):
 
 class UnsafeHost(UsageError):
     """Listening beyond loopback would expose telemetry to anyone."""
+
+
+class BadAccess(UsageError):
+    """A file of keys, roles or limits, or a secret in it, that cannot be used."""
 
 
 class PortInUse(UsageError):

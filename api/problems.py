@@ -11,9 +11,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from api.errors import BadParameter, KeyInUse, NotFound, TooMany
-from correlate.errors import JobError, NoSuchIncident, Undecidable
-from ingest.errors import Overloaded
+from api.errors import BadParameter, Conflict, KeyInUse, NotFound, TooMany
+from correlate.errors import JobError, NoSuchIncident, TurnTaken, Undecidable
+from ingest.errors import Forbidden, Overloaded
 from store.errors import StoreError, StoreOverloaded, StoreUnavailable
 
 _log = logging.getLogger(__name__)
@@ -23,13 +23,16 @@ MEDIA_TYPE = "application/problem+json"
 # Exception -> (status, problem type, title, seconds after which to try again). First match wins.
 PROBLEMS: tuple[tuple[type[Exception], HTTPStatus, str, str, int | None], ...] = (
     (BadParameter, HTTPStatus.BAD_REQUEST, "bad-parameter", "A parameter cannot be used", None),
+    (Forbidden, HTTPStatus.FORBIDDEN, "forbidden", "The access key does not allow this", None),
     (NotFound, HTTPStatus.NOT_FOUND, "not-found", "There is nothing of that id", None),
     (NoSuchIncident, HTTPStatus.NOT_FOUND, "not-found", "There is nothing of that id", None),
     (Undecidable, HTTPStatus.CONFLICT, "undecidable", "The incident does not allow this", None),
+    (Conflict, HTTPStatus.CONFLICT, "conflict", "This contradicts what there is", None),
     (KeyInUse, HTTPStatus.CONFLICT, "idempotency-key-in-use", "The idempotency key is in use", None),
     (TooMany, HTTPStatus.TOO_MANY_REQUESTS, "too-many", "Too many requests or streams", 5),
     (Overloaded, HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "The receiver is overloaded", 2),
     (JobError, HTTPStatus.SERVICE_UNAVAILABLE, "correlation-unavailable", "The correlation cannot be started now", 2),
+    (TurnTaken, HTTPStatus.SERVICE_UNAVAILABLE, "busy", "Incidents are being written by another", 2),
     (StoreOverloaded, HTTPStatus.SERVICE_UNAVAILABLE, "store-overloaded", "The store is overloaded", 3),
     (StoreUnavailable, HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", "The store does not answer", 2),
     (StoreError, HTTPStatus.INTERNAL_SERVER_ERROR, "store-failed", "The store failed", None),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,12 +71,15 @@ class Stream:
         """Give the place back."""
         self.clients -= 1
 
-    async def follow(self, since: Position | None) -> AsyncIterator[ServerSentEvent]:
-        """Entries after `since`, or from now on, and a comment whenever nothing was said for a while."""
+    async def follow(self, since: Position | None, may: Callable[[], bool]) -> AsyncIterator[ServerSentEvent]:
+        """Entries after `since`, or from now on, and a comment whenever nothing was said for a while.
+
+        It ends when the client `may` not follow any more.
+        """
         seen = since or Position(await run_in_threadpool(self._latest), _LARGEST)
         yield ServerSentEvent(comment="following", retry=3000)
         said = time.monotonic()
-        while True:
+        while may():
             entries = await self._after(seen)
             for row in entries:
                 seen = Position(row["version"], row["number"])
@@ -112,6 +115,21 @@ class Stream:
         """Entries behind a position, oldest first, a page of them."""
         behind = {"version": seen.version, "number": seen.number}
         return self.store.rows("journal_after", {"tenant": self.tenant, **behind, "limit": _PAGE})
+
+
+@dataclass
+class Streams:
+    """Each tenant's stream, made when somebody follows it."""
+
+    store: Store
+    most_clients: int = 50
+    _by_tenant: dict[str, Stream] = field(default_factory=dict)
+
+    def of(self, tenant: str) -> Stream:
+        """The tenant's own."""
+        # Those that nobody follows hold nothing that cannot be asked for again.
+        self._by_tenant = {name: stream for name, stream in self._by_tenant.items() if stream.clients or name == tenant}
+        return self._by_tenant.setdefault(tenant, Stream(self.store, tenant, self.most_clients))
 
 
 def _entry(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The composition root: a whole Causeline in one process, to start, stop and embed.
+"""The composition root: a Causeline, or one part of it, to start, stop and embed.
 
-`System(settings)` wires nothing yet; `start` opens the store, migrates it and listens, and pushes
+`System(settings, parts)` wires nothing yet; `start` opens the store, migrates it and starts the parts, and pushes
 onto a stack how to undo each step; `stop` runs that stack from the top and may be called twice.
 """
 
@@ -8,149 +8,183 @@ from __future__ import annotations
 
 import logging
 import signal
-import socket
 import threading
 from contextlib import ExitStack
-from functools import partial
+from enum import Flag, auto
 from pathlib import Path
 
-from api.app import create_app
-from api.connections import Gate, Patience, Render
-from api.deps import Services
-from api.errors import UnsafeHost, UsageError
-from api.grpc_listener import GrpcListener
-from api.listener import Listener, bind, event_loop_factory
-from api.problems import plain as problem
-from api.reading import Reader, stored_items
-from api.settings import LOOPBACK, Settings
+from api.errors import UsageError
+from api.front import Front
+from api.health_listener import HealthListener
+from api.settings import Settings
 from api.telemetry import SelfTelemetry
-from api.tls import grpc_credentials, http_context
-from correlate import jobs
+from correlate import broker
+from correlate.beat import Beat
 from correlate.errors import NotifyError, PolicyError
 from correlate.notify.config import read as read_targets
 from correlate.policy.force import keeper
-from correlate.worker import EmbeddedWorker
-from ingest.answers import refusal
-from ingest.grpc_server import Exports
-from ingest.grpc_server import options as grpc_options
-from ingest.pipeline import Pipeline
+from correlate.worker import Worker
 from ingest.reason import Reason
-from ingest.receiver import create_app as create_receiver
-from store import Store, migrate
+from store import Store, awaiting, migrate
+from store.settings import Home
 
 _log = logging.getLogger(__name__)
+# A clock that did not move for so long is stuck: a broker that does not answer holds it up for seconds only.
+_STUCK_S = 60.0
+# How long a process waits for `causeline migrate`, which may have started a moment after it.
+_TABLES_S = 120.0
+
+
+class Part(Flag):
+    """What a process does: answer (receivers and API), work on correlations, or say when passes are due."""
+
+    SERVE = auto()
+    WORK = auto()
+    BEAT = auto()
+
+
+EVERYTHING = Part.SERVE | Part.WORK | Part.BEAT
 
 
 class System:
-    """Receiver, API and correlation worker over one store."""
+    """The parts of one process over one store."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, parts: Part = EVERYTHING) -> None:
         self.settings = settings
+        self._parts = parts
         self._undo = ExitStack()
-        self.otlp_http_url = self.otlp_grpc_address = self.api_url = ""
+        self._front = Front(settings) if Part.SERVE in parts else None
+        self._store: Store | None = None
+        self._worker: Worker | None = None
+        self._beat: Beat | None = None
+        self._telemetry: SelfTelemetry | None = None
+        self._leaving = threading.Event()
+        self.health_url = ""
+
+    @property
+    def _name(self) -> str:
+        """What this process is."""
+        names = (part.name.lower() for part in Part if part in self._parts and part.name)
+        return "all" if self._parts == EVERYTHING else "+".join(names)
+
+    @property
+    def otlp_http_url(self) -> str:
+        """Where OTLP/HTTP is received; empty when it is not."""
+        return self._front.otlp_http_url if self._front else ""
+
+    @property
+    def otlp_grpc_address(self) -> str:
+        """HOST:PORT where OTLP/gRPC is received; empty when it is not."""
+        return self._front.otlp_grpc_address if self._front else ""
+
+    @property
+    def api_url(self) -> str:
+        """Where the API is; empty when it is not in this process."""
+        return self._front.api_url if self._front else ""
 
     def start(self) -> None:
-        """Listen on all ports with everything behind them working.
+        """Start every part with everything behind it working.
 
         Raises UsageError (unsafe host, port in use, certificate) or StoreError (directory in use, engine
         unavailable); what was started by then is stopped again.
         """
-        refuse_exposure(self.settings.host)
-        refuse_bad_policy(self.settings.correlator.policy)
-        refuse_bad_targets(self.settings.correlator.notifications)
+        self._refuse()
         with ExitStack() as undo:
             self._start(undo)
             self._undo = undo.pop_all()
 
+    def _refuse(self) -> None:
+        settings = self.settings
+        refuse_bad_policy(settings.correlator.policy)
+        refuse_bad_targets(settings.correlator.notifications)
+        if self._parts != EVERYTHING:
+            refuse_alone(settings)
+
     def _start(self, undo: ExitStack) -> None:
-        settings = self.settings
-        # Ports first: they are what most often goes wrong, and nothing needs undoing yet.
-        otlp_socket = bind(settings.host, settings.otlp_http_port, "OTLP/HTTP", "--otlp-http-port")
-        undo.callback(otlp_socket.close)
-        grpc_socket = bind(settings.host, settings.otlp_grpc_port, "OTLP/gRPC", "--otlp-grpc-port")
-        undo.callback(grpc_socket.close)
-        api_socket = bind(settings.host, settings.api_port, "the API", "--api-port")
-        undo.callback(api_socket.close)
-
-        store = Store.open(settings.store_settings)
+        settings, front = self.settings, self._front
+        health: HealthListener | None = None
+        if front is not None:
+            front.bind(undo)
+        else:
+            health = HealthListener(settings.host, settings.health_port, self._reasons, self._alive)
+            undo.callback(health.stop)
+        broker.use(settings.message_broker)
+        store = self._store = Store.open(settings.store_settings)
         undo.callback(store.close)
-        migrate.apply(store)
+        if self._parts == EVERYTHING:
+            migrate.apply(store)
+        else:
+            # Several processes that change tables at once get in each other's way, and may not be allowed to.
+            awaiting.tables(store, _TABLES_S)
+        store.watch_pulse()
 
-        ports = {sock.getsockname()[1] for sock in (otlp_socket, grpc_socket, api_socket)}
-        telemetry = SelfTelemetry.start(settings.telemetry, ports, partial(stored_items, store))
+        ports = front.ports if front else set()
+        telemetry = self._telemetry = SelfTelemetry.start(settings.telemetry, ports, self._name)
         undo.callback(telemetry.stop)
-        pipeline = Pipeline(store, settings.ingest, settings.tenant, telemetry.ingest)
-        undo.callback(pipeline.stop)
-        pipeline.start()
-        worker = EmbeddedWorker(store, settings.correlator, settings.tenant)
-        undo.callback(worker.stop)
-        worker.start()
+        if Part.WORK in self._parts:
+            self._worker = Worker(store, settings.correlator, settings.tenant, telemetry.correlate)
+            undo.callback(self._worker.stop)
+            self._worker.start()
+        if Part.BEAT in self._parts:
+            self._beat = Beat(store, settings.correlator, settings.tenant, telemetry.correlate)
+            undo.callback(self._beat.stop)
+            self._beat.start()
+        if front is not None:
+            front.start(store, telemetry, undo)
+        if health is not None:
+            health.start()
+            self.health_url = health.url
 
-        receiver, calls = self._receivers(pipeline, otlp_socket, grpc_socket)
-        services = Services(
-            reader=Reader(store, settings.tenant),
-            submit=partial(jobs.submit, store, settings.tenant),
-            release=partial(jobs.release, store, settings.tenant),
-            correlator=settings.correlator,
-            take_logs=pipeline.take_logs,
-            requests_per_minute=settings.api_requests_per_minute,
-            most_streams=settings.api_streams,
-            ingest_stats=pipeline.stats,
-            reasons=partial(_reasons, pipeline, receiver, calls),
-            promql=settings.promql,
-        )
-        api = Listener(api_socket, "api", lambda: create_app(services), self._gate(problem))
-        for listener in (api, receiver, calls):
-            undo.callback(listener.stop)
-            listener.start()
-        # What is still to be told is told while our own receiver listens, in case it goes there.
-        undo.callback(telemetry.stop)
-        self.otlp_http_url, self.otlp_grpc_address, self.api_url = receiver.url, calls.address, api.url
+    def _alive(self) -> bool:
+        """Whether what this process is for goes on; what it needs may be away meanwhile."""
+        return (self._worker is None or self._worker.working) and (self._beat is None or self._beat.alive_s < _STUCK_S)
 
-    def _receivers(
-        self, pipeline: Pipeline, http_socket: socket.socket, grpc_socket: socket.socket
-    ) -> tuple[Listener, GrpcListener]:
-        """The listeners for OTLP, with the certificate if there is one."""
-        settings = self.settings
-        context = credentials = None
-        if settings.otlp_tls is not None:
-            context, credentials = http_context(settings.otlp_tls), grpc_credentials(settings.otlp_tls)
-        gate = self._gate(refusal, settings.ingest.body_timeout_s)
-        limits = grpc_options(settings.ingest.max_body_bytes, settings.max_connections)
-        return (
-            Listener(http_socket, "otlp", lambda: create_receiver(pipeline), gate, context),
-            GrpcListener(grpc_socket, lambda: Exports(pipeline), limits, event_loop_factory(), credentials),
-        )
-
-    def _gate(self, render: Render, body_s: float = 8.0) -> Gate:
-        # The application answers a late body itself, a moment before the gate would close.
-        patience = Patience(body_s=body_s + 1)
-        return Gate(self.settings.max_connections, self.settings.max_connections_per_address, patience, render)
+    def _reasons(self) -> list[Reason]:
+        """Why a process without an API cannot do its part."""
+        found = []
+        if self._leaving.is_set():
+            found.append(Reason("draining", "the process is stopping", blocks=True))
+        if self._store is None or not self._store.answering:
+            found.append(Reason("store_unreachable", "the store does not answer", blocks=True))
+        if not broker.answers():
+            found.append(Reason("broker_unreachable", "the broker does not answer", blocks=True))
+        if not self._alive():
+            found.append(Reason("stuck", "the process does nothing any more", blocks=True))
+        return found
 
     def stop(self) -> None:
-        """Stop listening, drain what was taken, stop the worker and close the store."""
+        """Say so, stop listening, drain what was taken, stop the parts and close the store. Safe to call twice."""
+        if not self._leaving.is_set():
+            self._leaving.set()
+            if self._front is not None:
+                self._front.leave()
+                # Whoever shares out requests has this long to hear of it.
+                threading.Event().wait(self.settings.drain_notice_s)
+                if self._telemetry is not None:
+                    # What is still to be told is told while our own receiver takes it, in case it goes there.
+                    self._telemetry.stop()
+                self._front.drain()
         self._undo.close()
 
     def ready_line(self) -> str:
         """The one line that says the system works and where."""
-        where = self.settings.data if self.settings.store is None else self.settings.store_settings.url
+        settings = self.settings
+        where = settings.store_settings.place if settings.store is not None else settings.data
+        if self._front is None:
+            return f"ready {self._name} health={self.health_url} data={where}"
         urls = f"otlp_http={self.otlp_http_url} otlp_grpc={self.otlp_grpc_address} api={self.api_url}"
         return f"ready {urls} data={where}"
 
 
-def _reasons(pipeline: Pipeline, *receivers: Listener | GrpcListener) -> list[Reason]:
-    listening = all(receiver.listening for receiver in receivers)
-    deaf = [] if listening else [Reason("not_listening", "the receiver is not listening", blocks=True)]
-    return [*pipeline.reasons(), *deaf]
-
-
-def refuse_exposure(host: str) -> None:
-    """Raises UnsafeHost for an address beyond loopback: there are no keys yet to protect it."""
-    if host not in LOOPBACK:
-        raise UnsafeHost(
-            f"refusing to listen on {host}: without access keys anyone who reaches it could read and write telemetry; "
-            "use 127.0.0.1 and put an authenticating proxy in front"
+def refuse_alone(settings: Settings) -> None:
+    """Raises UsageError when parts in several processes could not meet: they need a server and a broker."""
+    if settings.store_settings.home is Home.EMBEDDED:
+        raise UsageError(
+            "an embedded store belongs to one process: name a ClickHouse server with CAUSELINE_STORE__URL, or use "
+            "`causeline up`"
         )
+    if not settings.message_broker.remote:
+        raise UsageError("processes meet at a Redis server: name it with CAUSELINE_BROKER_URL")
 
 
 def refuse_bad_policy(path: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Causeline's own metrics and spans, sent by OpenTelemetry's SDK to where the settings or the environment say.
+"""Causeline's own metrics, spans and log lines, sent by OpenTelemetry's SDK to where settings or environment say.
 
 Off unless an endpoint is named. Nothing is set globally, so that a program that embeds Causeline keeps its own
 providers.
@@ -14,9 +14,12 @@ import uuid
 from collections.abc import Callable, Collection
 from urllib.parse import urlsplit
 
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
@@ -24,12 +27,16 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from api.errors import SelfIngest
+from api.log_handler import LogHandler
 from api.telemetry_settings import TelemetrySettings
 from api.version import version
+from correlate.telemetry import Telemetry as CorrelateTelemetry
 from ingest.telemetry import SIGNAL, Telemetry
 from store.errors import StoreError
 
 _log = logging.getLogger(__name__)
+# By it a receiver knows what comes from one of us.
+_OWN = "causeline-itself"
 _ENVIRONMENT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 # An endpoint that does not answer must not hold up the process's end.
 _EXPORT_TIMEOUT_S = 2.0
@@ -40,29 +47,47 @@ class SelfTelemetry:
     """Providers that export, or none. `stop` sends what is left."""
 
     def __init__(
-        self, reader: MetricReader | None = None, processor: SpanProcessor | None = None, *, own: bool = False
+        self,
+        reader: MetricReader | None = None,
+        processor: SpanProcessor | None = None,
+        logs: LogRecordProcessor | None = None,
+        *,
+        part: str = "all",
     ) -> None:
-        """`own` says that what is exported comes back to this process."""
-        self._providers: list[MeterProvider | TracerProvider] = []
+        """`part` names what the process does."""
+        self._providers: list[MeterProvider | TracerProvider | LoggerProvider] = []
         self._meters: MeterProvider | None = None
+        self._handler: LogHandler | None = None
         self.ingest = Telemetry()
+        self.correlate = CorrelateTelemetry()
         if reader is None or processor is None:
             return
-        instance = str(uuid.uuid4())
         resource = Resource.create(
-            {"service.name": "causeline", "service.version": version(), "service.instance.id": instance}
+            {
+                "service.name": "causeline",
+                "service.version": version(),
+                "service.instance.id": str(uuid.uuid4()),
+                "causeline.part": part,
+                "telemetry.distro.name": _OWN,
+            }
         )
         self._meters = MeterProvider([reader], resource, shutdown_on_exit=False)
         tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
         tracers.add_span_processor(processor)
         self._providers = [self._meters, tracers]
-        self.ingest = Telemetry(self._meters, tracers, instance.encode() if own else b"")
+        # Batches of nothing but our own telemetry leave no spans, whichever of our processes it comes from.
+        self.ingest = Telemetry(self._meters, tracers, _OWN.encode())
+        self.correlate = CorrelateTelemetry(self._meters, tracers)
+        if logs is not None:
+            loggers = LoggerProvider(resource, shutdown_on_exit=False)
+            loggers.add_log_record_processor(logs)
+            self._providers.append(loggers)
+            self._handler = LogHandler(loggers)
+            logging.getLogger().addHandler(self._handler)
 
     @classmethod
-    def start(
-        cls, settings: TelemetrySettings, own_ports: Collection[int], stored: Callable[[], dict[str, int]]
-    ) -> SelfTelemetry:
-        """Begin to export, if an endpoint is named; `stored` tells the items stored of each signal.
+    def start(cls, settings: TelemetrySettings, own_ports: Collection[int], part: str = "all") -> SelfTelemetry:
+        """Begin to export, if an endpoint is named.
 
         Raises SelfIngest when the settings name a port of this process and do not allow it. The environment
         may name one for the benefit of other programs: then nothing is exported, and a warning says so.
@@ -85,12 +110,16 @@ class SelfTelemetry:
         spans = OTLPSpanExporter(f"{base}/v1/traces", timeout=_EXPORT_TIMEOUT_S)
         reader = PeriodicExportingMetricReader(metrics, settings.interval_s * 1000)
         delay_ms = min(_SPANS_WAIT_S, settings.interval_s) * 1000
-        started = cls(reader, BatchSpanProcessor(spans, schedule_delay_millis=delay_ms), own=own)
-        started.watch(stored)
-        return started
+        lines = OTLPLogExporter(f"{base}/v1/logs", timeout=_EXPORT_TIMEOUT_S)
+        return cls(
+            reader,
+            BatchSpanProcessor(spans, schedule_delay_millis=delay_ms),
+            BatchLogRecordProcessor(lines, schedule_delay_millis=delay_ms),
+            part=part,
+        )
 
     def watch(self, stored: Callable[[], dict[str, int]]) -> None:
-        """Have the number of stored items looked at whenever metrics are collected."""
+        """Have `stored`, the items stored of each signal, looked at whenever metrics are collected."""
         if self._meters is None:
             return
 
@@ -107,6 +136,9 @@ class SelfTelemetry:
 
     def stop(self) -> None:
         """Send what is left, as far as the endpoint answers. Safe to call twice."""
+        if self._handler is not None:
+            logging.getLogger().removeHandler(self._handler)
+            self._handler = None
         providers, self._providers = self._providers, []
         for provider in providers:
             provider.shutdown()

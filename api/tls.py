@@ -1,4 +1,4 @@
-"""Certificates of the OTLP ports."""
+"""Certificates of the ports."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from api.errors import BadCertificate
 
 
 class TlsSettings(BaseModel):
-    """TLS 1.2 or newer on both OTLP ports."""
+    """TLS 1.2 or newer on a port, or on both of OTLP."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    cert: Path = Field(description="PEM file with the certificate of the OTLP ports, and those between it and its CA.")
+    cert: Path = Field(description="PEM file with the certificate, and those between it and its CA.")
     key: Path = Field(description="PEM file with the certificate's key, not encrypted.")
     client_ca: Path | None = Field(
         default=None, description="PEM file with the CAs of clients; given, a client without a certificate is refused."

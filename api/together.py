@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 _AT_ONCE = 4
@@ -12,4 +13,6 @@ _AT_ONCE = 4
 def together(*questions: Callable[[], Any]) -> list[Any]:
     """Every question's answer, in order; the first one's error is raised when several fail."""
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="together") as pool:
-        return [asked.result() for asked in [pool.submit(question) for question in questions]]
+        # Each with the context, by which the store knows whose queries they are.
+        asked = [pool.submit(copy_context().run, question) for question in questions]
+        return [each.result() for each in asked]

@@ -73,7 +73,7 @@ def against_floor(folder: Path, signal: str, rounds: int) -> tuple[float, float]
 
 def _block(store: Store, table: str) -> bytes:
     """All rows of a table as one Native block."""
-    with store._handle("benchmark") as client:
+    with store._pool.handle("benchmark") as client:
         found: bytes = client.raw_query(f"SELECT * FROM {table}", fmt="Native", settings={"max_block_size": BATCH})
         return found
 

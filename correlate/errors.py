@@ -5,6 +5,7 @@ CorrelateError
 ├── CatalogError    a catalogue file is missing, unreadable or contradicts itself
 ├── PolicyError     a policy file cannot be used; names file, line and key
 ├── JobError        a correlation job cannot be started or does not exist
+├── TurnTaken       another worker does what only one may do at a time
 ├── NoSuchIncident  there is no incident of that id to decide about
 ├── NotifyError     the file of notification targets, or a secret it names, cannot be used
 ├── NotDelivered    a target did not take what it was told
@@ -44,6 +45,10 @@ class PolicyError(CorrelateError):
 
 class JobError(CorrelateError):
     """A correlation job cannot be started or found."""
+
+
+class TurnTaken(CorrelateError):
+    """Another worker does this at the moment, and only one may; the same may be asked again."""
 
 
 class NoSuchIncident(CorrelateError):

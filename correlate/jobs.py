@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from correlate import leases
-from correlate.celery_app import RUN_JOB, app
+from correlate import broker, leases
 from correlate.errors import JobError
 from correlate.signals import TIME
 from store import Store, Window
+from store.versions import following
 
 ACTIVE = frozenset({"queued", "running"})
 
@@ -35,6 +35,8 @@ class Job:
     incidents: int = 0
     error: str = ""
     created_ns: int = 0
+    # That of the row it was read from.
+    version: int = 0
 
 
 def job_id(tenant: str, window: Window) -> str:
@@ -60,7 +62,7 @@ def save(store: Store, job: Job) -> None:
             "Error": [job.error],
             "CreatedAt": [job.created_ns or now],
             "UpdatedAt": [now],
-            "Version": [now],
+            "Version": [following(job.version)],
         }
     ).with_columns(
         pl.col("WindowStart", "WindowEnd").cast(TIME),
@@ -94,7 +96,7 @@ def unfinished(store: Store) -> list[tuple[str, str]]:
 def submit(store: Store, tenant: str, start_ns: int, end_ns: int) -> str:
     """Create (or find) the job that correlates [start_ns, end_ns) and ask a worker to run it.
 
-    A job that ended is queued anew, from its first window.
+    A job that ended is queued anew, from its first window. When no broker answers, the row waits for a sweep.
     """
     window = Window(start_ns, end_ns)
     identifier = job_id(tenant, window)
@@ -104,13 +106,8 @@ def submit(store: Store, tenant: str, start_ns: int, end_ns: int) -> str:
         existing = None
     if existing is None or existing.state not in ACTIVE:
         save(store, Job(tenant=tenant, id=identifier, window=window, created_ns=time.time_ns()))
-    hint(tenant, identifier)
+    broker.hint(tenant, identifier)
     return identifier
-
-
-def hint(tenant: str, identifier: str, countdown_s: float = 0.0) -> None:
-    """Tell a worker that the job wants doing. When nobody hears it, the sweeper says it again."""
-    app.send_task(RUN_JOB, args=[tenant, identifier], countdown=countdown_s or None)
 
 
 def release(store: Store, tenant: str, identifier: str) -> int:
@@ -122,7 +119,7 @@ def release(store: Store, tenant: str, identifier: str) -> int:
     released = leases.release(store, tenant, identifier)
     if released:
         save(store, advanced(job, state="running", error=""))
-        hint(tenant, identifier)
+        broker.hint(tenant, identifier)
     return released
 
 

@@ -1,7 +1,8 @@
 """The windows of correlation jobs, and who may work on which: rows of correlation_windows.
 
 A worker claims a window by writing a lease. It counts the attempt before the work, so that a window that kills its
-worker is given up in the end. Claims of two processes can cross; a window done twice changes nothing.
+worker is given up in the end. Claims of two processes can cross; a window done twice changes nothing. Leases are held
+against the engine's clock, so those of workers may differ, or be stepped.
 """
 
 from __future__ import annotations
@@ -14,13 +15,18 @@ import polars as pl
 
 from correlate.signals import TIME
 from store import Store, Window
+from store.versions import following
 
-_MS = 1_000_000
+# The longest that a failed window rests.
+_LONGEST_REST_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A window of a job, held by `owner` until `until_ms` (milliseconds since the epoch) or resting until then."""
+    """A window of a job, held by `owner` until `until_ms` (milliseconds since the epoch) or resting until then.
+
+    `version` is that of the row it was read from.
+    """
 
     tenant: str
     job: str
@@ -31,6 +37,7 @@ class Lease:
     owner: str = ""
     signals: int = 0
     error: str = ""
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +63,16 @@ def claim(store: Store, owner: str, lease_s: float, *, job: str = "", lone: bool
 
     `lone` says that no other process can be alive, so that whoever holds a lease is dead.
     """
-    now = time.time_ns() // _MS
-    params = {"now": now, "job": job, "owner": owner, "lone": int(lone)}
+    # Twice as long, for workers whose settings differ.
+    longest_ms = round(2000 * max(lease_s, _LONGEST_REST_S))
+    params = {"longest": longest_ms, "job": job, "owner": owner, "lone": int(lone)}
     rows = store.rows("correlate_claimable", params)
     if not rows:
         return None
     row = rows[0]
     lease = Lease(
         row["tenant"], row["job"], Window(row["start"], row["end"]), "running", row["attempts"] + 1,
-        now + round(lease_s * 1000), owner,
+        row["now"] + round(lease_s * 1000), owner, version=row["version"],
     )  # fmt: skip
     _save(store, [lease])
     return lease
@@ -83,8 +91,8 @@ def give_back(store: Store, lease: Lease) -> None:
 def fail(store: Store, lease: Lease, error: str, max_attempts: int) -> float:
     """The window failed: it rests for as many seconds as this returns, or 0 after `max_attempts`: quarantined."""
     given_up = lease.attempts >= max_attempts
-    rest_s = 0.0 if given_up else min(2.0**lease.attempts, 60.0)
-    until = time.time_ns() // _MS + round(1000 * rest_s) if rest_s else 0
+    rest_s = 0.0 if given_up else min(2.0**lease.attempts, _LONGEST_REST_S)
+    until = int(store.rows("engine_clock")[0]["now"]) + round(1000 * rest_s) if rest_s else 0
     state = "quarantined" if given_up else "queued"
     _save(store, [replace(lease, state=state, until_ms=until, owner="", error=error)])
     return rest_s
@@ -98,7 +106,13 @@ def counts(store: Store, tenant: str, job: str) -> Counts:
 def release(store: Store, tenant: str, job: str) -> int:
     """Queue a job's quarantined windows again, with no attempts; returns how many."""
     rows = store.rows("correlate_window_rows", {"tenant": tenant, "job": job, "state": "quarantined"})
-    plan(store, tenant, job, [Window(_nanos(row["WindowStart"]), _nanos(row["WindowEnd"])) for row in rows])
+    _save(
+        store,
+        [
+            Lease(tenant, job, Window(_nanos(row["WindowStart"]), _nanos(row["WindowEnd"])), version=row["Version"])
+            for row in rows
+        ],
+    )
     return len(rows)
 
 
@@ -108,7 +122,7 @@ def _nanos(time_: object) -> int:
 
 
 def _save(store: Store, leases: Sequence[Lease]) -> None:
-    now = time.time_ns()
+    version = following(*(lease.version for lease in leases))
     frame = pl.DataFrame(
         {
             "Tenant": [lease.tenant for lease in leases],
@@ -125,9 +139,9 @@ def _save(store: Store, leases: Sequence[Lease]) -> None:
     ).with_columns(
         pl.col("WindowStart", "WindowEnd").cast(TIME),
         pl.col("LeaseUntil").cast(pl.Datetime("ms", "UTC")),
-        pl.lit(now).cast(TIME).dt.cast_time_unit("ms").alias("UpdatedAt"),
+        pl.lit(time.time_ns()).cast(TIME).dt.cast_time_unit("ms").alias("UpdatedAt"),
         pl.col("Attempts").cast(pl.UInt16),
         pl.col("Signals").cast(pl.UInt64),
-        pl.lit(now, pl.UInt64).alias("Version"),
+        pl.lit(version, pl.UInt64).alias("Version"),
     )
     store.insert_frame("correlation_windows", frame)

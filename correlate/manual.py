@@ -21,6 +21,7 @@ from correlate.persist import save_events
 from correlate.settings import CorrelateSettings
 from correlate.signals import TIME
 from store import Store, Window
+from store.versions import following
 
 _NS = 1_000_000_000
 # Incidents further apart are no one fault, and every pass would have to look at all the time between.
@@ -50,7 +51,7 @@ class Desk:
 
     def acknowledge(self, incident: str, by: Author) -> None:
         """Somebody is on it: it stays acknowledged until it ends, and is so again if it comes back."""
-        with saving:
+        with saving(self.store, self.tenant):
             row = self._row(incident)
             if row["State"][0] == "resolved":
                 raise Undecidable("a resolved incident is not acknowledged; reopen it first")
@@ -59,13 +60,13 @@ class Desk:
 
     def resolve(self, incident: str, by: Author) -> None:
         """It is over: only a symptom that begins from now on and is not known yet opens it again."""
-        with saving:
+        with saving(self.store, self.tenant):
             row = self._row(incident)
             self._set_state(row, "resolved", "resolved", by)
 
     def reopen(self, incident: str, by: Author) -> None:
         """It is not over, whatever the symptoms say: open until it is resolved by hand."""
-        with saving:
+        with saving(self.store, self.tenant):
             row = self._row(incident)
             if row["State"][0] != "resolved":
                 raise Undecidable(f"the incident is {row['State'][0]}, not resolved")
@@ -73,7 +74,7 @@ class Desk:
 
     def assign(self, incident: str, assignee: str, by: Author) -> None:
         """It is somebody's; '' is nobody's again."""
-        with saving:
+        with saving(self.store, self.tenant):
             self._row(incident)
             before = self._decision(incident)
             self._save_decision(incident, before.with_columns(assignee=pl.lit(assignee)))
@@ -82,13 +83,13 @@ class Desk:
 
     def comment(self, incident: str, by: Author) -> None:
         """Words in the history."""
-        with saving:
+        with saving(self.store, self.tenant):
             self._row(incident)
             self._tell(incident, "commented", by)
 
     def judge(self, incident: str, verdict: Verdict, by: Author) -> None:
         """A candidate, or what should have been one, is the cause or is not."""
-        with saving:
+        with saving(self.store, self.tenant):
             self._row(incident)
             said = "confirmed" if verdict.right else "rejected"
             now = time.time_ns()
@@ -105,7 +106,7 @@ class Desk:
 
     def merge(self, incident: str, into: str, by: Author) -> None:
         """Both are one: what `incident` holds, and what is found to belong to it later, is part of `into`."""
-        with saving:
+        with saving(self.store, self.tenant):
             if incident == into:
                 raise Undecidable("an incident is not merged into itself")
             first, second = self._row(incident), self._row(into)
@@ -120,7 +121,7 @@ class Desk:
 
     def split(self, incident: str, signals: Sequence[str], entities: Sequence[tuple[str, str]], by: Author) -> str:
         """The id of a new incident with those signals, and those of these entities (type, name), of `incident`."""
-        with saving:
+        with saving(self.store, self.tenant):
             row = self._row(incident)
             held = self._held(incident)
             wanted = held["id"].is_in(list(signals))
@@ -180,7 +181,7 @@ class Desk:
     def _save_decision(self, incident: str, decision: pl.DataFrame) -> None:
         row = decision.select(
             Tenant=pl.lit(self.tenant), IncidentId=pl.lit(incident), State="decided", Assignee="assignee", Seen="seen",
-            Known="known", Version=pl.lit(time.time_ns(), pl.UInt64),
+            Known="known", Version=pl.lit(following(), pl.UInt64),
         )  # fmt: skip
         self.store.insert_frame("incident_decisions", row)
 
@@ -195,7 +196,7 @@ class Desk:
         )
         state = {"held": "acknowledged"}.get(decided, decided)
         ended = pl.coalesce("EndedAt", "UpdatedAt") if decided == "resolved" else pl.lit(None, TIME)
-        version = pl.lit(time.time_ns(), pl.UInt64)
+        version = pl.lit(following(), pl.UInt64)
         changed = row.with_columns(State=pl.lit(state), EndedAt=ended, Version=version)
         self.store.insert_frame("incidents", changed)
         self._tell(incident, told, by, before=before, after=state)
@@ -203,7 +204,7 @@ class Desk:
     def _pin(self, rows: pl.DataFrame) -> None:
         pins = rows.select(
             Tenant=pl.lit(self.tenant), SignalId="id", IncidentId="target", Onset="onset", Until="until",
-            Version=pl.lit(time.time_ns(), pl.UInt64),
+            Version=pl.lit(following(), pl.UInt64),
         )  # fmt: skip
         self.store.insert_frame("incident_pins", pins)
 

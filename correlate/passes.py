@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from contextlib import AbstractContextManager
 
 from correlate.engine import Detection, detect, run
 from correlate.frames import Frames
@@ -11,11 +11,16 @@ from correlate.incident import Incidents, assemble
 from correlate.journal import Author
 from correlate.persist import save_detection, save_incidents, save_pass
 from correlate.settings import CorrelateSettings
+from correlate.turns import turn
 from store import Store, Window
+from store.versions import following
 
 _NS = 1_000_000_000
-# Aliases are read, joined and written, and ids of incidents kept: one at a time in a process.
-saving = threading.RLock()
+
+
+def saving(store: Store, tenant: str) -> AbstractContextManager[None]:
+    """The tenant's turn to write: aliases are read, joined and written, and ids of incidents kept."""
+    return turn(store, tenant, "save")
 
 
 def windows(start: int, end: int, step_s: int) -> list[Window]:
@@ -41,8 +46,8 @@ def judge(store: Store, tenant: str, window: Window, settings: CorrelateSettings
 
 
 def _kept(store: Store, tenant: str, detection: Detection, began_ns: int) -> int:
-    with saving:
-        save_detection(store, tenant, detection, version=time.time_ns())
+    with saving(store, tenant):
+        save_detection(store, tenant, detection, version=following())
         save_pass(store, tenant, detection, began_ns)
     return detection.signals.height
 
@@ -79,9 +84,9 @@ def rebuild_incidents(
     for row in store.rows("pinned_span", {"tenant": tenant, "start": judged.start, "end": judged.end}):
         horizon = Window(min(horizon.start, row["start"]), max(horizon.end, row["end"] + 1))
     params: dict[str, str | int] = {"tenant": tenant, "start": horizon.start, "end": horizon.end}
-    with saving:
+    with saving(store, tenant):
         found = _assembled(store, tenant, params, settings, now_ns)
-        return save_incidents(store, tenant, found, judged, horizon, version=time.time_ns(), by=by)
+        return save_incidents(store, tenant, found, judged, horizon, version=following(), by=by)
 
 
 def _assembled(

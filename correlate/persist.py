@@ -14,6 +14,7 @@ from correlate.incident import Incidents
 from correlate.journal import Author, changes, signed
 from correlate.signals import TIME
 from store import Store, Window
+from store.versions import following
 
 _SIGNAL_COLUMNS = {
     "id": "SignalId", "rule": "Rule", "family": "Family", "kind": "Kind", "entity_type": "EntityType",
@@ -159,6 +160,8 @@ def save_incidents(
     old_rows = store.frame("correlate_incidents_full", params).collect()
     old_held = store.frame("correlate_incident_signals_full", params).collect()
     bookkeeping = ["Tenant", "Version", "IsDeleted"]
+    # Events bear the time of this pass; rows are to stand above those that they replace.
+    at, version = version, following(*old_rows["Version"].to_list(), *old_held["Version"].to_list())
     gone = old_rows.join(rows, on="IncidentId", how="anti").drop(bookkeeping)
     let_go = old_held.join(held, on=["IncidentId", "SignalId"], how="anti").drop(bookkeeping)
     store.insert_frame("incident_signals", _versioned(let_go, tenant, version, deleted=True))
@@ -166,7 +169,7 @@ def save_incidents(
     store.insert_frame("incidents", _versioned(gone, tenant, version, deleted=True))
     store.insert_frame("incidents", _versioned(rows, tenant, version))
     known = existing.select(IncidentId="incident_id", SignalId="id")
-    save_events(store, tenant, signed(changes(old_rows, rows, known, held), by), version)
+    save_events(store, tenant, signed(changes(old_rows, rows, known, held), by), at)
     return rows.height
 
 

@@ -73,6 +73,9 @@ class CorrelateSettings(BaseModel):
     backfill_threads: int = Field(
         default=1, ge=1, le=16, description="Windows of back-fills that one worker process judges at a time."
     )
+    live_threads: int = Field(
+        default=1, ge=1, le=64, description="Live passes, of different tenants, that one worker process does at a time."
+    )
     late_s: float = Field(
         default=21600.0,
         ge=0,

@@ -53,16 +53,16 @@ class Budget:
 
 
 class Hold:
-    """One request's share of the budget."""
+    """One request's share of the budget, and whose request it is."""
 
     def __init__(self, budget: Budget, tenant: str) -> None:
         self._budget = budget
-        self._tenant = tenant
+        self.tenant = tenant
         self._size = 0
 
     def resize(self, size: int) -> None:
         """Hold `size` bytes from now on. Raises Overloaded, holding what was held, when there is no room."""
-        self._budget._change(self._tenant, self._size, size)
+        self._budget._change(self.tenant, self._size, size)
         self._size = size
 
     def release(self) -> None:

@@ -10,8 +10,9 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from ingest.careful import Careful
@@ -96,23 +97,26 @@ class Committer:
         except StoreError:
             self._refuse(requests)
             return
+        fresh = self._answered(requests, stored)
+        if fresh:
+            self._insert(fresh, fresh[0].landing)
+
+    def _answered(self, requests: list[Request], stored: Mapping[bytes, Outcome]) -> list[Request]:
+        """Answer what is stored already; what is not."""
         for request in requests:
             if request.key in stored:
                 request.succeed(stored[request.key])
         self._count(duplicates=len(stored))
         self._telemetry.duplicate(requests[0].landing.signal, len(stored))
-        fresh = [request for request in requests if request.key not in stored]
-        if fresh:
-            self._insert(fresh, fresh[0].landing)
+        return [request for request in requests if request.key not in stored]
 
     def _insert(self, requests: list[Request], landing: Target, max_partitions: int = 100) -> None:
         """Insert requests where `landing` says, which need not be where they waited, and answer each."""
         started = time.perf_counter()
-        try:
-            batch = self._telemetry.step("ledger.begin", self._ledger.begin)
-        except StoreError:
-            self._refuse(requests)
+        begun = self._begin(requests, landing)
+        if begun is None:
             return
+        batch, requests = begun
         pieces = [piece for r in requests for piece in envelope(r.tenant, batch, r.received_ns, r.body, r.fields)]
         settings = {**landing.settings(), **self._limits, "max_partitions_per_insert_block": max_partitions}
         try:
@@ -129,8 +133,34 @@ class Committer:
         if not self._persist("ledger.commit", lambda: self._finish(batch, requests, landing, started)):
             self._refuse(requests)
 
+    def _begin(self, requests: list[Request], landing: Target) -> tuple[int, list[Request]] | None:
+        """A batch for those requests that no other receiver has; the others are answered. None when there is none."""
+        while requests:
+            keys = [request.key for request in requests]
+            try:
+                batch = self._telemetry.step("ledger.begin", partial(self._ledger.begin, keys))
+                stored, busy = self._telemetry.step(
+                    "ledger.taken", partial(self._ledger.taken, batch, keys, counted=landing.counted)
+                )
+                if not stored and not busy:
+                    return batch, requests
+                # It claims more than it will hold: its claim ends, and the rest gets a batch of its own.
+                self._ledger.withdraw(batch)
+            except StoreError:
+                self._refuse(requests)
+                return None
+            waiting = self._answered(requests, stored)
+            self._refuse([request for request in waiting if request.key in busy])
+            requests = [request for request in waiting if request.key not in busy]
+        return None
+
     def _finish(self, batch: int, requests: list[Request], landing: Target, started: float) -> None:
         """Commit a batch that is stored, and answer. Raises StoreError, and can be called again then."""
+        if self._ledger.lapsed(batch):
+            # Whoever sent it may have turned to another receiver, and that one has waited long enough.
+            self._ledger.discard([batch])
+            self._refuse(requests)
+            return
         try:
             rejections, became = self._became(batch, landing, [request.key for request in requests])
             suspect = any(request.suspect for request in requests)

@@ -82,11 +82,11 @@ class Exports(grpc.GenericRpcHandler):  # type: ignore[misc]  # the library has 
 
     async def _export(self, signal: Signal, context: Any) -> bytes:
         metadata = dict(context.invocation_metadata())
-        self._authorize(lambda name: str(metadata.get(name, "")))
+        sender = self._authorize(lambda name: str(metadata.get(name, "")))
         body = await self._message(context)
         if not body:
             return success(signal, STORED)
-        hold = self._pipeline.budget.hold()
+        hold = self._pipeline.budget.hold(sender.tenant)
         hold.resize(len(body))
         return success(signal, await self._pipeline.submit(signal, body, hold))
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
+from ingest.access import Lookup
 from ingest.budget import Hold
 from ingest.errors import BodyTimeout, BodyTooLarge
 
@@ -16,6 +17,16 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 Headers = Mapping[bytes, bytes]
+
+
+def lookup(scope: Scope, headers: Headers) -> Lookup:
+    """How whoever authorizes a request looks at it."""
+
+    def find(name: str) -> str:
+        found: bytes = scope.get("query_string", b"") if name == ":query" else headers.get(name.encode(), b"")
+        return found.decode("latin-1")
+
+    return find
 
 
 async def read_body(headers: Headers, receive: Receive, limit: int, seconds: float, hold: Hold) -> bytes | None:

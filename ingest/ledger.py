@@ -1,11 +1,16 @@
 """What was stored: which requests, in which batch, and what a killed process left half done.
 
+On a server receivers share the ledger, and a client that one of them keeps waiting may turn to another. So a batch
+begins with a claim on its requests, and goes on only with those that no other batch has claimed or stored. Each
+writes its claim before it looks: of two that want the same request at the same time at least one sees the other.
+
 A request is remembered in memory while there is room, and in the store's ledger for as long as the
 settings say. Whoever sends it again is answered at once, as the first time, and it is not stored again.
 """
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 import time
@@ -21,6 +26,10 @@ from store.settings import Home
 _HOUR = 3600.0
 # How long a batch begun ahead may wait for its rows: its number tells when they came.
 _AHEAD_S = 2.0
+# How long a claim counts: longer than a store that hangs or is started again, and less than the five minutes for which
+# exporters try. Whoever has not committed well before it ends does not commit.
+_CLAIM_S = 120
+_LAPSES_S = 90.0
 
 
 class BatchNumbers:
@@ -53,6 +62,10 @@ class Ledger:
         # Whether memory holds every request the ledger knows, so that nothing needs looking up. On a server
         # other receivers write to the ledger too.
         self._complete = False
+        # Whether other receivers may write to the same ledger.
+        self._shared = store.home is not Home.EMBEDDED
+        # Begun batches of a shared ledger, and until when they may be committed.
+        self._lapses: dict[int, float] = {}
         self._forget_at = 0.0
         # Batches begun with the commit of another, and until when they may be used.
         self._ahead: dict[int, float] = {}
@@ -68,15 +81,20 @@ class Ledger:
         self.forget()
         limit, since = self._settings.remember_in_memory, _before(self._settings.remember_s)
         newest = batches.recent(self._store, since, limit + 1)
-        self._complete = len(newest) <= limit and self._store.home is Home.EMBEDDED
+        self._complete = len(newest) <= limit and not self._shared
         self._recent = dict.fromkeys(reversed(newest[:limit]), STORED)
         became = outcomes(self.dead_letters.recent(since, limit))
         became |= write_outcomes(remote_write.recent(self._store, since, limit))
         self._recent.update({key: outcome for key, outcome in became.items() if key in self._recent})
         return len(unfinished)
 
-    def begin(self) -> int:
-        """The number of a new batch, written down before anything of it is stored. Raises StoreError."""
+    def begin(self, keys: Sequence[bytes] = ()) -> int:
+        """The number of a new batch, written down before anything of it is stored. Raises StoreError.
+
+        `keys` are the requests it is to hold, which it claims where others write, too.
+        """
+        if self._shared:
+            return self._claim(keys)
         now = time.monotonic()
         with self._lock:
             states = {number: State.DISCARDED for number, until in self._ahead.items() if until <= now}
@@ -89,6 +107,37 @@ class Ledger:
             self._record(states)
         return number
 
+    def _claim(self, keys: Sequence[bytes]) -> int:
+        number = self._numbers.next()
+        # From before the claim was written, so that it lapses for us before it does for others.
+        lapses = time.monotonic() + _LAPSES_S
+        batches.record(self._store, {number: State.BEGUN}, self._settings.receiver, keys)
+        with self._lock:
+            self._lapses[number] = lapses
+        return number
+
+    def taken(self, batch: int, keys: Sequence[bytes], *, counted: bool) -> tuple[dict[bytes, Outcome], set[bytes]]:
+        """Requests of a batch just begun that others have: what became of those stored, and those being written.
+
+        `counted` as their landing says. Raises StoreError.
+        """
+        if not self._shared:
+            return {}, set()
+        since, claimed = _before(self._settings.remember_s), _before(_CLAIM_S)
+        stored, busy = batches.rivals(self._store, batch, keys, since, claimed)
+        return self._became(stored, counted=counted), busy
+
+    def withdraw(self, batch: int) -> None:
+        """End the claim of a batch of which nothing was stored. Raises StoreError."""
+        self._record({batch: State.DISCARDED})
+        with self._lock:
+            self._lapses.pop(batch, None)
+
+    def lapsed(self, batch: int) -> bool:
+        """Whether a batch was begun so long ago that others no longer respect its claim."""
+        with self._lock:
+            return time.monotonic() > self._lapses.get(batch, math.inf)
+
     def commit(
         self,
         batch: int,
@@ -99,14 +148,15 @@ class Ledger:
     ) -> None:
         """Write down that `batch` is stored and holds the requests `keys`; `became` has what is known of some.
 
-        With `more` to come, the next batch is begun by the same write. Raises StoreError.
+        With `more` to come, the next batch is begun by the same write, unless it has to claim. Raises StoreError.
         """
         states = {batch: State.COMMITTED}
-        following = self._numbers.next() if more else None
+        following = self._numbers.next() if more and not self._shared else None
         if following is not None:
             states[following] = State.BEGUN
         self._record(states, keys)
         with self._lock:
+            self._lapses.pop(batch, None)
             if following is not None:
                 self._ahead[following] = time.monotonic() + _AHEAD_S
             self._recent.update(dict.fromkeys(keys, STORED))
@@ -120,6 +170,9 @@ class Ledger:
         if numbers:
             batches.discard(self._store, numbers)
             self._record(dict.fromkeys(numbers, State.DISCARDED))
+            with self._lock:
+                for number in numbers:
+                    self._lapses.pop(number, None)
 
     def close(self) -> None:
         """Say of batches begun ahead that there will be none. Raises StoreError."""
@@ -139,14 +192,17 @@ class Ledger:
         """What became of those of `keys` that memory has forgotten and the ledger has not; `counted` as their landing
         says. Raises StoreError.
         """
-        if self._complete:
+        if self._complete or self._shared:
+            # Where others write, too, one look after the claim tells all (`taken`).
             return {}
-        known = batches.known(self._store, keys, _before(self._settings.remember_s))
-        if not known:
+        return self._became(batches.known(self._store, keys, _before(self._settings.remember_s)), counted=counted)
+
+    def _became(self, stored: set[bytes], *, counted: bool) -> dict[bytes, Outcome]:
+        if not stored:
             return {}
-        found = list(known)
+        found = list(stored)
         became = self.written(found) if counted else outcomes(self.dead_letters.of_requests(found))
-        return dict.fromkeys(known, STORED) | became
+        return dict.fromkeys(stored, STORED) | became
 
     def written(self, keys: Sequence[bytes]) -> dict[bytes, Outcome]:
         """What was counted of those of `keys` that are remote-write requests and inserted. Raises StoreError."""

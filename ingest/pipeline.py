@@ -10,6 +10,7 @@ import asyncio
 import logging
 import threading
 import time
+from types import MappingProxyType
 from typing import Any
 
 from ingest.admission import Admission, Admitted
@@ -20,6 +21,7 @@ from ingest.envelope import Signal
 from ingest.errors import IngestError, Overloaded
 from ingest.groups import Groups, Request
 from ingest.ledger import Ledger
+from ingest.limits import Limits
 from ingest.outcome import Outcome
 from ingest.quota import Quota
 from ingest.reason import Reason
@@ -29,7 +31,6 @@ from ingest.telemetry import Telemetry
 from ingest.watch import Watch
 from store import Store
 from store.errors import StoreError
-from store.settings import DEFAULT_TENANT
 
 _log = logging.getLogger(__name__)
 # Share of the time a request may wait that the queue before it may take; the batch being written takes some, too.
@@ -43,16 +44,15 @@ class Pipeline:
         self,
         store: Store,
         settings: IngestSettings,
-        tenant: str = DEFAULT_TENANT,
         telemetry: Telemetry | None = None,
+        limits: Limits = MappingProxyType({}),
     ) -> None:
         self.settings = settings
-        self.tenant = tenant
         self.budget = Budget(settings.max_inflight_bytes, settings.tenant_share, self._let_in)
         self._store = store
         self._admission = Admission(settings)
-        self._quota = Quota(settings.tenant_bytes_per_s, settings.quota_status)
-        self._watch = Watch(store, settings)
+        self._quota = Quota(settings.tenant_bytes_per_s, settings.quota_status, limits=limits)
+        self._watch = Watch(store, settings, limits)
         self.telemetry = telemetry or Telemetry()
         self._ledger = Ledger(store, settings)
         self._stopping = threading.Event()
@@ -89,15 +89,17 @@ class Pipeline:
     async def submit(self, kind: Signal | Version, body: bytes, hold: Hold) -> Outcome:
         """What became of the request, once it is stored for good; `hold` is given up then, however it ends.
 
+        It belongs to the tenant that it was held for.
+
         Raises MalformedBody when it cannot be decoded, BodyTooLarge for its shape, and Overloaded when it may be
         sent again: what is still being written then is written all the same, and the same body sent again joins it.
         """
         received_ns = time.time_ns()
         try:
             if len(body) > MIB:
-                admitted = await asyncio.to_thread(self._admission.admit, self.tenant, kind, body, received_ns)
+                admitted = await asyncio.to_thread(self._admission.admit, hold.tenant, kind, body, received_ns)
             else:
-                admitted = self._admission.admit(self.tenant, kind, body, received_ns)
+                admitted = self._admission.admit(hold.tenant, kind, body, received_ns)
         except (IngestError, asyncio.CancelledError):
             hold.release()
             raise
@@ -110,9 +112,9 @@ class Pipeline:
         except TimeoutError:
             raise Overloaded("the request is still being stored; ask again soon") from None
 
-    async def take_logs(self, body: bytes) -> Outcome:
+    async def take_logs(self, tenant: str, body: bytes) -> Outcome:
         """Store an OTLP logs request (protobuf) that this process made itself. Raises as `submit` does."""
-        hold = self.budget.hold(self.tenant)
+        hold = self.budget.hold(tenant)
         try:
             hold.resize(len(body))
         except Overloaded:
@@ -127,7 +129,7 @@ class Pipeline:
 
     def _join(self, admitted: Admitted, body: bytes, received_ns: int, hold: Hold) -> Request | Outcome:
         """The request to wait for, or what became of it when it is stored already."""
-        key = admitted.key
+        key, tenant = admitted.key, hold.tenant
         with self._lock:
             known = self._under_way.get(key) or self._ledger.outcome(key)
             if known is not None:
@@ -141,23 +143,21 @@ class Pipeline:
             landing = admitted.landing
             metrics = landing.signal is Signal.METRICS
             # Only where items can be refused at once does a tenant lose just the series that it has too many.
-            if self._careful.with_(self.tenant, landing.signal) or (
-                metrics and self.tenant in self._watch.series.capped
-            ):
+            if self._careful.with_(tenant, landing.signal) or (metrics and tenant in self._watch.series.capped):
                 landing = landing.careful()
-            request = Request(key, self.tenant, landing, body, received_ns, hold, admitted.fields, admitted.suspect)
+            request = Request(key, tenant, landing, body, received_ns, hold, admitted.fields, admitted.suspect)
             try:
                 self._groups.put(request)
             except Overloaded:
                 hold.release()
                 raise
-            self._quota.charge(self.tenant, len(body))
+            self._quota.charge(tenant, len(body))
             self._under_way[key] = request
             request.done.add_done_callback(lambda _: self._under_way.pop(key, None))
             if metrics:
                 # Once it is stored, because only then can its series be counted.
                 size = len(body)
-                request.done.add_done_callback(lambda _: self._watch.series.charge(self.tenant, size))
+                request.done.add_done_callback(lambda _: self._watch.series.charge(tenant, size))
             return request
 
     def _work(self) -> None:

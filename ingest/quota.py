@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from types import MappingProxyType
 
 from ingest.errors import Overloaded, QuotaExceeded
+from ingest.limits import Limits, bytes_per_s
 
 # How many seconds' worth may come at once after a pause.
 _BURST_S = 10.0
@@ -21,8 +23,15 @@ class Quota:
     afterwards: so a request larger than the whole allowance gets in too, and pays by waiting.
     """
 
-    def __init__(self, bytes_per_s: int, status: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate = bytes_per_s
+    def __init__(
+        self,
+        usual: int,
+        status: int,
+        clock: Callable[[], float] = time.monotonic,
+        limits: Limits = MappingProxyType({}),
+    ) -> None:
+        self._usual = usual
+        self._limits = limits
         self._refused = QuotaExceeded if status == QuotaExceeded.status else Overloaded
         self._clock = clock
         # When each tenant's allowance is, or was, full again.
@@ -31,15 +40,20 @@ class Quota:
 
     def check(self, tenant: str) -> None:
         """Raises Overloaded, or QuotaExceeded where the settings say so, when the tenant has nothing left."""
-        if self._rate and self._full_at.get(tenant, 0.0) - self._clock() > _BURST_S:
-            raise self._refused(f"the tenant sends more than {self._rate} bytes a second; try again soon")
+        rate = self._rate(tenant)
+        if rate and self._full_at.get(tenant, 0.0) - self._clock() > _BURST_S:
+            raise self._refused(f"the tenant sends more than {rate} bytes a second; try again soon")
+
+    def _rate(self, tenant: str) -> int:
+        return bytes_per_s(self._limits, tenant, self._usual)
 
     def charge(self, tenant: str, size: int) -> None:
         """Take `size` bytes off the tenant's allowance."""
-        if not self._rate:
+        rate = self._rate(tenant)
+        if not rate:
             return
         now = self._clock()
         with self._lock:
             if len(self._full_at) >= _MOST_TENANTS:
                 self._full_at = {name: at for name, at in self._full_at.items() if at > now}
-            self._full_at[tenant] = max(now, self._full_at.get(tenant, 0.0)) + size / self._rate
+            self._full_at[tenant] = max(now, self._full_at.get(tenant, 0.0)) + size / rate

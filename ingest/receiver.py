@@ -26,7 +26,7 @@ from ingest.errors import (
     UnknownPath,
     UnsupportedMedia,
 )
-from ingest.http_body import Headers, Receive, Scope, Send, read_body
+from ingest.http_body import Headers, Receive, Scope, Send, lookup, read_body
 from ingest.otlp_json import protobuf_of
 from ingest.outcome import STORED
 from ingest.pipeline import Pipeline
@@ -67,10 +67,11 @@ class Receiver:
         spoken = encoding or Encoding.PROTOBUF
         async with Defects(lambda error: _refuse(send, error, spoken)):
             try:
-                signal = self._signal(scope, headers)
+                signal = self._signal(scope)
+                sender = self._authorize(lookup(scope, headers))
                 if encoding is None:
                     raise UnsupportedMedia(f"the content type must be one of {', '.join(Encoding)}")
-                answer = await self._stored(signal, encoding, headers, receive)
+                answer = await self._stored(signal, encoding, headers, receive, sender.tenant)
             except IngestError as error:
                 self._pipeline.telemetry.refused(_SIGNALS.get(scope["path"]), error)
                 await _refuse(send, error, spoken)
@@ -78,18 +79,19 @@ class Receiver:
                 if answer is not None:
                     await _answer(send, 200, answer, spoken)
 
-    def _signal(self, scope: Scope, headers: Headers) -> Signal:
+    def _signal(self, scope: Scope) -> Signal:
         signal = _SIGNALS.get(scope["path"])
         if signal is None:
             raise UnknownPath(f"POST telemetry to {', '.join(_SIGNALS)}")
         if scope["method"] != "POST":
             raise MethodNotAllowed("telemetry is POSTed")
-        self._authorize(lambda name: headers.get(name.encode(), b"").decode("latin-1"))
         return signal
 
-    async def _stored(self, signal: Signal, encoding: Encoding, headers: Headers, receive: Receive) -> bytes | None:
+    async def _stored(
+        self, signal: Signal, encoding: Encoding, headers: Headers, receive: Receive, tenant: str
+    ) -> bytes | None:
         """The answer to a request that was stored, or None when the client has gone."""
-        hold = self._pipeline.budget.hold()
+        hold = self._pipeline.budget.hold(tenant)
         try:
             body = await self._body(signal, encoding, headers, receive, hold)
         except (IngestError, asyncio.CancelledError):

@@ -16,7 +16,7 @@ from ingest.budget import Hold
 from ingest.defects import Defects
 from ingest.envelope import Signal
 from ingest.errors import BodyTimeout, IngestError, MethodNotAllowed, UnsupportedMedia
-from ingest.http_body import Headers, Receive, Scope, Send, read_body
+from ingest.http_body import Headers, Receive, Scope, Send, lookup, read_body
 from ingest.outcome import Outcome, WriteOutcome
 from ingest.pipeline import Pipeline
 from ingest.remote_write_landing import Version
@@ -61,9 +61,9 @@ class RemoteWrite:
         headers: Headers = dict(scope["headers"])
         if scope["method"] != "POST":
             raise MethodNotAllowed("telemetry is POSTed")
-        self._authorize(lambda name: headers.get(name.encode(), b"").decode("latin-1"))
+        sender = self._authorize(lookup(scope, headers))
         version = version_of(headers)
-        hold = self._pipeline.budget.hold()
+        hold = self._pipeline.budget.hold(sender.tenant)
         try:
             body = await self._body(headers, receive, hold)
         except (IngestError, asyncio.CancelledError):

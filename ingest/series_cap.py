@@ -10,7 +10,10 @@ import logging
 import threading
 import time
 from collections import Counter
+from types import MappingProxyType
 
+from ingest.limits import Limits
+from ingest.limits import series as series_of
 from ingest.settings import IngestSettings
 from store import Store, batches, series
 
@@ -25,37 +28,42 @@ _HOUR_MS = 3_600_000
 class SeriesCap:
     """Which tenants have too many series. `charge` from any thread, `look` from one."""
 
-    def __init__(self, store: Store, settings: IngestSettings) -> None:
+    def __init__(self, store: Store, settings: IngestSettings, limits: Limits = MappingProxyType({})) -> None:
         self._store = store
-        self._most = settings.max_series
+        self._usual = settings.max_series
+        self._limits = limits
         self._sent: Counter[str] = Counter()
         self._lock = threading.Lock()
         self.capped: frozenset[str] = frozenset()
 
     def charge(self, tenant: str, size: int) -> None:
         """A tenant has sent so many bytes of metrics."""
-        if self._most:
+        if self._most(tenant):
             with self._lock:
                 self._sent[tenant] += size
+
+    def _most(self, tenant: str) -> int:
+        return series_of(self._limits, tenant, self._usual)
 
     def look(self) -> None:
         """Cap who has too many series, and let out who has not any more. Raises StoreError."""
         self.capped = series.capped(self._store)
         since = batches.first_at(time.time_ns() // 1_000_000 - _HOUR_MS)
         for tenant in sorted({*self._due(), *self.capped}):
-            active = series.active(self._store, tenant, since) if self._most else 0
-            if tenant in self.capped and (not self._most or active < _ENOUGH * self._most):
+            most = self._most(tenant)
+            active = series.active(self._store, tenant, since) if most else 0
+            if tenant in self.capped and (not most or active < _ENOUGH * most):
                 series.uncap(self._store, tenant)
                 self.capped -= {tenant}
                 _log.warning("the tenant %s has fewer series again: new ones are stored", tenant)
-            elif tenant not in self.capped and active > self._most:
-                series.cap(self._store, tenant, since, self._most)
+            elif tenant not in self.capped and active > most:
+                series.cap(self._store, tenant, since, most)
                 self.capped |= {tenant}
                 _log.warning("the tenant %s has %d series in an hour: new ones are refused", tenant, active)
 
     def _due(self) -> list[str]:
         with self._lock:
-            due = [tenant for tenant, size in self._sent.items() if size * 10 >= self._most * _LEAST_BYTES]
+            due = [tenant for tenant, size in self._sent.items() if size * 10 >= self._most(tenant) * _LEAST_BYTES]
             for tenant in due:
                 del self._sent[tenant]
             return due

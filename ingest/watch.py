@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from types import MappingProxyType
 
 from ingest.errors import Overloaded
+from ingest.limits import Limits
 from ingest.reason import Reason
 from ingest.series_cap import SeriesCap
 from ingest.settings import IngestSettings
@@ -25,10 +27,10 @@ _SERIES_EVERY = 10
 class Watch:
     """A thread that looks; `refuse_when_full` and `reasons` say what it saw. `start` it and `stop` it."""
 
-    def __init__(self, store: Store, settings: IngestSettings) -> None:
+    def __init__(self, store: Store, settings: IngestSettings, limits: Limits = MappingProxyType({})) -> None:
         self._store = store
         self._settings = settings
-        self.series = SeriesCap(store, settings)
+        self.series = SeriesCap(store, settings, limits)
         self._full: dict[str, str] = {}
         self._detached: dict[str, int] = {}
         self._stopping = threading.Event()
@@ -48,7 +50,9 @@ class Watch:
         self._thread.start()
 
     def refuse_when_full(self) -> None:
-        """Raises Overloaded while the store has no room."""
+        """Raises Overloaded while the store has no room, or does not answer."""
+        if not self._store.answering:
+            raise Overloaded("telemetry cannot be stored at the moment; try again soon")
         for reason in self._full.values():
             raise Overloaded(f"{reason}; try again soon")
 

@@ -28,6 +28,8 @@ TABLES = (
     "ingest_rejected",
     "ingest_redacted",
 )
+# Tables whose days are dropped once no request of them can come again.
+_BY_DAY = frozenset({"ingest_ledger", "remote_write_written"})
 KEY_BYTES = 16
 COUNTER_BITS = 22
 # How often parts may be merged between a look and a deletion.
@@ -49,18 +51,20 @@ def first_at(milliseconds: int) -> int:
 
 
 def record(store: Store, states: Mapping[int, State], receiver: str, keys: Iterable[bytes] = ()) -> None:
-    """Write states of batches to the ledger, with the requests that the one committed batch among them holds.
+    """Write states of batches to the ledger, with the requests `keys` of the one that is committed among them.
 
-    All or nothing, and on disk when it returns. Raises StoreError.
+    Where none is, they are those of the one that is begun, and a claim. All or nothing, and on disk when it returns.
+    Raises StoreError.
     """
     name = receiver.encode()
     # RowBinary: FixedString(16), UInt64, Enum8, String, DateTime64(3).
     # https://clickhouse.com/docs/interfaces/formats/RowBinary
     now = name + struct.pack("<q", time.time_ns() // 1_000_000)
+    holder = State.COMMITTED if State.COMMITTED in states.values() else State.BEGUN
     rows: list[bytes] = []
     for batch, state in states.items():
         tail = struct.pack("<QbB", batch, state, len(name)) + now
-        for key in (_NO_REQUEST, *(keys if state is State.COMMITTED else ())):
+        for key in (_NO_REQUEST, *(keys if state is holder else ())):
             rows += (key, tail)
     store.insert_bytes("ingest_ledger", rows, "RowBinary", {"async_insert": 0})
 
@@ -79,6 +83,19 @@ def known(store: Store, keys: Sequence[bytes], since_ms: int) -> set[bytes]:
     """Those of `keys` that were committed since `since_ms`."""
     params = {"keys": [key.hex() for key in keys], "since": since_ms}
     return set(_keys(store.rows("ledger_known", params)[0]["Keys"]))
+
+
+def rivals(
+    store: Store, batch: int, keys: Sequence[bytes], since_ms: int, claimed_ms: int
+) -> tuple[set[bytes], set[bytes]]:
+    """Those of `keys` that other batches than `batch` hold: committed since `since_ms`, and claimed since `claimed_ms`.
+
+    A claim is a batch that was begun with the request and neither committed nor discarded.
+    """
+    params = {"keys": [key.hex() for key in keys], "batch": batch, "since": since_ms, "claimed": claimed_ms}
+    rows = store.rows("ledger_rivals", params)
+    stored = {bytes.fromhex(row["Key"]) for row in rows if row["Stored"]}
+    return stored, {bytes.fromhex(row["Key"]) for row in rows} - stored
 
 
 def _keys(text: str) -> list[bytes]:
@@ -124,5 +141,5 @@ def _known(table: str) -> str:
 def forget(store: Store, since_ms: int) -> None:
     """Drop the days of the ledger, and of what goes with it, that lie wholly before `since_ms`."""
     for row in store.rows("ledger_partitions", {"since": since_ms}):
-        drop = "ALTER TABLE {table:Identifier} DROP PARTITION ID {day:String}"
-        store.command(drop, {"table": row["TableName"], "day": row["Day"]})
+        if row["TableName"] in _BY_DAY:
+            store.command(f"ALTER TABLE {row['TableName']} DROP PARTITION ID {{day:String}}", {"day": row["Day"]})

@@ -1,54 +1,50 @@
 """The one facade over ClickHouse: embedded chDB or a server, the same calls.
 
-Owns engine handles, the data-directory lock and the private temporary directory. Other packages
+Owns engine handles (store/pool.py) and the embedded engine's data directory (store/directory.py). Other packages
 see Arrow tables, polars frames and rows; they never see SQL text built from user input.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import queue
-import shutil
-import tempfile
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import clickhouse_connect
 import polars as pl
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from store import sql
-from store.errors import DataDirectoryInUse, StoreError, StoreUnavailable, from_engine
+from store import cancel, sql
+from store.cluster import Layout
+from store.connection import connect
+from store.directory import DataDirectory
+from store.errors import StoreError, StoreUnavailable
+from store.pool import Pool, translate
+from store.pulse import Pulse
 from store.settings import Home, StoreSettings
 
 Params = Mapping[str, Any]
 
-# Plain strings in Arrow output: polars joins on dictionaries of different tables are slow and warn. Set for the whole
-# connection: around a query that is given settings, the embedded engine's driver looks them up, sets and resets them,
-# and that takes longer than a small query.
-_ARROW = {"output_format_arrow_low_cardinality_as_dictionary": 0, "output_format_arrow_string_as_string": 1}
-
 
 class Store:
-    """A pool of engine handles on one database.
+    """Pools of engine handles on one database: one to write, one to read when readers have a user of their own.
 
-    Safe to use from many threads: each call borrows one handle. A handle that saw an engine
-    error is thrown away, because chDB may answer the next query with the failed one's rest.
+    Safe to use from many threads: each call borrows one handle.
     """
 
     def __init__(self, settings: StoreSettings) -> None:
         self.settings = settings
-        self._idle: queue.LifoQueue[Client] = queue.LifoQueue()
-        self._slots = threading.BoundedSemaphore(settings.max_clients)
-        self._lock_file: IO[str] | None = None
-        self._outer_tempdir: str | None = None
+        self._directory: DataDirectory | None = None
         self._closed = False
+        self._pulse: Pulse | None = None
+        self._pool = Pool(self._connect, settings.max_clients, self._refuse_while_dead)
+        self._nodes = [Pool(partial(self._connect, url), 1) for url in settings.nodes]
+        self._readers = self._pool
+        if settings.query_url:
+            reader = partial(self._connect, settings.query_url, reading=True)
+            self._readers = Pool(reader, settings.max_clients, self._refuse_while_dead)
 
     @classmethod
     def open(cls, settings: StoreSettings) -> Store:
@@ -59,16 +55,20 @@ class Store:
         """
         store = cls(settings)
         if settings.home is Home.EMBEDDED:
-            store._claim_directory(settings.path)
+            store._directory = DataDirectory(settings.path)
         try:
-            with store._handle("connect") as client:
-                client.command(
-                    f"CREATE DATABASE IF NOT EXISTS {settings.database}{store.on_cluster}", use_database=False
-                )
+            store._need_database()
         except StoreError:
             store.close()
             raise
         return store
+
+    def _need_database(self) -> None:
+        # Asked first: a user who may only read or insert cannot make one, and need not.
+        with self._pool.handle("connect") as client:
+            there = client.command(f"EXISTS DATABASE {self.settings.database}", use_database=False)
+        if not there:
+            self._change(f"CREATE DATABASE IF NOT EXISTS {self.settings.database}", None, None, database=False)
 
     @property
     def home(self) -> Home:
@@ -76,77 +76,73 @@ class Store:
         return self.settings.home
 
     @property
-    def on_cluster(self) -> str:
-        """The ON CLUSTER clause for DDL, empty outside a cluster."""
-        return f" ON CLUSTER `{self.settings.cluster}`" if self.settings.cluster else ""
+    def answering(self) -> bool:
+        """Whether the engine answered lately, as far as is known: only `watch_pulse` has it asked."""
+        return self._pulse is None or self._pulse.answering
 
-    def _claim_directory(self, path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Opened for appending: the owner's pid must survive a failed attempt to take the lock.
-        handle = (path / "causeline.lock").open("a+")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            handle.seek(0)
-            owner = handle.read().strip() or "unknown"
-            handle.close()
-            raise DataDirectoryInUse(
-                f"the data directory {path} is in use by another process (pid {owner}); "
-                "stop that process or choose another directory with --data"
-            ) from error
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
-        self._lock_file = handle
-        # chDB writes each insert to a temporary file; a killed process leaves telemetry behind in it.
-        private = path / "tmp"
-        shutil.rmtree(private, ignore_errors=True)
-        private.mkdir(mode=0o700)
-        self._outer_tempdir = tempfile.tempdir
-        tempfile.tempdir = str(private)
+    def watch_pulse(self) -> None:
+        """From now on, refuse calls at once while a server does not answer. An embedded engine needs no watching.
 
-    def _connect(self) -> Client:
-        common: dict[str, Any] = {"settings": {"max_execution_time": self.settings.query_timeout_s, **_ARROW}}
-        if self.home is Home.EMBEDDED:
-            return clickhouse_connect.get_client(interface="chdb", path=str(self.settings.path / "db"), **common)
-        dsn = self.settings.url.replace("clickhouse://", "http://", 1)
-        return clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False, **common)
-
-    @contextmanager
-    def _handle(self, what: str) -> Iterator[Client]:
-        if self._closed:
-            raise StoreUnavailable(f"{what}: the store is closed")
-        with self._slots:
-            client: Client | None = None
-            try:
-                try:
-                    client = self._idle.get_nowait()
-                except queue.Empty:
-                    client = self._connect()
-                yield client
-            except ClickHouseError as error:
-                # An engine that answered, if only with an error, can be asked again on the same connection.
-                self._give_back(client, broken=getattr(error, "code", None) is None)
-                raise _translate(error, what) from error
-            except OSError as error:
-                self._give_back(client, broken=True)
-                raise StoreUnavailable(f"{what}: {error.strerror or type(error).__name__}") from error
-            else:
-                self._give_back(client, broken=False)
-
-    def _give_back(self, client: Client | None, *, broken: bool) -> None:
-        if client is None:
+        Raises StoreUnavailable when there is no connection to begin with.
+        """
+        if self.home is Home.EMBEDDED or self._pulse is not None:
             return
-        if broken or self._closed:
-            client.close()
-        else:
-            self._idle.put(client)
+        try:
+            client = self._connect()
+        except (ClickHouseError, OSError) as error:
+            raise StoreUnavailable(f"connect: {type(error).__name__}") from error
+        self._pulse = Pulse(client.ping)
+        self._pulse.start()
+
+    def _refuse_while_dead(self, what: str) -> None:
+        if not self.answering:
+            raise StoreUnavailable(f"{what}: the ClickHouse server does not answer")
+
+    @property
+    def layout(self) -> Layout | None:
+        """How tables are laid out over a cluster; None outside one."""
+        given = self.settings
+        if given.home is not Home.CLUSTER:
+            return None
+        return Layout(given.cluster, given.database, given.replicated, on_cluster=not given.nodes)
+
+    def _connect(self, url: str = "", *, reading: bool = False) -> Client:
+        return connect(self.settings, url or self.settings.url, reading=reading)
 
     def command(self, text: str, params: Params | None = None, settings: Params | None = None) -> Any:
-        """Run a statement that changes something; for code in this package and migrations."""
-        with self._handle("statement") as client:
-            client.database = self.settings.database
-            return client.command(text, parameters=dict(params or {}), settings=dict(settings or {}))
+        """Run a statement that changes something; for code in this package and migrations.
+
+        In a cluster, what changes a table does so on every node (store/cluster.py).
+        """
+        return self._change(text, params, settings, database=True)
+
+    def _change(self, text: str, params: Params | None, settings: Params | None, *, database: bool) -> Any:
+        layout, result = self.layout, None
+        for step, everywhere in layout.steps(text) if layout else ((text, False),):
+            for pool in self._nodes if everywhere and self._nodes else [self._pool]:
+                with pool.handle("statement") as client:
+                    client.database = self.settings.database
+                    given: dict[str, Any] = {"parameters": dict(params or {}), "settings": dict(settings or {})}
+                    result = client.command(step, use_database=database, **given)
+        return result
+
+    def everywhere(self, text: str) -> None:
+        """Run a statement about no table on every node; `${on_cluster}` in it is the clause that passes it on."""
+        filled = text.replace("${on_cluster}", self.layout.clause if self.layout else "")
+        for pool in self._nodes or [self._pool]:
+            with pool.handle("statement") as client:
+                client.command(filled, use_database=False)
+
+    def aside(self, text: str, params: Params) -> None:
+        """Run a statement on a connection of its own, however busy the others are. Raises StoreError."""
+        try:
+            client = self._connect()
+            try:
+                client.command(text, parameters=dict(params))
+            finally:
+                client.close()
+        except ClickHouseError as error:
+            raise translate(error, "statement") from error
 
     def execute(self, name: str, params: Params | None = None) -> None:
         """Run the named statement (store/sql/NAME.sql), which changes something."""
@@ -154,7 +150,7 @@ class Store:
 
     def arrow(self, name: str, params: Params | None = None, settings: Params | None = None) -> pa.Table:
         """Result of the named query (store/sql/NAME.sql) as an Arrow table."""
-        return self.arrow_text(sql.load(name), params, settings, what=f"query {name}")
+        return self.arrow_text(self._named(name), self._placed(params), settings, what=f"query {name}")
 
     def frame(self, name: str, params: Params | None = None) -> pl.LazyFrame:
         """Result of the named query as a lazy polars frame; times are Datetime(ns, UTC)."""
@@ -172,10 +168,24 @@ class Store:
         self, text: str, params: Params | None = None, settings: Params | None = None, *, what: str = "query"
     ) -> pa.Table:
         """Result of SQL text written in this package (never user text) as an Arrow table."""
-        with self._handle(what) as client:
+        given = dict(params or {})
+        pool, identity = self._pool, {}
+        if self._readers is not self._pool and "tenant" in given:
+            # Row policies of the reading user go by it: a second net below the queries' own condition.
+            pool, identity = self._readers, {"SQL_tenant": given["tenant"]}
+        # An embedded engine gives what it had written of a broken answer to whoever asks next.
+        with cancel.marked(settings) as marked, pool.handle(what, once=self.home is Home.EMBEDDED) as client:
             client.database = self.settings.database
-            found = client.raw_query(_with_settings(text, settings), parameters=dict(params or {}), fmt="Arrow")
+            found = client.raw_query(_with_settings(text, marked), given, settings=identity, fmt="Arrow")
             return pa.ipc.open_file(pa.BufferReader(found)).read_all()
+
+    def _named(self, name: str) -> str:
+        return sql.load(name, clustered=self.home is Home.CLUSTER)
+
+    def _placed(self, params: Params | None) -> Params | None:
+        if self.home is not Home.CLUSTER:
+            return params
+        return {"cluster": self.settings.cluster, "database": self.settings.database, **(params or {})}
 
     def data_path(self, table: str) -> Path:
         """Where an embedded engine keeps a table's parts. Raises StoreError."""
@@ -185,7 +195,7 @@ class Store:
         """Append `frame` to `table`; column names must match the table's."""
         if frame.is_empty():
             return
-        with self._handle(f"insert into {table}") as client:
+        with self._pool.handle(f"insert into {table}") as client:
             client.database = self.settings.database
             client.insert_arrow(table, frame.to_arrow(), settings=dict(settings or {}))
 
@@ -198,22 +208,20 @@ class Store:
         StoreOverloaded when the same call may work later.
         """
         block = payload if isinstance(payload, bytes) else b"".join(payload)
-        with self._handle(f"insert into {table}") as client:
+        with self._pool.handle(f"insert into {table}") as client:
             client.database = self.settings.database
             client.raw_insert(table, insert_block=block, fmt=fmt, settings=dict(settings or {}))
 
     def close(self) -> None:
         """Close every idle handle and release the data directory. Safe to call twice."""
         self._closed = True
-        while True:
-            try:
-                self._idle.get_nowait().close()
-            except queue.Empty:
-                break
-        if self._lock_file is not None:
-            tempfile.tempdir = self._outer_tempdir
-            self._lock_file.close()
-            self._lock_file = None
+        if self._pulse is not None:
+            self._pulse.stop()
+        for pool in (self._pool, self._readers, *self._nodes):
+            pool.close()
+        if self._directory is not None:
+            self._directory.release()
+            self._directory = None
 
 
 def _dicts(table: pa.Table) -> list[dict[str, Any]]:
@@ -235,10 +243,3 @@ def to_frame(table: pa.Table) -> pl.DataFrame:
         frame = frame.to_frame()
     # The engine answers in many blocks; polars 2.1 panics now and then when it streams text in several pieces.
     return frame.rechunk()
-
-
-def _translate(error: ClickHouseError, what: str) -> StoreError:
-    code = getattr(error, "code", None)
-    if code is None and isinstance(error, OperationalError):
-        return StoreUnavailable(f"{what}: no answer from the engine")
-    return from_engine(int(code) if code is not None else None, what, str(error))

@@ -10,8 +10,13 @@ StoreError
 ├── DataRejected          what was sent cannot be parsed, or a view's check refused it; retrying cannot help
 ├── ItemsRefused          a view found items that must not be stored; the tables for nested values tell which
 ├── QueryFailed           a query was refused or broke
-│   └── QueryTooLarge     a query would read or return more rows or bytes than it may
+│   ├── QueryTooLarge     a query would read or return more rows or bytes than it may
+│   └── QueryCancelled    nobody waits for the answer any more
 ├── UnknownQuery          no .sql file has that name
+├── BadRetention          a retention policy cannot be used
+├── MutationFailed        a change of rows in the background cannot be done
+├── DeletionFailed        there is no such deletion, or it did not delete everything
+├── UsersRefused          passwords of the server's users are missing, short or the same
 ├── MigrationError        a migration failed, or an applied one was edited
 └── SchemaDrift           the live tables differ from the migrations
 """
@@ -63,12 +68,32 @@ class QueryTooLarge(QueryFailed):
     """A query reaches its own limit of rows or bytes, read or returned."""
 
 
+class QueryCancelled(QueryFailed):
+    """Whoever asked is gone, and the query was ended."""
+
+
 class UnknownQuery(StoreError):
     """No named query of that name ships with this version."""
 
 
+class BadRetention(StoreError):
+    """A retention policy, or the storage policy it names, cannot be used."""
+
+
+class MutationFailed(StoreError):
+    """The engine cannot carry out a mutation."""
+
+
+class DeletionFailed(StoreError):
+    """There is no such deletion, or rows are left that it should have deleted."""
+
+
 class MigrationError(StoreError):
     """A migration failed, or an applied migration's text has changed."""
+
+
+class UsersRefused(StoreError):
+    """Passwords of the server's users are missing, too short, or used twice."""
 
 
 class SchemaDrift(StoreError):
@@ -82,6 +107,8 @@ ITEMS_REFUSED = 31_001
 # TIMEOUT_EXCEEDED and TOO_SLOW; TOO_MANY_ROWS, TOO_MANY_BYTES and TOO_MANY_ROWS_OR_BYTES.
 TOO_SLOW_CODES = frozenset({159, 160})
 TOO_LARGE_CODES = frozenset({158, 307, 396})
+# QUERY_WAS_CANCELLED, and by the client.
+CANCELLED_CODES = frozenset({394, 735})
 OVERLOADED_CODES = frozenset({202, 241, 243, 999})
 UNAVAILABLE_CODES = frozenset({209, 210, 279})
 REJECTED_CODES = frozenset(
@@ -105,6 +132,8 @@ def from_engine(code: int | None, what: str, text: str = "") -> StoreError:
         return ItemsRefused(message)
     if code in TOO_SLOW_CODES:
         return QueryTooSlow(message)
+    if code in CANCELLED_CODES:
+        return QueryCancelled(message)
     if code in TOO_LARGE_CODES:
         return QueryTooLarge(message)
     if code in OVERLOADED_CODES:

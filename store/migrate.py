@@ -2,8 +2,9 @@
 
 A migration is a file `NNNN_name.sql` in store/migrations; statements end with a semicolon at a
 line's end. A first line `-- supersedes: NAME NAME` names earlier migrations whose work it does anew: a
-database that has not run those yet need not. Placeholders keep one text for all homes: `${on_cluster}`,
-`${MergeTree}`, `${ReplacingMergeTree(args)}` and `${durable}` (fsync settings, see docs/adr/0002).
+database that has not run those yet need not. Placeholders: `${MergeTree}` and `${ReplacingMergeTree(args)}` mark tables
+that keep rows, which a cluster divides (store/cluster.py); `${durable}` are fsync settings (docs/adr/0002);
+`${on_cluster}` is no more than the place where a cluster's clause goes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from importlib.resources import files
 
 from store.client import Store
 from store.errors import MigrationError, StoreError
-from store.settings import Home
 
 _NAME = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
 _SUPERSEDES = re.compile(r"^-- supersedes: (.+)\n")
@@ -49,9 +49,9 @@ class Migration:
         found = _SUPERSEDES.match(self.text)
         return found[1].split() if found else []
 
-    def statements(self, store: Store) -> list[str]:
-        """The statements to run on this store, placeholders filled."""
-        return [render(part, store) for part in re.split(r";\s*(?:\n|$)", strip_comments(self.text)) if part.strip()]
+    def statements(self) -> list[str]:
+        """The statements, placeholders filled."""
+        return [render(part) for part in re.split(r";\s*(?:\n|$)", strip_comments(self.text)) if part.strip()]
 
 
 def strip_comments(text: str) -> str:
@@ -59,15 +59,14 @@ def strip_comments(text: str) -> str:
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
 
 
-def render(text: str, store: Store) -> str:
-    """Fill the placeholders for the store's home."""
-    replicated = "Replicated" if store.home is Home.CLUSTER else ""
+def render(text: str) -> str:
+    """Fill the placeholders. What a cluster makes of the statement is store/cluster.py's business."""
 
     def engine(match: re.Match[str]) -> str:
-        return f"{replicated}{match.group(1)}({match.group(2) or ''})"
+        return f"{match.group(1)}({match.group(2) or ''})"
 
     filled = _ENGINE.sub(engine, text.strip())
-    filled = filled.replace("${on_cluster}", store.on_cluster).replace("${durable}", _DURABLE)
+    filled = filled.replace("${on_cluster}", "").replace("${durable}", _DURABLE)
     if "${" in filled:
         raise MigrationError(f"unknown placeholder in migration text: {filled[filled.index('${') :][:40]!r}")
     return filled
@@ -88,7 +87,9 @@ def migrations() -> tuple[Migration, ...]:
 
 def applied(store: Store) -> dict[str, str]:
     """Name and checksum of every migration this database already has."""
-    store.command(render(_LEDGER, store))
+    # Asked first: only who migrates may make tables.
+    if not store.command("EXISTS TABLE schema_migrations"):
+        store.command(render(_LEDGER))
     table = store.arrow_text("SELECT Name, Checksum FROM schema_migrations ORDER BY Name", what="applied migrations")
     return dict(zip(table["Name"].to_pylist(), table["Checksum"].to_pylist(), strict=True))
 
@@ -114,8 +115,10 @@ def _to_run(waiting: list[Migration]) -> list[Migration]:
 
 
 def plan(store: Store) -> list[str]:
-    """The SQL that `apply` would run, without running it."""
-    return [statement for migration in _to_run(pending(store)) for statement in migration.statements(store)]
+    """The SQL that `apply` would run, without running it; in a cluster what each of its nodes runs."""
+    waiting = [statement for migration in _to_run(pending(store)) for statement in migration.statements()]
+    layout = store.layout
+    return [step.text for statement in waiting for step in layout.steps(statement)] if layout else waiting
 
 
 def apply(store: Store) -> list[str]:
@@ -137,7 +140,7 @@ def apply(store: Store) -> list[str]:
 
 
 def _run(store: Store, migration: Migration) -> None:
-    for statement in migration.statements(store):
+    for statement in migration.statements():
         try:
             # Views may throw errors of their own codes, which the engine wants allowed when a view is made, too.
             store.command(statement, settings={"allow_custom_error_code_in_throwif": 1})

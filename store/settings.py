@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 DEFAULT_TENANT = "default"
+# What a tenant may be called, everywhere: it goes into paths, metrics and headers of others without being escaped.
+TENANT_PATTERN = r"^[a-z0-9_-]{1,64}$"
 
 
 class Home(StrEnum):
@@ -33,8 +35,31 @@ class StoreSettings(BaseModel):
     cluster: str = Field(
         default="",
         pattern=r"^[A-Za-z0-9_.-]*$",
-        description="Cluster name; when set, DDL runs ON CLUSTER and tables are replicated.",
+        description="Name of the cluster in the server's `remote_servers`; tables are then divided among its shards.",
     )
+    nodes: tuple[str, ...] = Field(
+        default=(),
+        description="HTTP URL of every node of the cluster, replicas included: each is given the DDL then. Without, "
+        "DDL runs ON CLUSTER, which takes Keeper.",
+    )
+    replicated: bool = Field(
+        default=True,
+        description="Whether a cluster's tables are replicated, which takes Keeper and macros on each node.",
+    )
+    insert_quorum: str = Field(
+        default="auto",
+        pattern=r"^(auto|[0-9]+)$",
+        description="Replicas that have an insert before it counts as stored; `auto` is most of them, `0` any one.",
+    )
+    password_file: Path | None = Field(
+        default=None, description="File with the password of the user that `url` and `nodes` name."
+    )
+    query_url: str = Field(
+        default="",
+        description="The server's URL with the user that reads of a tenant run as (`causeline migrate --users`); the "
+        "one of `url` unless given.",
+    )
+    query_password_file: Path | None = Field(default=None, description="File with the password of that user.")
     max_clients: int = Field(default=16, ge=1, le=256, description="Most engine handles open at once.")
     query_timeout_s: float = Field(default=60.0, gt=0, description="A read running longer is stopped by the engine.")
 
@@ -46,12 +71,36 @@ class StoreSettings(BaseModel):
             raise ValueError("the store URL must start with chdb://, http://, https:// or clickhouse://")
         return url
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> StoreSettings:
+        if self.nodes and not self.cluster:
+            raise ValueError("nodes are those of a cluster: name it too")
+        if self.url.startswith("chdb://") and (self.cluster or self.query_url):
+            raise ValueError("the embedded engine has neither nodes nor users")
+        return self
+
+    @property
+    def password(self) -> str:
+        """The password of `url`'s user; empty when it has none of its own. Raises OSError."""
+        return _read(self.password_file)
+
+    @property
+    def query_password(self) -> str:
+        """The password of the user who reads. Raises OSError."""
+        return _read(self.query_password_file)
+
     @property
     def home(self) -> Home:
         """Which of the three homes the URL and cluster name select."""
         if self.url.startswith("chdb://"):
             return Home.EMBEDDED
         return Home.CLUSTER if self.cluster else Home.SERVER
+
+    @property
+    def place(self) -> str:
+        """The URL without what may be a password."""
+        parts = urlsplit(self.url)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
     @property
     def path(self) -> Path:
@@ -64,3 +113,7 @@ class StoreSettings(BaseModel):
     def embedded(cls, path: Path | str) -> StoreSettings:
         """Settings for an embedded store under `path`."""
         return cls(url=f"chdb://{Path(path).expanduser().resolve()}")
+
+
+def _read(path: Path | None) -> str:
+    return path.read_text(encoding="utf-8").strip() if path else ""

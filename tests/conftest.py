@@ -15,13 +15,21 @@ import pytest
 from hypothesis import settings
 
 from store import Store, StoreSettings, migrate
+from store.cluster import divided
 from tests.kit import clickhouse_server
+from tests.kit.clickhouse_cluster import ClickHouseCluster
 from tests.kit.clickhouse_server import ClickHouseServer
 
 ROOT = Path(__file__).parent.parent
 # Read before the environment is cleaned: where the data sets are is a fact of the machine.
 SHARED = Path(os.environ.get("CAUSELINE_SHARED", ROOT.parent / "shared"))
 _numbers = itertools.count()
+# The homes that test bodies run on; `CAUSELINE_TEST_HOMES=cluster` runs the same bodies on two shards.
+_HOMES = os.environ.get("CAUSELINE_TEST_HOMES", "embedded,server").split(",")
+# Twice the tests would be twice the time: what every run proves on a server is what asks for `backend_store`, or is
+# marked to run `on_both_homes`.
+HOMES = [home if home == _HOMES[0] else pytest.param(home, marks=pytest.mark.slow) for home in _HOMES]
+on_both_homes = pytest.mark.parametrize("store", _HOMES, indirect=True)
 # How long an example takes says how busy the machine is.
 settings.register_profile("causeline", deadline=None)
 settings.load_profile("causeline")
@@ -66,7 +74,7 @@ class Embedded:
             self._base = Store.open(self._settings)
         self._base.command(f"CREATE DATABASE IF NOT EXISTS {database}")
         store = copy.copy(self._base)
-        store._lock_file = None
+        store._directory = None
         store.settings = self._settings.model_copy(update={"database": database})
         return store
 
@@ -94,6 +102,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServe
         yield running
 
 
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseCluster]:
+    """A real cluster of two shards, one for the session."""
+    if not clickhouse_server.installed():
+        missing(clickhouse_server.ABSENT)
+    with ClickHouseCluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture
+def cluster_store(cluster: ClickHouseCluster) -> Iterator[Store]:
+    """A cluster's store with every migration applied and no rows."""
+    store = Store.open(cluster.settings("migrated"))
+    yield from migrated(store)
+    store.close()
+
+
 def _bare(store: Store) -> Iterator[Store]:
     yield store
     if not store._closed:
@@ -106,7 +131,8 @@ def migrated(store: Store) -> Iterator[Store]:
     yield store
     if not store._closed:
         full = "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0"
-        for table in set(store.arrow_text(full)["name"].to_pylist()) - {"schema_migrations"}:
+        tables = divided() if store.layout else set(store.arrow_text(full)["name"].to_pylist())
+        for table in tables - {"schema_migrations"}:
             store.command(f"TRUNCATE TABLE {table}")
 
 
@@ -116,10 +142,10 @@ def empty_store(embedded: Embedded) -> Iterator[Store]:
     yield from _bare(embedded.open(f"test_{next(_numbers)}"))
 
 
-@pytest.fixture
-def store(embedded: Embedded) -> Iterator[Store]:
-    """An embedded store with every migration applied and no rows."""
-    yield from migrated(embedded.open("migrated"))
+@pytest.fixture(params=HOMES)
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A store with every migration applied and no rows: embedded, and in full runs on a server as well."""
+    yield from migrated_on(str(request.param), request)
 
 
 @pytest.fixture
@@ -130,7 +156,19 @@ def no_engine(embedded: Embedded) -> Iterator[None]:
     embedded.release()
 
 
-@pytest.fixture(params=["embedded", "server"])
+@pytest.fixture
+def embedded_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """The same for what only an embedded store does."""
+    yield from migrated_on("embedded", request)
+
+
+@pytest.fixture(scope="module", params=HOMES)
+def module_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """The same for all tests of a module that only read what its first fixtures wrote."""
+    yield from migrated_on(str(request.param), request)
+
+
+@pytest.fixture(params=_HOMES)
 def backend(request: pytest.FixtureRequest) -> str:
     """The homes a test body runs on."""
     return str(request.param)
@@ -147,6 +185,11 @@ def bare_backend_store(backend: str, request: pytest.FixtureRequest) -> Iterator
 @pytest.fixture
 def backend_store(backend: str, request: pytest.FixtureRequest) -> Iterator[Store]:
     """A store with every migration applied and no rows, once embedded and once on a server."""
+    yield from migrated_on(backend, request)
+
+
+def migrated_on(backend: str, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A store with every migration applied and no rows, on one home."""
     store = _open(backend, request, "migrated")
     yield from migrated(store)
     _let_go(backend, store)
@@ -156,10 +199,13 @@ def _open(backend: str, request: pytest.FixtureRequest, database: str) -> Store:
     if backend == "embedded":
         engine: Embedded = request.getfixturevalue("embedded")
         return engine.open(database)
+    if backend == "cluster":
+        shards: ClickHouseCluster = request.getfixturevalue("cluster")
+        return Store.open(shards.settings(database))
     server: ClickHouseServer = request.getfixturevalue("server")
     return Store.open(StoreSettings(url=server.url, database=database))
 
 
 def _let_go(backend: str, store: Store) -> None:
-    if backend == "server":
+    if backend != "embedded":
         store.close()

@@ -27,7 +27,8 @@ ROW_LOOP_EXCEPTIONS = {
 }  # fmt: skip
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}
 CLOCK_EXCEPTIONS = {
-    f"correlate/{name}.py" for name in ("jobs", "late", "leases", "manual", "notify/outbox", "passes", "tasks")
+    f"correlate/{name}.py"
+    for name in ("beat", "jobs", "late", "leases", "manual", "notify/outbox", "passes", "tasks", "turns")
 }
 SQL_TEXT = re.compile(r"^\s*(SELECT|INSERT INTO|DELETE FROM|ALTER TABLE|CREATE TABLE|DROP TABLE|WITH \w+ AS)\b")
 

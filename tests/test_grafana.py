@@ -63,12 +63,12 @@ def expressions(kind: str) -> Iterator[tuple[str, str]]:
             if annotation["datasource"]["type"] == kind:
                 yield f"{uid}: {annotation['name']}", annotation["expr"]
     if kind == "prometheus":
-        for rule in alert_rules():
+        for rule in (*alert_rules(), *alert_rules("self-monitoring.yaml")):
             yield rule["title"], rule["data"][0]["model"]["expr"]
 
 
-def alert_rules() -> list[dict[str, Any]]:
-    rules = yaml.safe_load((KIT / "provisioning/alerting/rules.yaml").read_text(encoding="utf-8"))
+def alert_rules(file: str = "rules.yaml") -> list[dict[str, Any]]:
+    rules = yaml.safe_load((KIT / "provisioning/alerting" / file).read_text(encoding="utf-8"))
     return [rule for group in rules["groups"] for rule in group["rules"]]
 
 
@@ -174,6 +174,22 @@ def test_alerts_fire_on_incidents_and_go_to_the_contact_point() -> None:
         assert rule["notification_settings"]["receiver"] in names
         labels = set(re.findall(r"\$labels\.(\w+)", json.dumps(rule["annotations"])))
         assert labels <= set(re.findall(r"\w+", query["model"]["expr"].split("(")[1]))
+
+
+def test_alerts_about_ourselves_name_metrics_that_we_send() -> None:
+    rules = alert_rules("self-monitoring.yaml")
+    assert len({rule["uid"] for rule in rules}) == len(rules) >= 9
+    assert not {rule["uid"] for rule in rules} & {rule["uid"] for rule in alert_rules()}
+    for rule in rules:
+        query, threshold = rule["data"]
+        named = set(re.findall(r"causeline_[a-z_]+(?=\{|\[|\))", query["model"]["expr"]))
+        assert named, rule["uid"]
+        assert named <= known_metrics(), rule["uid"]
+        assert query["datasourceUid"] in data_sources()
+        assert rule["condition"] == threshold["refId"]
+        assert rule["execErrState"] == "Alerting"
+    # Somebody who hears nothing at all must not believe that all is well.
+    assert "Alerting" in {rule["noDataState"] for rule in rules}
 
 
 def test_data_sources_are_the_apis_we_serve() -> None:

@@ -8,15 +8,15 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from api.client import ApiClient, Job
-from api.commands.options import API_DEFAULT, ApiUrl, End, Start, err
+from api.commands.options import API_DEFAULT, ApiUrl, End, KeyFile, Start, err, key_in
 
 
-def correlate(start: Start, end: End, api: ApiUrl = API_DEFAULT) -> None:
+def correlate(start: Start, end: End, api: ApiUrl = API_DEFAULT, key_file: KeyFile = None) -> None:
     """Back-fill: correlate a stretch of time and wait until it is done.
 
     Doing it again gives the same incidents with the same ids.
     """
-    with ApiClient(api) as client:
+    with ApiClient(api, key_in(key_file)) as client:
         typer.echo(back_fill(client, start, end))
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from api.client import ApiClient
-from api.commands.options import API_DEFAULT, ApiUrl, out
+from api.commands.options import API_DEFAULT, ApiUrl, KeyFile, key_in, out
 from api.errors import UsageError
 from api.render import incident_list
 
@@ -44,11 +44,12 @@ def decide(
         typer.Option("--entity", help="TYPE/NAME that is split off, confirmed or rejected; for split more than one."),
     ] = None,
     api: ApiUrl = API_DEFAULT,
+    key_file: KeyFile = None,
 ) -> None:
     """Decide about an incident, and print it as it is then. What is decided stays, whatever later passes compute."""
     entities = [_entity(name) for name in entity or ()]
     path, body = _request(verb, to, into, entities)
-    with ApiClient(api) as client:
+    with ApiClient(api, key_in(key_file)) as client:
         found = client.decide(incident_id, path, {"text": text, **body})
         out().print(incident_list([found]))
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from api.client import ApiClient
-from api.commands.options import API_DEFAULT, ApiUrl, out
+from api.commands.options import API_DEFAULT, ApiUrl, KeyFile, key_in, out
 from api.render import incident_detail, incident_list, ranked
 
 _MOST = 1000
@@ -17,6 +17,7 @@ _MOST = 1000
 def incidents(
     incident_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Show this incident only.")] = None,
     api: ApiUrl = API_DEFAULT,
+    key_file: KeyFile = None,
     start: Annotated[
         str | None, typer.Option("--start", envvar="CAUSELINE_START", help="Only what was going on after this time.")
     ] = None,
@@ -28,7 +29,7 @@ def incidents(
     ] = False,
 ) -> None:
     """List incidents, worst first, and print the timeline of the first, or of the one with this ID."""
-    with ApiClient(api) as client:
+    with ApiClient(api, key_in(key_file)) as client:
         if incident_id is not None:
             found = client.incident(incident_id)
             if as_json:

@@ -9,12 +9,13 @@ from rich import box
 from rich.table import Table
 
 from api.client import ApiClient
-from api.commands.options import API_DEFAULT, ApiUrl, out
+from api.commands.options import API_DEFAULT, ApiUrl, KeyFile, key_in, out
 
 
 def jobs(
     job_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Show what this job gave up.")] = None,
     api: ApiUrl = API_DEFAULT,
+    key_file: KeyFile = None,
     state: Annotated[
         str | None,
         typer.Option("--state", envvar="CAUSELINE_STATE", help="Only jobs that are queued, running, done or failed."),
@@ -30,7 +31,7 @@ def jobs(
 
     With --release they are tried again, with all their attempts.
     """
-    with ApiClient(api) as client:
+    with ApiClient(api, key_in(key_file)) as client:
         if failures:
             _print(client.rule_failures(), ("rule", "window_start", "window_end", "error", "at"), "no rule failed")
         elif job_id is None:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from api.commands.options import OTLP_DEFAULT, err
+from api.commands.options import OTLP_DEFAULT, KeyFile, err, key_in
 from api.errors import UsageError
 from api.replay.live import Live
 from api.replay.reader import Line
@@ -52,6 +52,7 @@ def replay(
             "--live-until", envvar="CAUSELINE_LIVE_UNTIL", metavar="TIME", help="Stop there; with --live-from."
         ),
     ] = None,
+    key_file: KeyFile = None,
 ) -> None:
     """Send recorded telemetry to a receiver, as OTLP/HTTP protobuf.
 
@@ -62,7 +63,7 @@ def replay(
     With --live-from, times (RFC 3339 or unix seconds) are those of the recording, and all records are moved by
     the same amount, so that the moment is the present: an incident can be watched as it unfolds.
     """
-    tally = send(files, endpoint, concurrency, live=_live(live_from, live_until))
+    tally = send(files, endpoint, concurrency, live=_live(live_from, live_until), key=key_in(key_file))
     typer.echo(summary(tally))
     if tally.failures:
         raise typer.Exit(1)
@@ -86,6 +87,7 @@ def send(
     concurrency: int,
     each: Callable[[Line], None] | None = None,
     live: Live | None = None,
+    key: str = "",
 ) -> Tally:
     """Replay with progress on standard error: a bar on a terminal, a line every few seconds elsewhere.
 
@@ -98,7 +100,7 @@ def send(
                 each(line)
             watch(line, tally)
 
-        return Replay(endpoint, concurrency, seen, report).run(files, live)
+        return Replay(endpoint, concurrency, seen, report, key).run(files, live)
 
 
 def summary(tally: Tally) -> str:

@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from api.client import ApiClient
-from api.commands.options import API_DEFAULT, ApiUrl
+from api.commands.options import API_DEFAULT, ApiUrl, KeyFile, key_in
 
 
 def report(
-    incident_id: Annotated[str, typer.Argument(metavar="ID", help="The incident.")], api: ApiUrl = API_DEFAULT
+    incident_id: Annotated[str, typer.Argument(metavar="ID", help="The incident.")],
+    api: ApiUrl = API_DEFAULT,
+    key_file: KeyFile = None,
 ) -> None:
     """Print a post-mortem's draft of an incident in Markdown: causes, impact, timeline, actions."""
-    with ApiClient(api) as client:
+    with ApiClient(api, key_in(key_file)) as client:
         typer.echo(client.report(incident_id))

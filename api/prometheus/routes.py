@@ -11,7 +11,7 @@ import promql_parser as pp
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from api.deps import Services, services
+from api.deps import Services, services, shared
 from api.prometheus import described, encode, metadata, rules
 from api.prometheus.envelope import PrometheusRoute, as_json, success
 from api.prometheus.params import Params
@@ -93,13 +93,13 @@ def prometheus(request: Request) -> Prometheus:
     state = request.app.state
     found: Prometheus | None = getattr(state, "prometheus", None)
     if found is None:
-        found = state.prometheus = Prometheus(services(request))
+        found = state.prometheus = Prometheus(shared(request))
     return found
 
 
 def tenant_of(request: Request) -> str:
     """Whose series are asked for."""
-    return services(request).reader.tenant
+    return services(request).tenant
 
 
 Shared = Annotated[Prometheus, Depends(prometheus)]

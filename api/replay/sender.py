@@ -53,7 +53,8 @@ Report = Callable[[str], None]
 class Replay:
     """One replay into one endpoint. At most `concurrency` lines are away from the file's order."""
 
-    def __init__(self, endpoint: str, concurrency: int, progress: Progress, report: Report) -> None:
+    def __init__(self, endpoint: str, concurrency: int, progress: Progress, report: Report, key: str = "") -> None:
+        self._headers = HEADERS | ({"Authorization": f"Bearer {key}"} if key else {})
         self._endpoint = endpoint.rstrip("/")
         self._concurrency = concurrency
         self._progress = progress
@@ -72,7 +73,7 @@ class Replay:
         slots = threading.BoundedSemaphore(self._concurrency)
         limits = httpx.Limits(max_connections=self._concurrency, max_keepalive_connections=self._concurrency)
         with (
-            httpx.Client(timeout=60.0, limits=limits, headers=HEADERS, trust_env=False) as http,
+            httpx.Client(timeout=60.0, limits=limits, headers=self._headers, trust_env=False) as http,
             ThreadPoolExecutor(self._concurrency, thread_name_prefix="replay") as pool,
         ):
             lines = map(self._readable, files)

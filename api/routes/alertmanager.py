@@ -8,9 +8,8 @@ from fastapi import APIRouter, Body
 from pydantic import BaseModel
 
 from api.alertmanager import PostedAlert, Webhook, logs_of
-from api.deps import Services, Wired
+from api.deps import Bound, Wired
 from api.errors import BadParameter
-from ingest.errors import Overloaded
 
 router = APIRouter(prefix="/api", tags=["alerts"])
 
@@ -21,11 +20,9 @@ class Taken(BaseModel):
     alerts: int
 
 
-async def _take(wired: Services, alerts: list[PostedAlert]) -> Taken:
+async def _take(wired: Bound, alerts: list[PostedAlert]) -> Taken:
     body = logs_of(alerts)
     if body:
-        if wired.take_logs is None:
-            raise Overloaded("this process takes no telemetry")
         outcome = await wired.take_logs(body)
         if outcome.rejected:
             raise BadParameter("alerts", f"{outcome.rejected} alerts were refused: {outcome.message}")

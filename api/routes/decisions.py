@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request, Response
 
 from api import investigation, models
-from api.deps import Services, Who, Wired
+from api.deps import Bound, Who, Wired
 from api.detail import detailed
 from api.errors import BadParameter
 from api.idempotency import IdempotencyKey, Once
@@ -19,12 +19,12 @@ from correlate.manual import Desk, Verdict
 router = APIRouter(prefix="/api/v1/incidents/{incident_id}", tags=["decisions"])
 
 
-def _desk(wired: Services) -> Desk:
+def _desk(wired: Bound) -> Desk:
     return Desk(wired.reader.store, wired.reader.tenant, wired.correlator)
 
 
 def _answer(
-    wired: Services,
+    wired: Bound,
     request: Request,
     key: str | None,
     body: investigation.Words | investigation.Comment | None,

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Response
 
 from api import models
-from api.deps import Wired
+from api.deps import Shared, Wired
 from api.version import version
 from ingest.reason import Reason
 from store.errors import StoreError
@@ -16,17 +16,17 @@ router = APIRouter()
 
 
 @router.get("/healthz", tags=["health"], summary="The process lives")
-def healthz() -> dict[str, str]:
+async def healthz() -> dict[str, str]:
     """Always ok while the process can answer."""
     return {"status": "ok"}
 
 
 @router.get("/readyz", tags=["health"], summary="The system can take telemetry and answer questions")
-def readyz(wired: Wired, response: Response) -> models.Readiness:
+def readyz(held: Shared, response: Response) -> models.Readiness:
     """503 and why while the store or the receiver cannot work; `degraded` and why when not all is well."""
-    reasons = wired.reasons()
+    reasons = held.reasons()
     try:
-        wired.reader.engine_version()
+        held.reader.engine_version()
     except StoreError as error:
         reasons = [Reason("store_unreachable", str(error), blocks=True), *reasons]
     blocked = any(reason.blocks for reason in reasons)
@@ -45,7 +45,8 @@ def status(wired: Wired) -> models.Status:
         version=version(),
         engine=wired.reader.engine_version(),
         home=wired.reader.store.home.value,
-        started_at=wired.started_at.isoformat().replace("+00:00", "Z"),
+        started_at=wired.shared.started_at.isoformat().replace("+00:00", "Z"),
         counts=wired.reader.counts(),
-        ingest=wired.ingest_stats(),
+        # What other tenants send is nobody's business.
+        ingest=wired.shared.ingest_stats() if wired.at_home else {},
     )

@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 
-from correlate.errors import NotDelivered, NotifyError
+from correlate.errors import NotDelivered, NotifyError, TurnTaken
 from correlate.notify.config import Kind, Target, Targets
 from correlate.notify.messages import message
 from correlate.notify.transport import post
+from correlate.turns import turn
 from store import Store
 from store.errors import StoreError
 
@@ -71,8 +72,18 @@ class Outbox:
         targets = self._targets.targets
         if not targets:
             return 0
-        with ThreadPoolExecutor(min(len(targets), _AT_ONCE), thread_name_prefix="notify") as pool:
-            return sum(pool.map(self._tell, targets))
+        try:
+            # Another worker that tells the same at the same time would tell it twice.
+            with (
+                turn(self._store, self._tenant, "notify", wait_s=0),
+                ThreadPoolExecutor(min(len(targets), _AT_ONCE), thread_name_prefix="notify") as pool,
+            ):
+                return sum(pool.map(self._tell, targets))
+        except TurnTaken:
+            return 0
+        except StoreError as error:
+            log.warning("targets are told later: %s", error)
+            return 0
 
     def _tell(self, target: Target) -> int:
         now = time.time_ns()

@@ -14,12 +14,14 @@ def names() -> list[str]:
 
 
 @cache
-def load(name: str) -> str:
-    """Text of the named query.
+def load(name: str, *, clustered: bool = False) -> str:
+    """Text of the named query; the one for clusters (store/sql/cluster) where nodes keep what it reads each for itself.
 
     Raises UnknownQuery when there is none of that name.
     """
     path = files(__package__).joinpath(f"{name}.sql")
+    if clustered and (other := files(__package__).joinpath("cluster", f"{name}.sql")).is_file():
+        path = other
     if not name.replace("_", "").isalnum() or not path.is_file():
         raise UnknownQuery(f"there is no named query {name!r}; known: {', '.join(names())}")
     return path.read_text(encoding="utf-8")

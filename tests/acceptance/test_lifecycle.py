@@ -42,7 +42,8 @@ def test_what_is_taken_is_said_in_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_an_address_beyond_loopback_is_refused_without_keys(tmp_path: Path, host: str) -> None:
-    done = causeline("up", "--data", tmp_path / "data", "--host", host)
+    free = ("--otlp-http-port", "0", "--otlp-grpc-port", "0", "--api-port", "0")
+    done = causeline("up", "--data", tmp_path / "data", "--host", host, *free)
     assert done.returncode == 1
     assert "refusing to listen" in done.stderr
 

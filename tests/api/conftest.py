@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import httpx
 import pytest
@@ -18,6 +19,6 @@ from tests.kit.serving import serving
 @pytest.fixture
 def api(store: Store) -> Iterator[httpx.Client]:
     """A client of the API over `store`."""
-    services = Services(Reader(store, "default"), lambda start, end: submit(store, "default", start, end))
+    services = Services(Reader(store, "default"), partial(submit, store))
     with serving(create_app(services)) as url, httpx.Client(base_url=url, timeout=120) as client:
         yield client

@@ -32,7 +32,7 @@ ALERT = {
 def http(store: Store) -> Iterator[httpx.Client]:
     pipeline = Pipeline(store, IngestSettings(commit_timeout_s=60))
     pipeline.start()
-    services = Services(Reader(store, "default"), lambda _a, _b: "", take_logs=pipeline.take_logs)
+    services = Services(Reader(store, "default"), lambda *_: "", take_logs=pipeline.take_logs)
     with serving(create_app(services)) as url, httpx.Client(base_url=url, timeout=90) as client:
         yield client
     pipeline.stop()

@@ -12,6 +12,7 @@ from correlate.passes import rebuild_incidents
 from correlate.persist import save_detection
 from correlate.settings import CorrelateSettings
 from store import Store, Window
+from tests.conftest import on_both_homes
 from tests.kit.causal import GPU_STORY, SERVING, edge, edges, entities, nanos, signal, signals
 
 WINDOW = Window(nanos(-60), nanos(1800))
@@ -40,6 +41,7 @@ def post(api: httpx.Client, incident: str, verb: str, body: Any = None, status: 
     return answer.json()
 
 
+@on_both_homes
 def test_a_life(api: httpx.Client, incidents: dict[str, str]) -> None:
     gpu = incidents["GPU-1"]
     assert post(api, gpu, "acknowledge")["state"] == "acknowledged"
@@ -57,6 +59,7 @@ def test_a_life(api: httpx.Client, incidents: dict[str, str]) -> None:
     assert told[3]["text"] == "new <b>board</b>"
 
 
+@on_both_homes
 def test_merge_and_split_over_http(api: httpx.Client, incidents: dict[str, str]) -> None:
     gpu, other = incidents["GPU-1"], incidents["weaviate-0"]
     merged = post(api, other, "merge", {"into": gpu, "text": "one rack"})

@@ -16,6 +16,7 @@ from correlate.persist import save_detection, save_incidents
 from correlate.rules import RULES
 from correlate.settings import CorrelateSettings
 from store import Store, Window
+from tests.conftest import on_both_homes
 from tests.kit.causal import SERVING, edges, entities, nanos, signal, signals
 from tests.kit.rows import gauge, insert, log, span
 
@@ -80,6 +81,7 @@ def records_of(api: httpx.Client, incident: str, kind: str) -> list[dict[str, An
     return [item["record"] for item in page["items"]]
 
 
+@on_both_homes
 def test_a_kernel_line_an_event_spans_and_a_series(api: httpx.Client, incident: str) -> None:
     line, *others = records_of(api, incident, "xid.79")
     assert (line["resource"], others) == ({"host.name": "n1"}, [])

@@ -142,7 +142,7 @@ def small(store: Store) -> Iterator[str]:
     rebuild_incidents(store, "default", WINDOW, CorrelateSettings(), nanos(320))
     pipeline = Pipeline(store, IngestSettings(commit_timeout_s=60))
     pipeline.start()
-    services = Services(Reader(store, "default"), lambda _a, _b: "", take_logs=pipeline.take_logs)
+    services = Services(Reader(store, "default"), lambda *_: "", take_logs=pipeline.take_logs)
     with serving(create_app(services)) as url:
         yield url
     pipeline.stop()
@@ -162,7 +162,7 @@ def test_every_line_on_the_demo(tmp_path: Path) -> None:
 
 
 def test_every_endpoint_has_an_example(store: Store) -> None:
-    paths = create_app(Services(Reader(store, "default"), lambda _a, _b: "")).openapi()["paths"]
+    paths = create_app(Services(Reader(store, "default"), lambda *_: "")).openapi()["paths"]
     text = PAGES["investigate"] + (DOCS / "api.md").read_text(encoding="utf-8")
     # What stands for an id in the documents.
     shown = re.sub(r"\$[A-Z]+", "{}", text)

@@ -24,7 +24,7 @@ PARTS = Reason("detached_parts", "2 broken parts of otel_traces were set aside",
 
 @contextmanager
 def api(store: Store, *reasons: Reason) -> Iterator[httpx.Client]:
-    services = Services(Reader(store, "default"), lambda start, end: "", reasons=lambda: list(reasons))
+    services = Services(Reader(store, "default"), lambda *_: "", reasons=lambda: list(reasons))
     with serving(create_app(services)) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 

@@ -23,6 +23,7 @@ from api.reading import Reader
 from ingest.envelope import Signal
 from ingest.otlp_json import protobuf_of
 from store import Store
+from tests.conftest import on_both_homes
 from tests.kit.landing import insert
 from tests.kit.otlp import SECOND, T0, put, traces
 from tests.kit.serving import serving
@@ -101,6 +102,7 @@ def test_every_query_of_jaegers_storage_suite_finds_its_traces(http: httpx.Clien
     assert len(queries) == 25
 
 
+@on_both_homes
 def test_types_times_and_references(http: httpx.Client, store: Store) -> None:
     child = span(
         2, parent=1, at=1_999, small=7, large=2**60, share=0.5, whole=3.0, yes=True, raw=b"\x00\x01", many=[1, "a"]

@@ -19,6 +19,7 @@ from correlate.persist import save_detection, save_incidents
 from correlate.settings import CorrelateSettings
 from ingest.envelope import Signal
 from store import Store, Window
+from tests.conftest import on_both_homes
 from tests.kit.causal import GPU_STORY, SERVING, edges, entities, nanos, signals
 from tests.kit.landing import insert
 from tests.kit.otlp import SECOND, T0, logs, put
@@ -61,6 +62,7 @@ def test_grafanas_health_check(http: httpx.Client) -> None:
     }
 
 
+@on_both_homes
 def test_lines_with_and_without_sorts_of_labels(http: httpx.Client) -> None:
     query = {
         "query": '{service_name="svc"} | json',

@@ -13,7 +13,6 @@ from api.deps import Services
 from api.reading import Reader
 from ingest.envelope import Signal
 from store import Store
-from tests.conftest import Embedded, migrated
 from tests.kit.landing import insert
 from tests.kit.otel_metrics import END, request
 from tests.kit.serving import serving
@@ -22,16 +21,16 @@ START = END - 600
 
 
 @pytest.fixture(scope="module")
-def store(embedded: Embedded) -> Iterator[Store]:
+def store(module_store: Store) -> Store:
     """The migrated store with the telemetry that all of these tests read."""
-    yield from migrated(embedded.open("migrated"))
+    return module_store
 
 
 @pytest.fixture(scope="module")
 def http(store: Store) -> Iterator[httpx.Client]:
     insert(store, Signal.METRICS, request())
     insert(store, Signal.METRICS, request(), tenant="other", batch=2)
-    app = create_app(Services(Reader(store, "default"), lambda start, end: ""))
+    app = create_app(Services(Reader(store, "default"), lambda *_: ""))
     with serving(app) as url, httpx.Client(base_url=f"{url}/prometheus/api/v1", timeout=60) as client:
         yield client
 

@@ -17,7 +17,6 @@ from correlate.incident import assemble
 from correlate.persist import save_detection, save_incidents
 from correlate.settings import CorrelateSettings
 from store import Store, Window
-from tests.conftest import Embedded, migrated
 from tests.kit.causal import GPU_STORY, SERVING, T0, edges, entities, nanos, signals
 from tests.kit.landing import insert
 from tests.kit.mesh import Mesh
@@ -30,9 +29,9 @@ SPANS_TO = SPANS_FROM + 1200
 
 
 @pytest.fixture(scope="module")
-def store(embedded: Embedded) -> Iterator[Store]:
+def store(module_store: Store) -> Store:
     """The migrated store with an incident and traces."""
-    yield from migrated(embedded.open("migrated"))
+    return module_store
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def http(store: Store) -> Iterator[httpx.Client]:
     save_incidents(store, "default", found, WINDOW, WINDOW, 1)
     for signal, body in Mesh().requests(SPANS_FROM * 10**9, SPANS_TO * 10**9, FAULT * 10**9):
         insert(store, signal, body)
-    app = create_app(Services(Reader(store, "default"), lambda start, end: ""))
+    app = create_app(Services(Reader(store, "default"), lambda *_: ""))
     with serving(app) as url, httpx.Client(base_url=f"{url}/prometheus/api/v1", timeout=60) as client:
         yield client
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from store import Store
+from tests.conftest import on_both_homes
 from tests.kit.causal import T0
 from tests.kit.rows import gauge, insert, log, span
 
@@ -34,6 +35,7 @@ def paged(api: httpx.Client, path: str, key: str, limit: int, **query: Any) -> l
     raise AssertionError("pages without end")
 
 
+@on_both_homes
 def test_logs_by_every_filter(api: httpx.Client, store: Store) -> None:
     insert(
         store, "otel_logs",
@@ -67,6 +69,7 @@ def test_pages_neither_lose_nor_repeat_even_equal_records(api: httpx.Client, sto
         assert paged(api, "logs", "logs", limit, order=order) == whole
 
 
+@on_both_homes
 def test_spans_and_their_trace(api: httpx.Client, store: Store) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
     insert(
@@ -95,6 +98,7 @@ def test_spans_and_their_trace(api: httpx.Client, store: Store) -> None:
     assert api.get(f"/api/v1/traces/{'e' * 32}").status_code == 404
 
 
+@on_both_homes
 def test_series_by_labels_in_steps(api: httpx.Client, store: Store) -> None:
     for series, pod in ((1, "a"), (2, "b")):
         insert(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from correlate.jobs import submit
 from correlate.persist import save_detection, save_incidents
 from correlate.settings import CorrelateSettings
 from store import Store, Window
+from tests.conftest import on_both_homes
 from tests.kit.causal import GPU_STORY, SERVING, edges, entities, nanos, signal, signals
 from tests.kit.serving import serving
 
@@ -32,7 +34,7 @@ def http(store: Store) -> Iterator[httpx.Client]:
     found = assemble(rows, names, topology, nanos(7200), "default", CorrelateSettings())
     save_detection(store, "default", Detection(WINDOW, rows, names, topology, ()), 1)
     save_incidents(store, "default", found, WINDOW, WINDOW, 1)
-    services = Services(Reader(store, "default"), lambda start, end: submit(store, "default", start, end))
+    services = Services(Reader(store, "default"), partial(submit, store))
     with serving(create_app(services)) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 
@@ -62,6 +64,7 @@ def test_an_incident_has_the_form_that_tools_rely_on(http: httpx.Client) -> None
     assert {"type": "model", "name": "phi-4"} in gpu["blast_radius"]
 
 
+@on_both_homes
 def test_filters(http: httpx.Client) -> None:
     newest, gpu = listed(http)
     assert listed(http, entity="N1/GPU0") == listed(http, entity="gpu-1") == [gpu]
@@ -94,6 +97,7 @@ def test_an_answer_that_is_known_is_not_sent_again(http: httpx.Client) -> None:
     assert http.get(path, headers={"If-None-Match": first.headers["etag"]}).status_code == 200
 
 
+@on_both_homes
 def test_one_incident_has_timeline_graph_and_evidence(http: httpx.Client) -> None:
     gpu = listed(http)[1]
     detail = http.get(f"/api/v1/incidents/{gpu['id']}").json()

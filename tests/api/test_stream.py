@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import httpx
 import pytest
@@ -44,9 +45,9 @@ def read(client: httpx.Client, number: int, last: str | None = None) -> list[tup
 
 @pytest.fixture
 def client(store: Store) -> Iterator[httpx.Client]:
-    services = Services(Reader(store, "default"), lambda a, b: submit(store, "default", a, b), most_streams=2)
+    services = Services(Reader(store, "default"), partial(submit, store), most_streams=2)
     app = create_app(services)
-    app.state.stream.every_s = 0.05
+    app.state.streams.of("default").every_s = 0.05
     with serving(app) as url, httpx.Client(base_url=url, timeout=30) as found:
         yield found
 

@@ -45,7 +45,7 @@ def test_an_endpoint_of_our_own_is_known(endpoint: str, own: bool) -> None:
 
 
 def test_nothing_is_sent_unless_an_endpoint_is_named() -> None:
-    off = SelfTelemetry.start(TelemetrySettings(), {4318}, dict)
+    off = SelfTelemetry.start(TelemetrySettings(), {4318})
     assert off._providers == []
     assert isinstance(off.ingest, Telemetry)
     off.stop()
@@ -54,7 +54,7 @@ def test_nothing_is_sent_unless_an_endpoint_is_named() -> None:
 def test_our_own_port_as_a_setting_is_refused_in_a_sentence() -> None:
     settings = TelemetrySettings(endpoint="http://localhost:4318")
     with pytest.raises(SelfIngest, match="CAUSELINE_TELEMETRY__SELF_INGEST=true"):
-        SelfTelemetry.start(settings, {4318}, dict)
+        SelfTelemetry.start(settings, {4318})
 
 
 def test_our_own_port_in_the_environment_is_meant_for_others(
@@ -62,14 +62,15 @@ def test_our_own_port_in_the_environment_is_meant_for_others(
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
     with caplog.at_level(logging.WARNING):
-        off = SelfTelemetry.start(TelemetrySettings(), {4318}, dict)
+        off = SelfTelemetry.start(TelemetrySettings(), {4318})
     assert off._providers == []
     assert "is this very process" in caplog.text
 
 
 def test_an_endpoint_that_does_not_answer_does_not_hold_up_the_end(caplog: pytest.LogCaptureFixture) -> None:
     settings = TelemetrySettings(endpoint=f"http://127.0.0.1:{free_port()}", interval_s=600)
-    running = SelfTelemetry.start(settings, {1}, lambda: {"traces": 1})
+    running = SelfTelemetry.start(settings, {1})
+    running.watch(lambda: {"traces": 1})
     with running.ingest._tracer.start_as_current_span("a"):
         pass
     began = time.monotonic()

@@ -13,6 +13,7 @@ from api.deps import Services
 from api.reading import Reader
 from ingest.envelope import Signal
 from store import Store
+from tests.conftest import on_both_homes
 from tests.kit.landing import insert
 from tests.kit.otlp import T0, put, traces
 from tests.kit.serving import serving
@@ -25,6 +26,7 @@ def http(store: Store) -> Iterator[httpx.Client]:
         yield client
 
 
+@on_both_homes
 def test_a_trace_comes_back_as_it_came(http: httpx.Client, store: Store) -> None:
     span = Span(
         trace_id=bytes(range(16)),

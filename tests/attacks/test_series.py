@@ -9,6 +9,7 @@ import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberDataPoint
 
+from ingest.access import Sender
 from ingest.envelope import Signal
 from ingest.pipeline import Pipeline
 from ingest.receiver import create_app
@@ -62,10 +63,10 @@ def test_new_series_are_refused_and_known_ones_and_neighbours_are_stored(store: 
         assert victim.count("ingest_rejected WHERE Reason = 'series' AND Items = 30") == 1
         # Telemetry without series goes on as before.
         assert victim.works()
-        other = Pipeline(store, IngestSettings(**SETTINGS), tenant="other")  # type: ignore[arg-type]
+        other = Pipeline(store, IngestSettings(**SETTINGS))  # type: ignore[arg-type]
         other.start()
         try:
-            with serving(create_app(other)) as url:
+            with serving(create_app(other, lambda _: Sender("other"))) as url:
                 for first in (0, 10):
                     body = points(first, first + 10)
                     sent = httpx.post(

@@ -25,7 +25,7 @@ from api.deps import Services
 from api.reading import Reader
 from ingest.envelope import Signal
 from store import Store
-from tests.conftest import Embedded, migrated, missing
+from tests.conftest import missing
 from tests.kit.clickhouse_server import free_port
 from tests.kit.landing import insert
 from tests.kit.otel_metrics import END, request
@@ -47,16 +47,16 @@ groups:
 
 
 @pytest.fixture(scope="module")
-def store(embedded: Embedded) -> Iterator[Store]:
+def store(module_store: Store) -> Store:
     """The migrated store with telemetry of every kind."""
-    yield from migrated(embedded.open("migrated"))
+    return module_store
 
 
 @pytest.fixture(scope="module")
 def url(store: Store) -> Iterator[str]:
     """Where Prometheus' API is."""
     insert(store, Signal.METRICS, request())
-    with serving(create_app(Services(Reader(store, "default"), lambda start, end: ""))) as base:
+    with serving(create_app(Services(Reader(store, "default"), lambda *_: ""))) as base:
         yield f"{base}/prometheus"
 
 

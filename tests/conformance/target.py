@@ -19,7 +19,7 @@ from google.rpc.status_pb2 import Status
 from api.connections import Gate
 from api.listener import Listener, bind
 from ingest import errors
-from ingest.access import Lookup
+from ingest.access import Lookup, Sender, anyone
 from ingest.answers import refusal
 from ingest.budget import Hold
 from ingest.envelope import Signal
@@ -86,10 +86,11 @@ class Target:
         self.channel: grpc.Channel
         self.http = httpx.Client(timeout=20)
 
-    def authorize(self, lookup: Lookup) -> None:
+    def authorize(self, lookup: Lookup) -> Sender:
         """Refuses everybody when told to."""
         if self.refuse is not None:
             raise self.refuse(f"the key {len(lookup('authorization')) * '*'} will not do")
+        return anyone(lookup)
 
     def post(
         self, body: Any, signal: Signal = Signal.TRACES, media: str | None = PROTOBUF, **headers: str

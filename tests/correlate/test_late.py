@@ -8,6 +8,7 @@ from correlate import jobs, passes
 from correlate.late import late_windows, queue_late
 from correlate.settings import CorrelateSettings
 from store import Store, Window
+from tests.conftest import on_both_homes
 from tests.kit.noise import fill
 
 SETTINGS = CorrelateSettings(late_windows=2)
@@ -30,6 +31,7 @@ def test_what_nobody_judged_is_late_and_what_was_judged_is_not(store: Store) -> 
     assert late_windows(store, "default", SETTINGS, later) == []
 
 
+@on_both_homes
 def test_a_row_that_came_after_the_pass_is_late(store: Store) -> None:
     now = time.time_ns()
     window = past(60, now)

@@ -12,6 +12,7 @@ from correlate.incident import assemble
 from correlate.persist import save_detection, save_incidents
 from correlate.settings import CorrelateSettings
 from store import Store, Window
+from tests.conftest import on_both_homes
 from tests.kit.causal import GPU_STORY, SERVING, edges, entities, nanos, signal, signals
 
 SETTINGS = CorrelateSettings()
@@ -49,6 +50,7 @@ def test_a_pass_written_twice_is_there_once(store: Store) -> None:
     assert stored(store, "correlate_entities")["aliases"].to_list() == [["n1/gpu0"]]
 
 
+@on_both_homes
 def test_a_signal_no_longer_found_is_withdrawn(store: Store) -> None:
     save_detection(store, "default", detection(*GPU_STORY), 1)
     save_detection(store, "default", detection(*GPU_STORY[:3]), 2)
@@ -62,11 +64,13 @@ def test_other_windows_keep_their_signals(store: Store) -> None:
     assert stored(store, "correlate_signals").height == len(GPU_STORY)
 
 
+@on_both_homes
 def test_another_tenant_sees_nothing(store: Store) -> None:
     save_detection(store, "other", detection(*GPU_STORY), 1)
     assert stored(store, "correlate_signals").is_empty()
 
 
+@on_both_homes
 def test_incidents_and_ids_are_the_same_on_a_second_run(store: Store) -> None:
     save_detection(store, "default", detection(*GPU_STORY), 1)
     assert incidents(store, 1) == 1
@@ -87,6 +91,7 @@ def test_an_incident_keeps_its_id_when_an_earlier_cause_turns_up(store: Store) -
     assert "GPU-1" not in before["Title"][0]
 
 
+@on_both_homes
 def test_an_incident_without_signals_is_withdrawn(store: Store) -> None:
     save_detection(store, "default", detection(*GPU_STORY), 1)
     incidents(store, 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 import pytest
@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from correlate.incident import Incidents
 from correlate.passes import correlate_range, windows
 from store import Store, Window
-from tests.conftest import Embedded, migrated
 from tests.kit.judged import SETTINGS, judged, picture
 from tests.kit.mesh import Mesh
 from tests.kit.recorded import END, Request, land, moved, renamed, requests, shuffled
@@ -42,9 +41,9 @@ def hour() -> list[Request]:
 
 
 @pytest.fixture(scope="module")
-def store(embedded: Embedded) -> Iterator[Store]:
+def store(module_store: Store) -> Store:
     """A migrated store for all tests of this module."""
-    yield from migrated(embedded.open("migrated"))
+    return module_store
 
 
 @pytest.fixture(scope="module")

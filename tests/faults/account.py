@@ -45,8 +45,8 @@ class Account:
         return ", ".join(f"{name} {value:,}" for name, value in asdict(self).items())
 
 
-def take(settings: StoreSettings, sent: list[Sent]) -> Account:
-    """Count what a store holds of the requests `sent`."""
+def take(settings: StoreSettings, sent: list[Sent], *, alone: bool = True) -> Account:
+    """Count what a store holds of the requests `sent`; unless they are `alone`, rows without a marker are others'."""
     store = Store.open(settings)
     try:
         rows = _rows(store)
@@ -55,6 +55,8 @@ def take(settings: StoreSettings, sent: list[Sent]) -> Account:
         detached = store.arrow_text("SELECT count() AS Parts FROM system.detached_parts")["Parts"][0].as_py()
     finally:
         store.close()
+    if not alone:
+        rows.pop("", None)
     acknowledged = [request for request in sent if request.acknowledged]
     return Account(
         requests=len(sent),

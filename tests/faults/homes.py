@@ -7,31 +7,41 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from store import StoreSettings
 from tests.faults.load import Target
+from tests.faults.proxy import Proxy
 from tests.kit.clickhouse_server import ClickHouseServer
 from tests.kit.running import ROOT
 
+CAUSELINE = ("-m", "api.cli")
 _READY = re.compile(r"^ready otlp_http=(\S+) otlp_grpc=(\S+) api=(\S+)")
 
 
 class Receiver:
     """`causeline up` on free ports; its errors go to a file, so that no full pipe stops it."""
 
-    def __init__(self, data: Path, log: Path, target: Target, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        data: Path,
+        log: Path,
+        target: Target,
+        environment: Mapping[str, str],
+        program: Sequence[str] = CAUSELINE,
+    ) -> None:
         self.api = ""
         self.target = target
         self.log = log
         self._data = data
+        self._program = program
         self._environment = {**os.environ, **environment}
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Start; `wait` returns when it is ready."""
-        command = [sys.executable, "-m", "api.cli", "up", "--data", str(self._data)]
+        command = [sys.executable, *self._program, "up", "--data", str(self._data)]
         command += ["--otlp-http-port", "0", "--otlp-grpc-port", "0", "--api-port", "0"]
         if self.process is not None and self.process.stdout is not None:
             self.process.stdout.close()
@@ -72,6 +82,10 @@ class Receiver:
             self.process.stdout.close()
         self.process = None
 
+    def said(self) -> str:
+        """The end of its log."""
+        return self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
+
     @property
     def rss(self) -> int:
         """Resident bytes (https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html)."""
@@ -87,18 +101,35 @@ class Receiver:
 
 
 class Home:
-    """A receiver under `directory`, with the store embedded or on a ClickHouse server beside it."""
+    """A receiver under `directory`, with the store embedded or on a ClickHouse server beside it.
 
-    def __init__(self, name: str, directory: Path, target: Target, settings: Mapping[str, str] | None = None) -> None:
+    With `linked`, the receiver reaches the server through a proxy, `link`, that can be made bad.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        target: Target,
+        settings: Mapping[str, str] | None = None,
+        *,
+        linked: bool = False,
+        program: Sequence[str] = CAUSELINE,
+    ) -> None:
         environment = dict(settings or {})
         self.server: ClickHouseServer | None = None
+        self.link: Proxy | None = None
         self.store = StoreSettings.embedded(directory / "data")
         if name == "server":
             (directory / "server").mkdir()
             self.server = ClickHouseServer(directory / "server")
             self.store = StoreSettings(url=self.server.url)
-            environment["CAUSELINE_STORE__URL"] = self.server.url
-        self.receiver = Receiver(directory / "data", directory / "receiver.log", target, environment)
+            if linked:
+                self.link = Proxy(self.server.http_port)
+                self.link.__enter__()
+            url = self.server.url if self.link is None else f"http://127.0.0.1:{self.link.port}"
+            environment["CAUSELINE_STORE__URL"] = url
+        self.receiver = Receiver(directory / "data", directory / "receiver.log", target, environment, program)
 
     def start(self) -> None:
         """Start everything and wait until it listens."""
@@ -134,3 +165,12 @@ class Home:
     def stop(self) -> None:
         """Stop the receiver cleanly; the server, if any, stays to be asked."""
         self.receiver.stop()
+
+    def close(self) -> None:
+        """End everything at once, whatever state it is in."""
+        self.resume_server()
+        self.receiver.kill()
+        self.kill_server()
+        if self.link is not None:
+            self.link.__exit__(None, None, None)
+            self.link = None

@@ -50,12 +50,15 @@ class Target:
         self.url = self.grpc = ""
 
 
-def build(seed: random.Random, marker: str, most_items: int) -> tuple[Sent, bytes]:
-    """A request of a random signal, its items over three days so that one insert touches several partitions."""
+def build(seed: random.Random, marker: str, most_items: int, after_ns: int = 0) -> tuple[Sent, bytes]:
+    """A request of a random signal, its items over three days so that one insert touches several partitions.
+
+    The days begin `after_ns` nanoseconds after the tests' usual time.
+    """
     signal = seed.choice(("traces", "logs", "metrics"))
     items = seed.randint(1, most_items)
     sent = Sent(marker, signal, items)
-    times = [T0 + seed.randrange(3) * _DAY + n * 1_000_000 for n in range(items)]
+    times = [T0 + after_ns + seed.randrange(3) * _DAY + n * 1_000_000 for n in range(items)]
     service = {"service.name": f"svc-{seed.randrange(5)}"}
     tag = {MARKER: marker, "http.route": "/api/cart"}
     if signal == "traces":
@@ -93,13 +96,20 @@ class Load:
     """
 
     def __init__(
-        self, target: Target, seed: int, clients: int = 24, most_items: int = 40, timeout_s: float = 10
+        self,
+        target: Target,
+        seed: int,
+        clients: int = 24,
+        most_items: int = 40,
+        timeout_s: float = 10,
+        after_ns: int = 0,
     ) -> None:
         self.sent: list[Sent] = []
         self.errors: list[str] = []
         self._target = target
         self._most_items = most_items
         self._timeout_s = timeout_s
+        self._after_ns = after_ns
         self._finishing = threading.Event()
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._client, args=(seed, n), daemon=True) for n in range(clients)]
@@ -123,12 +133,27 @@ class Load:
         """Requests answered 200 so far."""
         return sum(sent.acknowledged for sent in list(self.sent))
 
+    def wait(self, more: int, seconds: float = 60) -> None:
+        """Return when so many more requests are acknowledged. Raises TimeoutError."""
+        wanted, deadline = self.acknowledged + more, time.monotonic() + seconds
+        while self.acknowledged < wanted:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.acknowledged} of {wanted} acknowledged")
+            time.sleep(0.05)
+
+    def answers(self) -> Counter[str]:
+        """How often each status, or failure of a connection, came so far."""
+        total: Counter[str] = Counter()
+        for sent in list(self.sent):
+            total.update(dict(sent.statuses))
+        return total
+
     def _client(self, number: int, client: int) -> None:
         seed = random.Random(number * 1000 + client)
         count = 0
         with httpx.Client(timeout=self._timeout_s, trust_env=False) as http:
             while not self._finishing.is_set():
-                sent, body = build(seed, f"{number}-{client}-{count}", self._most_items)
+                sent, body = build(seed, f"{number}-{client}-{count}", self._most_items, self._after_ns)
                 count += 1
                 with self._lock:
                     self.sent.append(sent)

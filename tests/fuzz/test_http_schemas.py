@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from api.access import rules
+from api.access.scopes import Scope
 from api.app import create_app
 from api.deps import Services
 from api.reading import Reader
@@ -27,6 +31,7 @@ from ingest.pipeline import Pipeline
 from ingest.receiver import create_app as create_receiver
 from ingest.settings import IngestSettings
 from store import Store
+from tests.kit.keyed import bearer, keyed
 from tests.kit.serving import serving
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -39,9 +44,7 @@ FEW = settings(max_examples=15, deadline=None, suppress_health_check=list(Health
 def api_schema(store: Store) -> Iterator[Any]:
     pipeline = Pipeline(store, IngestSettings(max_body_bytes=2**20, commit_timeout_s=30))
     pipeline.start()
-    services = Services(
-        Reader(store, "default"), lambda start, end: submit(store, "default", start, end), take_logs=pipeline.take_logs
-    )
+    services = Services(Reader(store, "default"), partial(submit, store), take_logs=pipeline.take_logs)
     app = create_app(services)
     with serving(app) as url:
         schema = schemathesis.openapi.from_dict(app.openapi())
@@ -89,6 +92,25 @@ def exercise(schema: Any) -> int:
 
 def test_the_api(api_schema: Any) -> None:
     assert exercise(api_schema) > 100
+
+
+@pytest.mark.slow
+def test_the_api_behind_keys(store: Store) -> None:
+    """The same with keys on: whatever is asked with an administrator's, and with none."""
+    with keyed(store) as here:
+        # The tests here may revoke any key they find, but not this one.
+        root = here.key("root", Scope.ADMIN)
+        schema: Any = schemathesis.openapi.from_dict(here.app.openapi())
+        schema.config.update(base_url=str(here.api.base_url), headers=bearer(root))
+        assert exercise(schema) > 100
+        refused = 0
+        for found in schema.get_all_operations():
+            operation = found.ok()
+            path = re.sub(r"\{\w+\}", "x", operation.path)
+            answer = here.api.request(operation.method.upper(), path)
+            assert answer.status_code == (200 if path in rules.OPEN else 401), (operation.method, path)
+            refused += answer.status_code == 401
+        assert refused > 40
 
 
 def test_the_receiver(otlp_schema: Any) -> None:

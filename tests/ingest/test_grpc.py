@@ -26,7 +26,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from ingest import errors
-from ingest.access import Lookup
+from ingest.access import Lookup, Sender
 from ingest.budget import Hold
 from ingest.envelope import Signal
 from ingest.errors import Forbidden, IngestError, Unauthenticated
@@ -253,10 +253,11 @@ def test_who_may_not_send_is_told_so_before_the_message_is_read(store: Store, ki
     answering = Answering(store, STORED)
     keys: list[str] = []
 
-    def check(lookup: Lookup) -> None:
+    def check(lookup: Lookup) -> Sender:
         keys.append(lookup("x-key"))
         if keys[-1] != "good":
             raise kind("no")
+        return Sender("team")
 
     with serving_grpc(lambda: Exports(answering, check), LIMIT) as address, grpc.insecure_channel(address) as channel:
         assert call(channel, b"x", metadata=[("x-key", "good")]) == b""

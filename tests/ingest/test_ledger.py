@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +15,7 @@ from ingest.ledger import Ledger
 from ingest.outcome import STORED
 from ingest.settings import IngestSettings
 from store import Store, batches
+from tests.conftest import migrated_on
 from tests.kit.landing import count, insert
 from tests.kit.otlp import busy_request
 
@@ -70,8 +72,8 @@ def test_another_receivers_batch_is_left_alone_until_it_is_orphaned(store: Store
     assert spans(store) == {}
 
 
-def test_what_memory_has_no_room_for_is_looked_up(store: Store) -> None:
-    ledger = opened(store, remember_in_memory=2)
+def test_what_memory_has_no_room_for_is_looked_up(embedded_store: Store) -> None:
+    ledger = opened(embedded_store, remember_in_memory=2)
     keys = [bytes([n]) * 16 for n in range(1, 6)]
     ledger.commit(ledger.begin(), keys)
     assert [ledger.outcome(key) for key in keys] == [None, None, None, STORED, STORED]
@@ -123,7 +125,8 @@ def test_rows_merged_with_others_are_deleted_alone(backend_store: Store) -> None
     assert spans(store) == {kept: 3}
 
 
-def test_a_batch_begun_with_the_commit_of_another_is_used_and_written_down_once(store: Store) -> None:
+def test_a_batch_begun_with_the_commit_of_another_is_used_and_written_down_once(embedded_store: Store) -> None:
+    store = embedded_store
     ledger = opened(store)
     first = ledger.begin()
     ledger.commit(first, [b"k" * 16], more=True)
@@ -139,8 +142,9 @@ def test_a_batch_begun_with_the_commit_of_another_is_used_and_written_down_once(
 
 
 def test_a_batch_begun_ahead_is_given_up_when_it_is_old_and_at_the_end(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    embedded_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    store = embedded_store
     ledger = opened(store)
     ledger.commit(ledger.begin(), [b"k" * 16], more=True)
     (old,) = batches.begun(store, SETTINGS.receiver, 0)
@@ -153,3 +157,62 @@ def test_a_batch_begun_ahead_is_given_up_when_it_is_old_and_at_the_end(
     ledger.close()
     ledger.close()
     assert batches.begun(store, SETTINGS.receiver, 0) == []
+
+
+class Receivers:
+    """Two receivers that share a server."""
+
+    def __init__(self, store: Store) -> None:
+        self.one, self.other = opened(store, receiver="one"), opened(store, receiver="other")
+
+
+@pytest.fixture
+def receivers(request: pytest.FixtureRequest) -> Iterator[Receivers]:
+    for store in migrated_on("server", request):
+        yield Receivers(store)
+
+
+KEY, OTHER = b"k" * 16, b"l" * 15 + b"\0"
+
+
+def test_of_two_receivers_with_one_request_at_most_one_goes_on(receivers: Receivers) -> None:
+    one, other = receivers.one, receivers.other
+    first, second = one.begin([KEY]), other.begin([KEY, OTHER])
+    assert one.taken(first, [KEY], counted=False) == ({}, {KEY})
+    assert other.taken(second, [KEY, OTHER], counted=False) == ({}, {KEY})
+    # Both look after both have claimed, so both give way; whoever comes again first has it.
+    one.withdraw(first)
+    other.withdraw(second)
+    third = other.begin([KEY, OTHER])
+    assert other.taken(third, [KEY, OTHER], counted=False) == ({}, set())
+    fourth = one.begin([KEY])
+    assert one.taken(fourth, [KEY], counted=False) == ({}, {KEY})
+    one.withdraw(fourth)
+    other.commit(third, [KEY, OTHER], more=True)
+    last = one.begin([KEY, OTHER])
+    assert one.taken(last, [KEY, OTHER], counted=False) == ({KEY: STORED, OTHER: STORED}, set())
+
+
+def test_what_a_killed_receiver_claimed_is_free_once_it_is_back(receivers: Receivers) -> None:
+    killed, other = receivers.one, receivers.other
+    killed.begin([KEY])
+    batch = other.begin([KEY])
+    assert other.taken(batch, [KEY], counted=False) == ({}, {KEY})
+    other.withdraw(batch)
+    assert killed.recover() == 1
+    batch = other.begin([KEY])
+    assert other.taken(batch, [KEY], counted=False) == ({}, set())
+
+
+def test_a_claim_lapses_for_its_owner_before_it_does_for_others(
+    receivers: Receivers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = receivers.one.begin([KEY])
+    assert not receivers.one.lapsed(batch)
+    began, ahead = time.monotonic(), time.time_ns() + 121 * 10**9
+    monkeypatch.setattr("ingest.ledger.time.monotonic", lambda: began + 91)
+    assert receivers.one.lapsed(batch)
+    newer = receivers.other.begin([KEY])
+    assert receivers.other.taken(newer, [KEY], counted=False) == ({}, {KEY})
+    monkeypatch.setattr("ingest.ledger.time.time_ns", lambda: ahead)
+    assert receivers.other.taken(newer, [KEY], counted=False) == ({}, set())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ingest.errors import Overloaded, QuotaExceeded
+from ingest.limits import TenantLimits
 from ingest.quota import Quota
 
 
@@ -70,3 +71,23 @@ def test_tenants_that_paid_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> Non
         quota.charge(f"tenant-{number}", 100)
         clock.now += 2
     assert len(quota._full_at) <= 10
+
+
+def test_a_tenant_may_have_a_rate_of_its_own() -> None:
+    clock = Clock()
+    limits = {
+        "large": TenantLimits(bytes_per_s=1000),
+        "free": TenantLimits(bytes_per_s=0),
+        "as-all": TenantLimits(series=5),
+    }
+    quota = Quota(100, 503, clock, limits)
+    for tenant in ("large", "free", "as-all", "other"):
+        quota.charge(tenant, 5000)
+    for tenant in ("large", "free"):
+        quota.check(tenant)
+    for tenant in ("as-all", "other"):
+        with pytest.raises(Overloaded, match="more than 100 bytes"):
+            quota.check(tenant)
+    quota.charge("large", 6000)
+    with pytest.raises(Overloaded, match="more than 1000 bytes"):
+        quota.check("large")

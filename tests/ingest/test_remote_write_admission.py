@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ingest.access import Lookup
+from ingest.access import Lookup, Sender
 from ingest.errors import Unauthenticated
 from ingest.pipeline import Pipeline
 from ingest.receiver import create_app
@@ -184,9 +184,10 @@ def test_beyond_the_quota_is_said_as_the_settings_say(store: Store, status: int)
 
 
 def test_who_may_not_send_is_told_before_the_body_is_read(store: Store) -> None:
-    def with_a_key(lookup: Lookup) -> None:
+    def with_a_key(lookup: Lookup) -> Sender:
         if lookup("authorization") != "Bearer k":
             raise Unauthenticated("a key is needed")
+        return Sender("team")
 
     request = Series1()
     request.add({"__name__": "m"}, samples=[(time.time_ns() // 1_000_000, 1)])

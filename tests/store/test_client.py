@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 
 from store import Store, StoreSettings, migrate
 from store.client import to_frame
-from store.errors import DataDirectoryInUse, DataRejected, QueryFailed, StoreUnavailable, UnknownQuery
+from store.errors import DataDirectoryInUse, DataRejected, QueryFailed, StoreError, StoreUnavailable, UnknownQuery
 from tests.kit.clickhouse_server import free_port
 from tests.kit.source import ROOT
 
@@ -61,6 +61,21 @@ def test_a_bad_query_is_named_and_does_not_spoil_the_next(backend_store: Store) 
         with pytest.raises(QueryFailed, match="query of the test"):
             backend_store.arrow_text("SELECT no_such_column FROM entities", what="query of the test")
         assert backend_store.arrow_text("SELECT 1 AS one")["one"].to_pylist() == [1]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT number FROM numbers(4000000) SETTINGS max_result_rows = 2000000, max_threads = 1",
+        "SELECT number, throwIf(number = 3000000) FROM numbers(4000000) SETTINGS max_threads = 1",
+        "SELECT sum(cityHash64(number)) FROM numbers(40000000000) SETTINGS max_execution_time = 1",
+    ],
+)
+def test_a_query_that_breaks_half_way_does_not_spoil_the_next(backend_store: Store, query: str) -> None:
+    # One after the other get the same connection.
+    with pytest.raises(StoreError):
+        backend_store.arrow_text(query)
+    assert backend_store.arrow_text("SELECT 1 AS one").to_pylist() == [{"one": 1}]
 
 
 def test_parameters_are_values_never_text(backend_store: Store) -> None:

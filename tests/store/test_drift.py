@@ -41,11 +41,12 @@ EXPORTER = {
 }
 # The worker serves every tenant's jobs; a receiver's crash recovery goes by batch number, and its ledger, dead letters
 # and counts by batch or by the request's hash, which the tenant is part of; at its start it reads everyone's. The
-# redaction policy is the receiver's.
+# redaction policy is the receiver's. Whose an access key is, only the key tells.
 ACROSS_TENANTS = {
     "correlate_unfinished_jobs", "correlate_claimable", "batch_parts", "ledger_begun", "ledger_known", "ledger_recent",
     "rejected_of_batch", "rejected_of_requests", "rejected_recent", "redacted_of_batch", "redaction_policy_version",
-    "remote_write_written", "remote_write_recent", "series_capped",
+    "remote_write_written", "remote_write_recent", "series_capped", "tenants_since",
+    "access_keys",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from ingest.envelope import Signal
-from store import Store, StoreSettings, migrate
+from store import Store, migrate
 from store.errors import MigrationError
 from store.migrate import Migration
 from tests.kit.landing import insert, rows
@@ -73,7 +73,7 @@ def test_a_failing_migration_is_named_and_the_ones_before_it_stay(
 
 def test_comments_do_not_split_statements_and_count_for_the_checksum(empty_store: Store) -> None:
     migration = Migration("0001_a", "-- first; not a statement;\nSELECT 1;\n\n-- second\nSELECT ';' AS x;\n")
-    assert migration.statements(empty_store) == ["SELECT 1", "SELECT ';' AS x"]
+    assert migration.statements() == ["SELECT 1", "SELECT ';' AS x"]
     assert migration.checksum != Migration("0001_a", migration.text.replace("second", "2nd")).checksum
 
 
@@ -95,7 +95,7 @@ def test_a_superseded_migration_is_not_run_where_it_never_was(
 ) -> None:
     broken = Migration("0001_old", "SELECT no_such_function();\n")
     use(monkeypatch, broken, NEW)
-    assert migrate.plan(empty_store) == NEW.statements(empty_store)
+    assert migrate.plan(empty_store) == NEW.statements()
     assert migrate.apply(empty_store) == ["0001_old", "0002_new"]
     assert type_of_x(empty_store) == ["UInt16"]
     assert (migrate.plan(empty_store), migrate.apply(empty_store)) == ([], [])
@@ -127,17 +127,9 @@ def test_a_store_of_the_first_release_gets_the_new_landing_tables(
     assert upgraded == (ROOT / "tests/snapshots/schema.json").read_text(encoding="utf-8")
 
 
-def test_an_unknown_placeholder_is_refused(empty_store: Store) -> None:
+def test_an_unknown_placeholder_is_refused() -> None:
     with pytest.raises(MigrationError, match="unknown placeholder"):
-        migrate.render("CREATE TABLE a (x ${NoSuchThing}) ENGINE = Memory", empty_store)
-
-
-def test_one_text_serves_a_cluster_too() -> None:
-    cluster = Store(StoreSettings(url="http://127.0.0.1:1", cluster="main"))
-    text = "CREATE TABLE a${on_cluster} (x UInt8) ENGINE = ${ReplacingMergeTree(Version)} ORDER BY x"
-    assert migrate.render(text, cluster) == (
-        "CREATE TABLE a ON CLUSTER `main` (x UInt8) ENGINE = ReplicatedReplacingMergeTree(Version) ORDER BY x"
-    )
+        migrate.render("CREATE TABLE a (x ${NoSuchThing}) ENGINE = Memory")
 
 
 # A request's hash covers its tenant already, and batches are the receiver's own bookkeeping.

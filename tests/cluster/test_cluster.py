@@ -1,0 +1,129 @@
+"""A real cluster of two shards: the same telemetry gives the same answers as on one server."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from ingest.envelope import Signal
+from store import Store, batches, condition, migrate, sql
+from store.batches import State
+from store.cluster import divided
+from store.errors import StoreError
+from tests.kit.clickhouse_cluster import ClickHouseCluster
+from tests.kit.landing import count, insert, rows
+from tests.kit.otlp import span, traces
+
+SPANS = 400
+
+
+@pytest.fixture
+def other(cluster: ClickHouseCluster, cluster_store: Store) -> Iterator[Store]:
+    """The same cluster, reached through its other node."""
+    store = Store.open(cluster.settings(cluster_store.settings.database, node=1))
+    yield store
+    store.close()
+
+
+def spans(store: Store, batch: int, tenant: str = "default") -> None:
+    """One batch of spans, each of a trace of its own."""
+    random_ = random.Random(batch)
+    insert(store, Signal.TRACES, *(traces(span(random_)) for _ in range(SPANS)), batch=batch, tenant=tenant)
+
+
+def test_both_nodes_have_all_tables(cluster_store: Store, other: Store) -> None:
+    text = "SELECT name, engine FROM system.tables WHERE database = currentDatabase() ORDER BY name"
+    tables = rows(cluster_store, text)
+    assert tables == rows(other, text)
+    assert {row["name"] for row in tables if row["engine"] == "Distributed"} == divided()
+    assert migrate.pending(other) == []
+
+
+def test_spans_are_divided_by_trace_and_read_through_either_node(cluster_store: Store, other: Store) -> None:
+    spans(cluster_store, 1)
+    spans(other, 2)
+    assert count(cluster_store, "otel_traces") == count(other, "otel_traces") == 2 * SPANS
+    shares = [count(store, "otel_traces_local") for store in (cluster_store, other)]
+    assert sum(shares) == 2 * SPANS
+    assert min(shares) > SPANS / 2
+    split = "SELECT count() AS n FROM (SELECT TraceId FROM otel_traces GROUP BY TraceId HAVING uniq(_shard_num) > 1)"
+    assert rows(cluster_store, split) == [{"n": 0}]
+    # Where a trace's spans are, its times are too.
+    apart = """SELECT count() AS n FROM otel_traces_trace_id_ts_local
+        WHERE TraceId NOT IN (SELECT TraceId FROM otel_traces_local)"""
+    assert rows(cluster_store, apart) == rows(other, apart) == [{"n": 0}]
+
+
+def test_an_unfinished_batch_is_taken_back_on_every_shard(cluster_store: Store, other: Store) -> None:
+    first = batches.first_at(1_772_438_400_000)
+    kept, lost = first + 1, first + 2
+    spans(cluster_store, kept)
+    spans(cluster_store, lost)
+    batches.record(cluster_store, {kept: State.BEGUN, lost: State.BEGUN}, "a")
+    batches.record(cluster_store, {kept: State.COMMITTED}, "a", [b"k" * 16])
+    assert batches.begun(other, "a", 0) == [lost]
+    batches.discard(other, [lost])
+    batches.record(other, {lost: State.DISCARDED}, "a")
+    assert (batches.begun(cluster_store, "a", 0), batches.known(other, [b"k" * 16, b"x" * 16], 0)) == ([], {b"k" * 16})
+    for table in ("otel_traces", "otel_traces_trace_id_ts"):
+        assert rows(cluster_store, f"SELECT DISTINCT Batch AS b FROM {table}") == [{"b": kept}]
+    # One insert into the ledger is one part: nothing of it may lie on another shard.
+    assert min(count(store, "ingest_ledger_local") for store in (cluster_store, other)) == 0
+    batches.forget(cluster_store, 4_000_000_000_000)
+    assert count(other, "ingest_ledger") == 0
+
+
+def test_the_newest_version_counts_whichever_node_wrote_it(cluster_store: Store, other: Store) -> None:
+    for version, store in enumerate((cluster_store, other, cluster_store, other)):
+        for tenant in ("a", "b", "c"):
+            line = f'{{"Tenant": "{tenant}", "IncidentId": "i", "State": "v{version}", "Version": {version}}}'
+            store.insert_bytes("incidents", line.encode(), "JSONEachRow")
+    found = rows(cluster_store, "SELECT Tenant, State FROM incidents FINAL ORDER BY Tenant")
+    assert found == [{"Tenant": tenant, "State": "v3"} for tenant in "abc"]
+
+
+def test_a_query_that_names_its_tenant_asks_one_shard(cluster_store: Store) -> None:
+    plan = rows(cluster_store, "EXPLAIN SELECT count() FROM incidents FINAL WHERE Tenant = 'a'")
+    assert sum("ReadFromMergeTree" in str(row) or "ReadFromRemote" in str(row) for row in plan) == 1
+    plan = rows(cluster_store, "EXPLAIN SELECT count() FROM incidents FINAL")
+    assert sum("ReadFromMergeTree" in str(row) or "ReadFromRemote" in str(row) for row in plan) == 2
+
+
+def test_conditions_are_those_of_all_nodes(cluster_store: Store) -> None:
+    spans(cluster_store, 1)
+    stored = {row["signal"]: row["items"] for row in cluster_store.rows("stored_items")}
+    assert stored["traces"] == SPANS
+    assert 0 < condition.crowding(cluster_store) < 1
+    assert condition.room(cluster_store).free > 0
+    assert condition.detached(cluster_store) == {}
+
+
+# What a query needs beyond a tenant and a window; the values match nothing.
+EMBEDDED_ONLY = {"data_path"}
+_GIVEN: dict[str, object] = {
+    "tenant": "default", "start": 1_772_438_400_000_000_000, "end": 1_772_438_460_000_000_000,
+}  # fmt: skip
+_PARAMETER = r"\{(\w+):([^}]+)\}"
+_VALUES: dict[str, object] = {
+    "String": "x", "UInt8": 1, "UInt16": 1, "UInt32": 1, "UInt64": 1, "Int8": 1, "Int64": 1_772_438_400_000_000_000,
+    "Int32": 1, "Float64": 1.0, "Array(String)": ["x"], "Array(UInt64)": [1], "Array(Float64)": [1.0],
+    "Identifier": "otel_metrics_gauge",
+}  # fmt: skip
+
+
+def test_every_query_runs_on_two_shards(cluster_store: Store) -> None:
+    """Subqueries and joins over divided tables are refused, or wrong, when nobody says how they are to be done."""
+    spans(cluster_store, 1)
+    refused: dict[str, str] = {}
+    for name in sorted(set(sql.names()) - EMBEDDED_ONLY):
+        text = sql.load(name)
+        params = {found: _GIVEN.get(found, _VALUES[kind]) for found, kind in re.findall(_PARAMETER, text)}
+        run = cluster_store.execute if re.search(r"^(INSERT|KILL)", text, re.MULTILINE) else cluster_store.arrow
+        try:
+            run(name, params)
+        except StoreError as error:
+            refused[name] = str(error.__cause__)[:300]
+    assert refused == {}
