@@ -1,9 +1,9 @@
 """Fabric Manager that does not run or does not fit, and what betrays it.
 
 Signal: node.fabric_manager on a node; node.torn_down on it, as context.
-Condition: Fabric Manager's own line that it gives up or lost a GPU; systemd's that its unit failed; a driver line that
-NVLinks were not found at start; or Xid 45 (channels torn down) alone on two GPUs or more of a node within a minute, with
-no other Xid or SXid on the node around it. The last is context: a job that is killed tears its channels down, too.
+Condition: Fabric Manager's own line that it gives up or lost a GPU; systemd's that its unit failed; a driver's that
+NVLinks were not found at start; or Xid 45 (channels torn down) alone on two GPUs or more of a node within a minute,
+with no other Xid or SXid on the node around it. The last is context: a job that is killed tears its channels down, too.
 Why it matters: without it every process on a node with NVSwitches fails to start its GPUs, and no device reports an
 error of its own. A lone Xid 45 is never a root; what is left to suspect is the fabric.
 Source: https://docs.nvidia.com/datacenter/tesla/fabric-manager-user-guide/ and, for Xid 45,
