@@ -132,6 +132,29 @@ def test_a_lustre_server_that_does_not_answer_is_storage(text: str) -> None:
     assert facts(found(kernel_lines.RULE, frames(kernel_logs=[line(text)]))) == {("node.storage", "node", "n1")}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "systemd[1]: nvidia-fabricmanager.service: Main process exited, code=exited, status=1/FAILURE",
+        "systemd[1]: nvidia-fabricmanager.service: Failed with result 'exit-code'.",
+        "systemd[1]: Failed to start nvidia-fabricmanager.service - NVIDIA fabric manager service.",
+    ],
+)
+def test_a_fabric_manager_that_failed_is_the_nodes_fault(text: str) -> None:
+    assert facts(found(fabric_manager.RULE, frames(kernel_logs=[line(text)]))) == {
+        ("node.fabric_manager", "node", "n1")
+    }
+
+
+def test_a_fabric_manager_that_was_stopped_or_started_is_no_fault() -> None:
+    rows = [
+        line("systemd[1]: Stopped nvidia-fabricmanager.service - NVIDIA fabric manager service."),
+        line("systemd[1]: Started nvidia-fabricmanager.service - NVIDIA fabric manager service."),
+        line("systemd[1]: nvidia-fabricmanager.service: Main process exited, code=exited, status=0/SUCCESS"),
+    ]
+    assert found(fabric_manager.RULE, frames(kernel_logs=rows)).is_empty()
+
+
 def test_lustre_lines_of_recovery_and_of_absent_files_say_nothing() -> None:
     rows = [
         line("Lustre: scratch-MDT0000-mdc: Connection restored to 10.20.0.5@o2ib (at 10.20.0.5@o2ib)"),
