@@ -124,7 +124,8 @@ class EmbeddedWorker:
         self._beat.start()
 
     def stop(self, timeout_s: float = 8.0) -> None:
-        """Stop both. Safe to call twice."""
+        """Stop both within about `timeout_s`. Safe to call twice."""
         give_way()
+        began = time.monotonic()
         self._beat.stop()
-        self._worker.stop(timeout_s)
+        self._worker.stop(max(0.0, timeout_s - (time.monotonic() - began)))

@@ -94,7 +94,7 @@ def test_a_stop_does_not_wait_for_a_long_back_fill_and_the_next_start_goes_on(st
     wait_for(lambda: jobs.load(store, "default", identifier).steps_done > 0)
     began = time.monotonic()
     running.stop()
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 9
     left = jobs.load(store, "default", identifier)
     assert left.state == "running"
     assert 0 < left.steps_done < left.steps_total
