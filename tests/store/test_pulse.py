@@ -103,10 +103,10 @@ def test_a_server_that_hangs_is_refused_for_and_asked_again_when_it_goes_on(stop
         store.close()
 
 
-def test_an_embedded_engine_has_no_pulse(store: Store) -> None:
-    store.watch_pulse()
-    assert store.answering
-    assert store._pulse is None
+def test_an_embedded_engine_has_no_pulse(empty_store: Store) -> None:
+    empty_store.watch_pulse()
+    assert empty_store.answering
+    assert empty_store._pulse is None
 
 
 def test_nothing_to_connect_to_is_said_at_once() -> None:
