@@ -6,6 +6,7 @@ see Arrow tables, polars frames and rows; they never see SQL text built from use
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from store.pulse import Pulse
 from store.settings import Home, StoreSettings
 
 Params = Mapping[str, Any]
+_IDENTIFIER, _NAME = re.compile(r"\{(\w+):Identifier\}"), re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Store:
@@ -118,7 +120,7 @@ class Store:
 
     def _change(self, text: str, params: Params | None, settings: Params | None, *, database: bool) -> Any:
         layout, result = self.layout, None
-        for step, everywhere in layout.steps(text) if layout else ((text, False),):
+        for step, everywhere in layout.steps(_spelled(text, params or {})) if layout else ((text, False),):
             for pool in self._nodes if everywhere and self._nodes else [self._pool]:
                 with pool.handle("statement") as client:
                     client.database = self.settings.database
@@ -150,7 +152,8 @@ class Store:
 
     def arrow(self, name: str, params: Params | None = None, settings: Params | None = None) -> pa.Table:
         """Result of the named query (store/sql/NAME.sql) as an Arrow table."""
-        return self.arrow_text(self._named(name), self._placed(params), settings, what=f"query {name}")
+        text = sql.load(name, clustered=self.home is Home.CLUSTER)
+        return self.arrow_text(text, self._placed(text, params), settings, what=f"query {name}")
 
     def frame(self, name: str, params: Params | None = None) -> pl.LazyFrame:
         """Result of the named query as a lazy polars frame; times are Datetime(ns, UTC)."""
@@ -172,18 +175,16 @@ class Store:
         pool, identity = self._pool, {}
         if self._readers is not self._pool and "tenant" in given:
             # Row policies of the reading user go by it: a second net below the queries' own condition.
-            pool, identity = self._readers, {"SQL_tenant": given["tenant"]}
+            pool, identity = self._readers, {self.settings.tenant_setting: self.settings.tenant_value(given["tenant"])}
         # An embedded engine gives what it had written of a broken answer to whoever asks next.
         with cancel.marked(settings) as marked, pool.handle(what, once=self.home is Home.EMBEDDED) as client:
             client.database = self.settings.database
             found = client.raw_query(_with_settings(text, marked), given, settings=identity, fmt="Arrow")
             return pa.ipc.open_file(pa.BufferReader(found)).read_all()
 
-    def _named(self, name: str) -> str:
-        return sql.load(name, clustered=self.home is Home.CLUSTER)
-
-    def _placed(self, params: Params | None) -> Params | None:
-        if self.home is not Home.CLUSTER:
+    def _placed(self, text: str, params: Params | None) -> Params | None:
+        # A driver that is given parameters for a text without any takes `%` for something of its own.
+        if "{cluster:String}" not in text:
             return params
         return {"cluster": self.settings.cluster, "database": self.settings.database, **(params or {})}
 
@@ -227,6 +228,16 @@ class Store:
 def _dicts(table: pa.Table) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = table.to_pylist()
     return found
+
+
+def _spelled(text: str, params: Params) -> str:
+    """A statement with the names of tables that it is given as parameters; other parameters stay what they are."""
+
+    def name(match: re.Match[str]) -> str:
+        given = str(params[match[1]])
+        return given if _NAME.fullmatch(given) else match[0]
+
+    return _IDENTIFIER.sub(name, text)
 
 
 def _with_settings(text: str, settings: Params | None) -> str:

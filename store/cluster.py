@@ -23,7 +23,8 @@ _SERIES = "SeriesHash"
 # All of a tenant's small tables lie on one shard: the newest version of a row is found there (FINAL looks within a
 # shard), and a query that names the tenant, as all do, asks no other.
 _TENANT = "cityHash64(Tenant)"
-# One insert must be one part, all or nothing, or every reader must see the same newest row: the first shard has it.
+# One insert must be one part, all or nothing, or everybody must see the same newest row: the first shard has it. So it
+# is with every table that has no tenants.
 _ONE = "0"
 SHARDING = {
     "otel_traces": _TRACE,
@@ -42,7 +43,7 @@ SHARDING = {
     "remote_write_written": "Batch",
     "ingest_ledger": _ONE,
     "redaction_policy": _ONE,
-    "schema_migrations": _ONE,
+    "retention_policies": _ONE,
 }
 # Where and how a replica is known to Keeper. Not by {uuid}, which differs when each node is given its own DDL.
 _REPLICA = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"
@@ -56,6 +57,9 @@ _REMOVE = re.compile(rf"(?P<verb>DROP TABLE|TRUNCATE TABLE) (?P<if>IF EXISTS )?{
 _DATABASE = re.compile(
     rf"(?P<verb>(?:CREATE|DROP) DATABASE) (?P<if>IF (?:NOT )?EXISTS )?{_NAME}(?P<rest>\b.*)", re.DOTALL
 )
+_COMMENT = re.compile(r"\A(?:\s*--[^\n]*\n)+")
+_KILL = re.compile(r"KILL MUTATION (?P<rest>.*)", re.DOTALL)
+_OF_TENANTS = re.compile(r"^\s*Tenant ", re.MULTILINE)
 _COLUMNS = re.compile(r"\b(ADD|MODIFY|DROP|RENAME) COLUMN\b")
 _KEEPS_ROWS = re.compile(
     r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)\$\{on_cluster\}(?:(?!;\n).)*?ENGINE\s*=\s*\$\{\w*MergeTree", re.DOTALL
@@ -81,13 +85,14 @@ class Layout:
 
     def steps(self, statement: str) -> list[Step]:
         """The statements to run instead of `statement`, in order; itself when it changes no table."""
-        text = statement.strip()
+        text = _COMMENT.sub("", statement).strip()
         for pattern, rewrite in (
             (_CREATE, self._create),
             (_VIEW, self._same),
             (_ALTER, self._alter),
             (_REMOVE, self._remove),
             (_DATABASE, self._database),
+            (_KILL, self._kill),
         ):
             if match := pattern.fullmatch(text):
                 return [Step(part, everywhere=True) for part in rewrite(match)]
@@ -105,7 +110,7 @@ class Layout:
         if engine is None:
             return [f"{head}{name}{self.clause}{rest}"]
         local = f"{rest[: engine.start()]}ENGINE = {self._engine(engine[1], engine[2] or '')}{rest[engine.end() :]}"
-        key = SHARDING.get(name, _TENANT)
+        key = SHARDING.get(name) or (_TENANT if _OF_TENANTS.search(rest) else _ONE)
         return [
             f"{head}{name}{LOCAL}{self.clause}{local}",
             f"{head}{name}{self.clause} AS {self.database}.{name}{LOCAL}\n"
@@ -138,12 +143,24 @@ class Layout:
             return [shared]
         return [local] if verb.startswith("TRUNCATE") else [shared, local]
 
+    def _kill(self, match: re.Match[str]) -> list[str]:
+        return [f"KILL MUTATION{self.clause} {match['rest']}"]
+
     def _database(self, match: re.Match[str]) -> list[str]:
         return [f"{match['verb']} {match['if'] or ''}{match['name']}{self.clause}{match['rest']}"]
 
 
-@cache
 def divided() -> frozenset[str]:
     """Tables that keep rows, and so are divided among a cluster's nodes: what migrations make of a MergeTree engine."""
+    return frozenset(_definitions()) | {"schema_migrations"}
+
+
+def of_tenants() -> frozenset[str]:
+    """Those of them whose rows say whose they are."""
+    return frozenset(name for name, text in _definitions().items() if _OF_TENANTS.search(text))
+
+
+@cache
+def _definitions() -> dict[str, str]:
     texts = [p.read_text(encoding="utf-8") for p in files("store.migrations").iterdir() if p.name.endswith(".sql")]
-    return frozenset(name for text in texts for name in _KEEPS_ROWS.findall(text)) | {"schema_migrations"}
+    return {match[1]: match[0] for text in texts for match in _KEEPS_ROWS.finditer(text)}

@@ -87,9 +87,9 @@ def migrations() -> tuple[Migration, ...]:
 
 def applied(store: Store) -> dict[str, str]:
     """Name and checksum of every migration this database already has."""
-    # Asked first: only who migrates may make tables.
+    # Who waits for tables or plans them makes none, and may not be allowed to.
     if not store.command("EXISTS TABLE schema_migrations"):
-        store.command(render(_LEDGER))
+        return {}
     table = store.arrow_text("SELECT Name, Checksum FROM schema_migrations ORDER BY Name", what="applied migrations")
     return dict(zip(table["Name"].to_pylist(), table["Checksum"].to_pylist(), strict=True))
 
@@ -127,6 +127,7 @@ def apply(store: Store) -> list[str]:
     Every statement must be safe to run again, because a crash may come between a statement and
     its ledger row. Raises MigrationError naming the migration that failed.
     """
+    store.command(render(_LEDGER))
     waiting = pending(store)
     to_run = _to_run(waiting)
     for migration in waiting:

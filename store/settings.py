@@ -59,6 +59,12 @@ class StoreSettings(BaseModel):
         description="The server's URL with the user that reads of a tenant run as (`causeline migrate --users`); the "
         "one of `url` unless given.",
     )
+    tenant_setting: str = Field(
+        default="SQL_tenant",
+        pattern=r"^(SQL_|custom_)?[A-Za-z][A-Za-z0-9_]*$",
+        description="Setting that tells row policies whose rows are read: one that the server declares with "
+        "`custom_settings_prefixes` (`SQL_` or `custom_`), or a text setting of its own that nothing else uses.",
+    )
     query_password_file: Path | None = Field(default=None, description="File with the password of that user.")
     max_clients: int = Field(default=16, ge=1, le=256, description="Most engine handles open at once.")
     query_timeout_s: float = Field(default=60.0, gt=0, description="A read running longer is stopped by the engine.")
@@ -88,6 +94,13 @@ class StoreSettings(BaseModel):
     def query_password(self) -> str:
         """The password of the user who reads. Raises OSError."""
         return _read(self.query_password_file)
+
+    def tenant_value(self, tenant: str) -> str:
+        """What `tenant_setting` is set to for a tenant: the server reads declared settings as literals."""
+        if not self.tenant_setting.startswith(("SQL_", "custom_")):
+            return tenant
+        escaped = tenant.replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{escaped}'"
 
     @property
     def home(self) -> Home:

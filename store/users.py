@@ -13,18 +13,17 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from store.client import Store
-from store.cluster import LOCAL, divided
+from store.cluster import LOCAL, of_tenants
 from store.errors import UsersRefused
 
-TENANT_SETTING = "SQL_tenant"
 LEAST_CHARACTERS = 16
-_FILTER = f"Tenant = getSetting('{TENANT_SETTING}')"
 # Tables of the receiver's and the system's own, which no reader of telemetry has to see.
-_OWN = frozenset(
-    {"access_keys", "ingest_ledger", "redaction_policy", "schema_migrations", "series_capped", "series_known"}
-)
+_OWN = frozenset({"access_keys", "deletion_work", "series_capped", "series_known"})
 # What the running system looks at to know how its server is.
-_SYSTEM = ("parts", "disks", "detached_parts", "merge_tree_settings", "tables", "columns", "replicas", "clusters")
+_SYSTEM = (
+    "parts", "disks", "detached_parts", "merge_tree_settings", "tables", "columns", "replicas", "clusters", "mutations",
+    "storage_policies",
+)  # fmt: skip
 _GIB = 1 << 30
 
 
@@ -55,7 +54,8 @@ def accounts(store: Store) -> tuple[Account, ...]:
         Account(
             "ingest",
             (
-                f"SELECT, INSERT, ALTER DELETE ON {database}.*",
+                # Retention drops days and moves parts; a deletion takes links and exemplars out of rows that stay.
+                f"SELECT, INSERT, ALTER DELETE, ALTER UPDATE, ALTER TTL, ALTER SETTINGS ON {database}.*",
                 *(f"SELECT ON system.{table}" for table in _SYSTEM),
                 # Queries nobody waits for are ended, those of the user who reads among them.
                 "KILL QUERY ON *.*",
@@ -77,16 +77,21 @@ def accounts(store: Store) -> tuple[Account, ...]:
                 "max_rows_to_read": ("20000000000", "MAX 20000000000"),
                 "max_result_bytes": (str(2 * _GIB), f"MAX {2 * _GIB}"),
                 "max_concurrent_queries_for_user": ("64", "CONST"),
-                TENANT_SETTING: ("''", ""),
+                # Nobody's, until a query says whose: no rows.
+                store.settings.tenant_setting: ("''", ""),
             },
             reads_one_tenant=True,
         ),
     )
 
 
+def _own_rows(store: Store) -> str:
+    return f"Tenant = getSetting('{store.settings.tenant_setting}')"
+
+
 def readable(store: Store) -> list[str]:
     """Tables whose rows say whose they are, by name; those of each node with them."""
-    named = sorted(divided() - _OWN)
+    named = sorted(of_tenants() - _OWN)
     return [name + suffix for name in named for suffix in (("", LOCAL) if store.layout else ("",))]
 
 
@@ -113,7 +118,7 @@ def statements(store: Store, passwords: Mapping[str, str]) -> list[str]:
             # A table that has a policy for somebody shows nothing to others but what a policy of theirs lets them see.
             said += [
                 f"CREATE ROW POLICY OR REPLACE causeline_tenant${{on_cluster}} ON {database}.* FOR SELECT"
-                f" USING {_FILTER} TO {account.name}",
+                f" USING {_own_rows(store)} TO {account.name}",
                 f"CREATE ROW POLICY OR REPLACE causeline_others${{on_cluster}} ON {database}.* FOR SELECT"
                 f" USING 1 TO ALL EXCEPT {account.name}",
             ]
@@ -151,7 +156,7 @@ def as_xml(store: Store, passwords: Mapping[str, str]) -> str:
         if account.reads_one_tenant:
             policies = ET.SubElement(ET.SubElement(user, "databases"), store.settings.database)
             for table in readable(store):
-                ET.SubElement(ET.SubElement(policies, table), "filter").text = _FILTER
+                ET.SubElement(ET.SubElement(policies, table), "filter").text = _own_rows(store)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode") + "\n"
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from ingest.envelope import Signal
-from store import Store, batches, condition, migrate, sql
+from store import Store, batches, checkup, condition, migrate, mutations, sql
 from store.batches import State
 from store.cluster import divided
 from store.errors import StoreError
+from store.finding import Grade
 from tests.kit.clickhouse_cluster import ClickHouseCluster
 from tests.kit.landing import count, insert, rows
 from tests.kit.otlp import span, traces
@@ -92,6 +93,13 @@ def test_a_query_that_names_its_tenant_asks_one_shard(cluster_store: Store) -> N
     assert sum("ReadFromMergeTree" in str(row) or "ReadFromRemote" in str(row) for row in plan) == 2
 
 
+def test_a_check_up_sees_both_nodes(cluster_store: Store) -> None:
+    found = {finding.check: finding for finding in checkup.findings(cluster_store)}
+    assert (found["cluster"].grade, found["cluster"].said) == (Grade.OK, "2 of 2 nodes answer, 2 shards")
+    assert found["tables"].grade is Grade.OK
+    assert "durability" not in found or "correlation_turns" in found["durability"].said
+
+
 def test_conditions_are_those_of_all_nodes(cluster_store: Store) -> None:
     spans(cluster_store, 1)
     stored = {row["signal"]: row["items"] for row in cluster_store.rows("stored_items")}
@@ -101,29 +109,44 @@ def test_conditions_are_those_of_all_nodes(cluster_store: Store) -> None:
     assert condition.detached(cluster_store) == {}
 
 
-# What a query needs beyond a tenant and a window; the values match nothing.
-EMBEDDED_ONLY = {"data_path"}
+# Asked of an embedded engine only; storage policies that this server has none of.
+NOT_HERE = {"data_path", "tier_move", "tier_policy", "tier_stay"}
+# What a query needs; the values match nothing.
 _GIVEN: dict[str, object] = {
-    "tenant": "default", "start": 1_772_438_400_000_000_000, "end": 1_772_438_460_000_000_000,
+    "tenant": "nobody", "start": 1_772_438_400_000_000_000, "end": 1_772_438_460_000_000_000, "table": "otel_logs",
+    "time": "Timestamp", "first": "Timestamp", "last": "Timestamp", "day": "19700101",
 }  # fmt: skip
+_OWN: dict[str, dict[str, object]] = {
+    "promql_span_calls": {"start": 1_772_438_400_000, "end": 1_772_438_460_000},
+    "promql_span_edges": {"start": 1_772_438_400_000, "end": 1_772_438_460_000},
+    "promql_hashes": {"start": 1_772_438_400_000, "end": 1_772_438_460_000, "table": "otel_metrics_gauge"},
+    "retention_delete_incidents": {"table": "incident_signals"},
+}
 _PARAMETER = r"\{(\w+):([^}]+)\}"
 _VALUES: dict[str, object] = {
-    "String": "x", "UInt8": 1, "UInt16": 1, "UInt32": 1, "UInt64": 1, "Int8": 1, "Int64": 1_772_438_400_000_000_000,
-    "Int32": 1, "Float64": 1.0, "Array(String)": ["x"], "Array(UInt64)": [1], "Array(Float64)": [1.0],
-    "Identifier": "otel_metrics_gauge",
+    "String": "x", "UInt8": 1, "UInt16": 1, "UInt32": 1, "UInt64": 1, "Int8": 1, "Int32": 1,
+    "Int64": 1_772_438_400_000_000_000, "Float64": 1.0, "Array(String)": ["x"], "Array(UInt64)": [1],
+    "Array(Int64)": [1], "Array(Float64)": [1.0],
 }  # fmt: skip
+
+
+def refusals(store: Store) -> dict[str, str]:
+    """Named statements that the cluster refuses, and why."""
+    where = {"cluster": store.settings.cluster, "database": store.settings.database}
+    refused: dict[str, str] = {}
+    for name in sorted(set(sql.names()) - NOT_HERE):
+        text = mutations.named(store, name)
+        asked = _GIVEN | where | _OWN.get(name, {})
+        params = {found: asked.get(found, _VALUES.get(kind)) for found, kind in re.findall(_PARAMETER, text)}
+        changes = re.search(r"^(INSERT|KILL|ALTER|DELETE)", text, re.MULTILINE)
+        try:
+            (store.command if changes else store.page)(text, params)
+        except StoreError as error:
+            refused[name] = str(error.__cause__)[:300]
+    return refused
 
 
 def test_every_query_runs_on_two_shards(cluster_store: Store) -> None:
     """Subqueries and joins over divided tables are refused, or wrong, when nobody says how they are to be done."""
     spans(cluster_store, 1)
-    refused: dict[str, str] = {}
-    for name in sorted(set(sql.names()) - EMBEDDED_ONLY):
-        text = sql.load(name)
-        params = {found: _GIVEN.get(found, _VALUES[kind]) for found, kind in re.findall(_PARAMETER, text)}
-        run = cluster_store.execute if re.search(r"^(INSERT|KILL)", text, re.MULTILINE) else cluster_store.arrow
-        try:
-            run(name, params)
-        except StoreError as error:
-            refused[name] = str(error.__cause__)[:300]
-    assert refused == {}
+    assert refusals(cluster_store) == {}

@@ -17,7 +17,6 @@ NAME = "two"
 _SHARD = """<shard><internal_replication>true</internal_replication>
 <replica><host>127.0.0.1</host><port>{port}</port></replica></shard>"""
 _CONFIG = """<clickhouse>
-<custom_settings_prefixes>SQL_</custom_settings_prefixes>
 <remote_servers><two>{shards}</two></remote_servers>
 </clickhouse>"""
 

@@ -7,8 +7,8 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from store import StoreSettings, migrate
-from store.cluster import SHARDING, Layout, divided
+from store import StoreSettings, migrate, sql
+from store.cluster import SHARDING, Layout, divided, of_tenants
 from tests.kit.snapshot import assert_snapshot
 
 REPLICATED = Layout("main", "telemetry", replicated=True, on_cluster=True)
@@ -68,7 +68,7 @@ def test_columns_of_the_sharding_key_are_the_tables_own() -> None:
             for statement in m.statements()
             if re.match(rf"CREATE TABLE IF NOT EXISTS {name}\b", statement)
         ]
-        key = SHARDING.get(name, "cityHash64(Tenant)")
+        key = SHARDING.get(name) or ("cityHash64(Tenant)" if name in of_tenants() else "0")
         columns = re.findall(r"\b[A-Z]\w+\b", re.sub(r"'.*?'", "", key))
         assert [column for column in columns if not re.search(rf"^\s*{column} ", text, re.MULTILINE)] == [], name
 
@@ -91,12 +91,24 @@ def test_columns_of_the_sharding_key_are_the_tables_own() -> None:
         ("DELETE FROM signals WHERE Tenant = {t:String}", ["DELETE FROM signals_local WHERE Tenant = {t:String}"]),
         ("ALTER TABLE landing_traces ADD COLUMN x UInt8", ["ALTER TABLE landing_traces ADD COLUMN x UInt8"]),
         ("INSERT INTO signals SELECT 1", ["INSERT INTO signals SELECT 1"]),
+        ("KILL MUTATION WHERE 1", ["KILL MUTATION WHERE 1"]),
         ("SYSTEM FLUSH LOGS", ["SYSTEM FLUSH LOGS"]),
         ("CREATE TABLE other.x (a UInt8) ENGINE = MergeTree ORDER BY a", None),
     ],
 )
 def test_statements_of_the_running_system(given: str, becomes: list[str] | None) -> None:
     assert texts(PLAIN, given) == ([given] if becomes is None else becomes)
+
+
+def test_named_statements_that_change_tables_reach_the_rows_of_every_node() -> None:
+    changing = [name for name in sql.names() if re.search(r"^(ALTER|OPTIMIZE|DELETE|TRUNCATE)", sql.load(name), re.M)]
+    assert len(changing) > 3
+    for name in changing:
+        # Tables, days and volumes that are filled in when it runs.
+        text = re.sub(r"\{\w+:Identifier\}", "otel_logs", sql.load(name))
+        text = migrate.render(re.sub(r"\$\{(days|volume)\}", "1", text))
+        steps = REPLICATED.steps(text)
+        assert all(step.everywhere and "_local ON CLUSTER `main`" in step.text for step in steps), name
 
 
 def test_a_clause_stands_after_the_name() -> None:
