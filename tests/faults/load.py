@@ -133,7 +133,7 @@ class Load:
         """Requests answered 200 so far."""
         return sum(sent.acknowledged for sent in list(self.sent))
 
-    def wait(self, more: int, seconds: float = 60) -> None:
+    def wait(self, more: int, seconds: float = 240) -> None:
         """Return when so many more requests are acknowledged. Raises TimeoutError."""
         wanted, deadline = self.acknowledged + more, time.monotonic() + seconds
         while self.acknowledged < wanted:

@@ -45,10 +45,10 @@ EXPORTER = {
 # all tenants; a worker takes up everyone's deletions.
 ACROSS_TENANTS = {
     "correlate_unfinished_jobs", "correlate_claimable", "batch_parts", "ledger_begun", "ledger_known", "ledger_recent",
-    "rejected_of_batch", "rejected_of_requests", "rejected_recent", "redacted_of_batch", "redaction_policy_version",
+    "ledger_rivals", "rejected_of_batch", "rejected_of_requests", "rejected_recent", "redacted_of_batch",
+    "redaction_policy_version",
     "remote_write_written", "remote_write_recent", "series_capped", "tenants_since",
-    "access_keys", "ledger_rivals",
-    "deletion_unfinished", "deletion_value", "retention_pins", "retention_policy_now", "retention_rows",
+    "access_keys", "deletion_unfinished", "deletion_value", "retention_pins", "retention_policy_now", "retention_rows",
     "retention_tenants",
 }  # fmt: skip
 
