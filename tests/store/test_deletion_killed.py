@@ -67,6 +67,8 @@ class Child:
         """End it at once."""
         self.process.kill()
         self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
 
 def test_a_killed_deletion_is_taken_up(tmp_path: Path) -> None:
