@@ -18,10 +18,12 @@ from api.routes import (
     audit,
     correlations,
     decisions,
+    deletions,
     entities,
     health,
     incidents,
     keys,
+    retention,
     stream,
     telemetry,
 )
@@ -62,7 +64,20 @@ def create_app(services: Services) -> FastAPI:
     if services.access is not None:
         # Added last, it stands before everything else.
         app.add_middleware(Guard, access=services.access)
-    for module in (stream, incidents, decisions, entities, telemetry, alertmanager, correlations, keys, audit, health):
+    for module in (
+        stream,
+        incidents,
+        decisions,
+        entities,
+        telemetry,
+        alertmanager,
+        correlations,
+        retention,
+        deletions,
+        keys,
+        audit,
+        health,
+    ):
         app.include_router(module.router)
     for foreign in (prometheus, jaeger, loki, tempo):
         app.include_router(foreign.router)

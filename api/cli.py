@@ -15,7 +15,7 @@ from api.version import version
 
 VERBS = (
     "up", "serve", "worker", "beat", "health", "demo", "replay", "correlate", "jobs", "incidents", "decide", "report",
-    "evaluate", "rules", "policy", "migrate", "doctor", "keys",
+    "evaluate", "rules", "policy", "migrate", "doctor", "keys", "retention", "forget",
 )  # fmt: skip
 
 

@@ -106,6 +106,45 @@ class ApiClient:
         found: list[dict[str, Any]] = self._call("GET", "/api/v1/rule-failures")["failures"]
         return found
 
+    def retention_plan(self, days: int) -> dict[str, Any]:
+        """What goes within that many days, and what is pinned."""
+        return self._call("GET", "/api/v1/retention/plan", params={"days": days})
+
+    def retention_apply(self, timeout_s: float = 86_400.0) -> dict[str, Any]:
+        """Remove what is due, and wait. Raises SystemUnreachable when it fails."""
+        run = self._call("POST", "/api/v1/retention/runs")
+        run = self._until(f"/api/v1/retention/runs/{run['id']}", {"done", "failed"}, timeout_s)
+        if run["state"] == "failed":
+            raise SystemUnreachable(f"nothing more was removed: {run['error']}")
+        return run
+
+    def forget(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Ask for a deletion, or count what it would delete."""
+        return self._call("POST", "/api/v1/deletions", json=wanted)
+
+    def deletion(self, deletion_id: str) -> dict[str, Any]:
+        """A deletion with its counts."""
+        return self._call("GET", f"/api/v1/deletions/{deletion_id}")
+
+    def deleted(self, deletion_id: str, progress: Callable[[Job], None], timeout_s: float = 86_400.0) -> dict[str, Any]:
+        """A deletion once it is done or failed; `progress` sees each change."""
+        return self._until(f"/api/v1/deletions/{deletion_id}", {"done", "failed"}, timeout_s, progress)
+
+    def _until(
+        self, path: str, states: set[str], timeout_s: float, progress: Callable[[Job], None] = lambda _: None
+    ) -> dict[str, Any]:
+        deadline, seen = time.monotonic() + timeout_s, None
+        while True:
+            found = self._call("GET", path)
+            if found != seen:
+                progress(found)
+                seen = found
+            if found["state"] in states:
+                return found
+            if time.monotonic() > deadline:
+                raise SystemUnreachable(f"{path} is still {found['state']} after {timeout_s:.0f} s; it goes on")
+            time.sleep(1.0)
+
     def make_key(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """A new access key: the only answer that has it."""
         return self._call("POST", "/api/v1/keys", json=wanted)

@@ -22,6 +22,8 @@ from ingest.errors import Overloaded
 from ingest.outcome import Outcome
 from ingest.reason import Reason
 from query.promql.settings import PromqlSettings
+from store.retention.keeper import Retention
+from store.retention.settings import RetentionSettings
 
 # Takes an OTLP logs request (protobuf) of a tenant into the pipeline; returns once it is stored for good.
 TakeLogs = Callable[[str, bytes], Awaitable[Outcome]]
@@ -39,7 +41,8 @@ class Services:
     attempts; `correlator` are the correlator's settings; `take_logs` stores log records as if they had been received;
     `requests_per_minute` bounds one client (0: not), `requests_at_once` one tenant (0: not), `limits` say where others
     hold, and `most_streams` bounds those that follow one tenant's incidents;
-    `ingest_stats` and `reasons` tell how the receiver is doing; `promql` says how far one of its queries may go.
+    `ingest_stats` and `reasons` tell how the receiver is doing; `promql` says how far one of its queries may go;
+    `retention` what is kept.
     Without `access` everybody may do everything.
     """
 
@@ -55,6 +58,7 @@ class Services:
     ingest_stats: Callable[[], dict[str, Any]] = dict
     reasons: Callable[[], list[Reason]] = list
     promql: PromqlSettings = field(default_factory=PromqlSettings)
+    retention: Retention = field(default_factory=lambda: Retention(RetentionSettings()))
     access: Access | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 

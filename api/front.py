@@ -32,6 +32,7 @@ from ingest.reason import Reason
 from ingest.receiver import create_app as create_receiver
 from ingest.settings import IngestSettings
 from store import Store
+from store.retention.keeper import Retention
 from store.settings import Home
 
 
@@ -59,7 +60,7 @@ class Front:
         """The ports that are ours."""
         return {sock.getsockname()[1] for sock in (self._otlp, self._grpc, self._api)}
 
-    def start(self, store: Store, telemetry: SelfTelemetry, undo: ExitStack) -> None:
+    def start(self, store: Store, telemetry: SelfTelemetry, retention: Retention, undo: ExitStack) -> None:
         """Listen with everything behind it working. Raises UsageError or StoreError."""
         settings = self._settings
         access = opened(store, settings)
@@ -67,7 +68,7 @@ class Front:
         access.start()
         refuse_exposure(settings.host, access)
         telemetry.watch(partial(stored_items, store))
-        pipeline = Pipeline(store, self._receiving(store), telemetry.ingest, settings.tenants)
+        pipeline = Pipeline(store, self._receiving(store), telemetry.ingest, settings.tenants, retention.earliest)
         undo.callback(pipeline.stop)
         pipeline.start()
         self._pipeline = pipeline
@@ -85,6 +86,7 @@ class Front:
             ingest_stats=pipeline.stats,
             reasons=partial(self._reasons, pipeline, receiver, calls),
             promql=settings.promql,
+            retention=retention,
             access=access,
         )
         make = partial(self._application, services, store)

@@ -18,6 +18,7 @@ from correlate.broker import BrokerSettings
 from correlate.settings import CorrelateSettings
 from ingest.settings import IngestSettings
 from query.promql.settings import PromqlSettings
+from store.retention.settings import RetentionSettings
 from store.settings import DEFAULT_TENANT, TENANT_PATTERN, StoreSettings
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -87,7 +88,10 @@ class Settings(BaseSettings):
         description="Limits of tenants for whom others hold than for the rest, as JSON (access.md).",
     )
     api_requests_at_once: int = Field(
-        default=64, ge=0, description="Requests to the API of one tenant that are answered at once; 0 is no limit."
+        # Forty threads answer them all.
+        default=24,
+        ge=0,
+        description="Requests to the API of one tenant that are answered at once; 0 is no limit.",
     )
     oidc: OidcSettings | None = Field(default=None, description="An OpenID Connect provider, for people.")
     roles: Path | None = Field(
@@ -122,6 +126,7 @@ class Settings(BaseSettings):
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     correlate: CorrelateSettings = Field(default_factory=CorrelateSettings)
     promql: PromqlSettings = Field(default_factory=PromqlSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
 
     @field_validator("keys_file", "roles")
     @classmethod

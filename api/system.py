@@ -23,9 +23,11 @@ from correlate.beat import Beat
 from correlate.errors import NotifyError, PolicyError
 from correlate.notify.config import read as read_targets
 from correlate.policy.force import keeper
+from correlate.upkeep import Upkeep
 from correlate.worker import Worker
 from ingest.reason import Reason
 from store import Store, awaiting, migrate
+from store.retention.keeper import Retention
 from store.settings import Home
 
 _log = logging.getLogger(__name__)
@@ -117,6 +119,8 @@ class System:
             # Several processes that change tables at once get in each other's way, and may not be allowed to.
             awaiting.tables(store, _TABLES_S)
         store.watch_pulse()
+        retention = Retention(settings.retention)
+        retention.check(store)
 
         ports = front.ports if front else set()
         telemetry = self._telemetry = SelfTelemetry.start(settings.telemetry, ports, self._name)
@@ -125,12 +129,15 @@ class System:
             self._worker = Worker(store, settings.correlator, settings.tenant, telemetry.correlate)
             undo.callback(self._worker.stop)
             self._worker.start()
+            upkeep = Upkeep(store, retention, settings.retention.every_s)
+            undo.callback(upkeep.stop)
+            upkeep.start()
         if Part.BEAT in self._parts:
             self._beat = Beat(store, settings.correlator, settings.tenant, telemetry.correlate)
             undo.callback(self._beat.stop)
             self._beat.start()
         if front is not None:
-            front.start(store, telemetry, undo)
+            front.start(store, telemetry, retention, undo)
         if health is not None:
             health.start()
             self.health_url = health.url

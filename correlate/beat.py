@@ -54,7 +54,7 @@ class Tenants:
         """Look no more. Safe to call twice."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join(2)
+            self._thread.join(1)
 
     def look(self) -> None:
         """Remember whose telemetry or jobs came since the last look; a store that does not answer is asked again."""
@@ -166,11 +166,13 @@ class Beat:
 
     def stop(self) -> None:
         """Say nothing more. Safe to call twice."""
+        service, self._service = self._service, None
+        if service is not None:
+            service.service.stop()
         self._tenants.stop()
-        if self._service is not None:
-            self._service.service.stop()
-            self._service.join(3)
-            self._service = None
+        if service is not None:
+            # It sleeps for a second at most; a broker that hangs may hold it longer, and then it ends with the process.
+            service.join(1.5)
 
 
 def _waiting() -> int:

@@ -28,14 +28,35 @@ _EPISODE = 3
 _FAR = 4.0
 
 
+# A host of a public domain is a system outside: its first label ("api") names nothing by itself.
+_PUBLIC = r"(?i)^(?:[a-z0-9_-]+\.)+(?:com|net|org|io|ai|app|co|dev|cloud|eu|us|uk|de|cn)$"
+_LABEL = r"^([A-Za-z][A-Za-z0-9_-]*)(?:[.:]|$)"
+
+
 def spans(frames: Frames) -> pl.LazyFrame:
-    """The spans that name a service, each once however often it was delivered."""
-    return frames["spans"].filter(pl.col("service") != "").unique(subset=["trace_id", "span_id"], keep="any")
+    """The spans that name a service, each once however often it was delivered.
+
+    A peer whose first label is another of these services is that service, whatever domain it is called by.
+    """
+    first = pl.col("peer").str.extract(_LABEL)
+    own = first.is_in(pl.col("service").unique().implode()) & (first != pl.col("service"))
+    return (
+        frames["spans"]
+        .filter(pl.col("service") != "")
+        .unique(subset=["trace_id", "span_id"], keep="any")
+        .with_columns(peer=pl.when(own).then(first).otherwise("peer"))
+    )
 
 
 def peer_service() -> pl.Expr:
-    """The service a client span went to, by the first label of its peer's host name; null for addresses."""
-    return pl.col("peer").str.extract(r"^([A-Za-z][A-Za-z0-9_-]*)(?:[.:]|$)")
+    """What a client span went to: a service, by the first label of its host, or a public host; null for addresses."""
+    host = pl.col("peer").str.replace(r":\d+$", "")
+    return pl.when(host.str.contains(_PUBLIC)).then(host).otherwise(pl.col("peer").str.extract(_LABEL))
+
+
+def side(name: str) -> pl.Expr:
+    """The entity type of an end of a call: `dependency` for a public host, else `service`."""
+    return pl.when(pl.col(name).str.contains(_PUBLIC)).then(pl.lit("dependency")).otherwise(pl.lit("service"))
 
 
 def parents(distinct: pl.LazyFrame) -> pl.LazyFrame:

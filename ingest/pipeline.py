@@ -13,7 +13,7 @@ import time
 from types import MappingProxyType
 from typing import Any
 
-from ingest.admission import Admission, Admitted
+from ingest.admission import Admission, Admitted, Kept, everything
 from ingest.budget import Budget, Hold
 from ingest.careful import Careful
 from ingest.committer import Committer
@@ -46,11 +46,12 @@ class Pipeline:
         settings: IngestSettings,
         telemetry: Telemetry | None = None,
         limits: Limits = MappingProxyType({}),
+        kept: Kept = everything,
     ) -> None:
         self.settings = settings
         self.budget = Budget(settings.max_inflight_bytes, settings.tenant_share, self._let_in)
         self._store = store
-        self._admission = Admission(settings)
+        self._admission = Admission(settings, kept)
         self._quota = Quota(settings.tenant_bytes_per_s, settings.quota_status, limits=limits)
         self._watch = Watch(store, settings, limits)
         self.telemetry = telemetry or Telemetry()

@@ -43,6 +43,7 @@ SHARDING = {
     "remote_write_written": "Batch",
     "ingest_ledger": _ONE,
     "redaction_policy": _ONE,
+    "retention_policies": _ONE,
 }
 # Where and how a replica is known to Keeper. Not by {uuid}, which differs when each node is given its own DDL.
 _REPLICA = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"

@@ -18,9 +18,12 @@ from store.errors import UsersRefused
 
 LEAST_CHARACTERS = 16
 # Tables of the receiver's and the system's own, which no reader of telemetry has to see.
-_OWN = frozenset({"access_keys", "series_capped", "series_known"})
+_OWN = frozenset({"access_keys", "deletion_work", "series_capped", "series_known"})
 # What the running system looks at to know how its server is.
-_SYSTEM = ("parts", "disks", "detached_parts", "merge_tree_settings", "tables", "columns", "replicas", "clusters")
+_SYSTEM = (
+    "parts", "disks", "detached_parts", "merge_tree_settings", "tables", "columns", "replicas", "clusters", "mutations",
+    "storage_policies",
+)  # fmt: skip
 _GIB = 1 << 30
 
 
@@ -51,7 +54,8 @@ def accounts(store: Store) -> tuple[Account, ...]:
         Account(
             "ingest",
             (
-                f"SELECT, INSERT, ALTER DELETE ON {database}.*",
+                # Retention drops days and moves parts; a deletion takes links and exemplars out of rows that stay.
+                f"SELECT, INSERT, ALTER DELETE, ALTER UPDATE, ALTER TTL, ALTER SETTINGS ON {database}.*",
                 *(f"SELECT ON system.{table}" for table in _SYSTEM),
                 # Queries nobody waits for are ended, those of the user who reads among them.
                 "KILL QUERY ON *.*",

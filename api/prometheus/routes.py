@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, TypeVar
 
 import promql_parser as pp
@@ -64,6 +65,10 @@ class Prometheus:
         self.settings = held.promql
         self.catalogue = Catalogue(held.reader.store, self.settings)
         self._turns = threading.BoundedSemaphore(self.settings.at_once)
+        # Where there are several tenants, none has every turn.
+        several = held.access is not None and held.access.on
+        self._most = max(1, self.settings.at_once - 1) if several else self.settings.at_once
+        self._own: dict[str, threading.BoundedSemaphore] = {}
 
     def stored(self, tenant: str) -> Stored:
         """A tenant's series."""
@@ -78,14 +83,20 @@ class Prometheus:
         seconds = self.settings.timeout_s if timeout_ms <= 0 else min(timeout_ms / 1000, self.settings.timeout_s)
         return Limits(self.settings.max_samples, time.monotonic() + seconds)
 
-    def in_turn(self, work: Callable[[], Response]) -> Response:
-        """Do something when it is its turn. Raises QueryTimeout."""
-        if not self._turns.acquire(timeout=self.settings.timeout_s):
+    def in_turn(self, tenant: str, work: Callable[[], Response]) -> Response:
+        """Do something when it is the tenant's turn. Raises QueryTimeout."""
+        own = self._own.setdefault(tenant, threading.BoundedSemaphore(self._most))
+        with self._turn(own), self._turn(self._turns):
+            return work()
+
+    @contextmanager
+    def _turn(self, turns: threading.BoundedSemaphore) -> Iterator[None]:
+        if not turns.acquire(timeout=self.settings.timeout_s):
             raise QueryTimeout("query timed out in query queue")
         try:
-            return work()
+            yield
         finally:
-            self._turns.release()
+            turns.release()
 
 
 def prometheus(request: Request) -> Prometheus:
@@ -120,7 +131,7 @@ async def query(params: Read, shared: Shared, tenant: Tenant) -> Response:
         data, cut = encode.instant(answer.value, at, limit)
         return success(data, answer.notes, _TRUNCATED if cut else "")
 
-    return await run_in_threadpool(shared.in_turn, work)
+    return await run_in_threadpool(shared.in_turn, tenant, work)
 
 
 @_both("/query_range", "Evaluate PromQL over a range of times", "query", *_RANGE, *_BOUNDS)
@@ -143,7 +154,7 @@ async def query_range(params: Read, shared: Shared, tenant: Tenant) -> Response:
         data, cut = encode.matrix(answer.value, answer.times, limit)
         return success(data, answer.notes, _TRUNCATED if cut else "")
 
-    return await run_in_threadpool(shared.in_turn, work)
+    return await run_in_threadpool(shared.in_turn, tenant, work)
 
 
 @_both("/series", "Labels of series that match", "match[]", *_WHEN)

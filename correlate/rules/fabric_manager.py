@@ -1,9 +1,9 @@
 """Fabric Manager that does not run or does not fit, and what betrays it.
 
 Signal: node.fabric_manager on a node; node.torn_down on it, as context.
-Condition: Fabric Manager's own line that it gives up or lost a GPU; a driver line that NVLinks were not found at start;
-or Xid 45 (channels torn down) alone on two GPUs or more of a node within a minute, with no other Xid or SXid on the
-node around it. The last is context: a job that is killed tears its channels down, too.
+Condition: Fabric Manager's own line that it gives up or lost a GPU; systemd's that its unit failed; a driver's that
+NVLinks were not found at start; or Xid 45 (channels torn down) alone on two GPUs or more of a node within a minute,
+with no other Xid or SXid on the node around it. The last is context: a job that is killed tears its channels down, too.
 Why it matters: without it every process on a node with NVSwitches fails to start its GPUs, and no device reports an
 error of its own. A lone Xid 45 is never a root; what is left to suspect is the fabric.
 Source: https://docs.nvidia.com/datacenter/tesla/fabric-manager-user-guide/ and, for Xid 45,
@@ -21,9 +21,19 @@ from correlate.sessions import evidence_of, sessions
 
 GIVES_UP = r"aborting fabric manager|don't match with any supported system topology"
 LOST_GPU = r"failed to find the GPU handle \d+ in the multicast team request"
+# What systemd says of its unit; that it was stopped is what an upgrade does.
+NOT_RUNNING = (
+    r"nvidia-fabricmanager\.service: (?:Main process exited, code=(?:exited, status=[1-9]|killed|dumped)|Failed with)"
+    r"|Failed to start .*(?:nvidia-fabricmanager|NVIDIA fabric manager)"
+)
 NO_LINKS = r"knvlink\w+: .*(?:Failed to update Rx Detect|postRxDetLinkMask failed)"
 
-_LINES = ((GIVES_UP, 9.0, "topology_mismatch"), (LOST_GPU, 7.0, "gpu_handle_missing"), (NO_LINKS, 5.0, "no_links"))
+_LINES = (
+    (GIVES_UP, 9.0, "topology_mismatch"),
+    (NOT_RUNNING, 8.5, "not_running"),
+    (LOST_GPU, 7.0, "gpu_handle_missing"),
+    (NO_LINKS, 5.0, "no_links"),
+)
 _TORN_DOWN = 45
 _AROUND_S = 300
 _TOGETHER = "60s"
@@ -40,7 +50,7 @@ def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         reason = pl.when(body.str.contains(pattern)).then(pl.lit(name)).otherwise(reason)
         score = pl.when(body.str.contains(pattern)).then(rated).otherwise(score)
     return (
-        lines.filter(body.str.contains("fabric manager|supported system topology|multicast team|knvlink"))
+        lines.filter(body.str.contains("fabric manager|fabricmanager|supported system topology|multicast team|knvlink"))
         .with_columns(reason=reason, score=score)
         .filter(pl.col("reason") != "")
         .select("time", "node", "reason", "score", "body")

@@ -28,12 +28,12 @@ _RISE_C = 4.0
 _SLACK_S = 120
 
 
-def _slowed(frames: Frames) -> pl.LazyFrame:
-    """Per node and minute: how many GPUs heat holds back, of how many."""
+def held_back(frames: Frames, kind: str) -> pl.LazyFrame:
+    """Per node and minute: how many GPUs heat (gpu.thermal) or the brake (gpu.power) holds back, of how many."""
     size = gpu_series.devices(frames).group_by("node").agg(pl.col("device").n_unique().alias("gpus"))
     return (
         readings(frames)
-        .filter(pl.col("kind") == "gpu.thermal", pl.col("node") != "")
+        .filter(pl.col("kind") == kind, pl.col("node") != "")
         .with_columns(bucket=pl.col("time").dt.truncate(_BUCKET))
         .group_by("node", "bucket")
         .agg(
@@ -82,7 +82,7 @@ def _warming(frames: Frames, slowed: pl.LazyFrame) -> pl.LazyFrame:
 
 def detect(frames: Frames) -> pl.LazyFrame:
     """Nodes whose GPUs slowed down together, seen in the window."""
-    slowed = _slowed(frames)
+    slowed = held_back(frames, "gpu.thermal")
     warming = _warming(frames, slowed).sort("start")
     facts = (
         slowed.sort("time")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from correlate import names
 from correlate.frames import Frames
 from correlate.peers import CERTIFICATE, FAILS, HOST, NAMES
 from correlate.rule import Rule
@@ -98,16 +99,33 @@ def _named(blaming: pl.LazyFrame, known: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _name_servers(blaming: pl.LazyFrame, known: pl.LazyFrame) -> pl.LazyFrame:
-    """Lines about names, told of the name server: the service that is one, else `cluster-dns`."""
-    servers = known.filter(pl.col("name").str.contains(_NAME_SERVER)).select(pl.col("name").min())
+def _servers(frames: Frames) -> pl.LazyFrame:
+    """(entity_type, entity), one row: the name server of the cluster, nulls when none is seen.
+
+    Most name servers have no SDK: scrapes name their service, and pods their workload.
+    """
+    services = [frames[name].select(entity="service") for name in ("logs", "metric_series")]
+    owners = [
+        frames[name].select("pod").unique().select(entity=names.owner("pod")) for name in ("logs", "metric_series")
+    ]
+    found = pl.concat(
+        [
+            *(part.with_columns(rank=pl.lit(0), entity_type=pl.lit("service")) for part in services),
+            *(part.with_columns(rank=pl.lit(1), entity_type=pl.lit("workload")) for part in owners),
+        ]
+    ).filter(pl.col("entity").str.contains(_NAME_SERVER))
+    return found.unique().sort("rank", "entity").select(pl.col("entity_type", "entity").first())
+
+
+def _name_servers(blaming: pl.LazyFrame, frames: Frames) -> pl.LazyFrame:
+    """Lines about names, told of the name server: the service or workload that is one, else `cluster-dns`."""
     about = blaming.filter(pl.col("kind") == "dependency.names").with_columns(
         host=pl.col("text").str.extract(HOST, 1).str.to_lowercase(),
     )
-    return about.join(servers, how="cross").select(
+    return about.join(_servers(frames), how="cross").select(
         "time", "caller", "text", "kind", "host",
-        entity_type=pl.when(pl.col("name").is_null()).then(pl.lit("dependency")).otherwise(pl.lit("service")),
-        entity=pl.coalesce("name", pl.lit("cluster-dns")),
+        entity_type=pl.coalesce("entity_type", pl.lit("dependency")),
+        entity=pl.coalesce("entity", pl.lit("cluster-dns")),
     )  # fmt: skip
 
 
@@ -129,8 +147,8 @@ def detect(frames: Frames) -> pl.LazyFrame:
     """Signals of blamed systems; the evidence names who blames them."""
     blaming, known = _blaming(frames), _known(frames)
     # One name that does not resolve may be a wrong name; several callers or names are the name server.
-    names = _name_servers(blaming, known).filter((pl.col("host").n_unique() > 1) | (pl.col("caller").n_unique() > 1))
-    rows = pl.concat([_named(blaming.filter(pl.col("kind") != "dependency.names"), known), names])
+    unnamed = _name_servers(blaming, frames).filter((pl.col("host").n_unique() > 1) | (pl.col("caller").n_unique() > 1))
+    rows = pl.concat([_named(blaming.filter(pl.col("kind") != "dependency.names"), known), unnamed])
     by = ["kind", "entity_type", "entity"]
     minute = pl.col("time").dt.truncate("5m")
     callers = pl.col("caller").filter(pl.col("caller") != pl.col("entity"))
@@ -157,4 +175,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return sessions(facts, frames, gap_s=600.0)
 
 
-RULE = Rule("peer_errors", "log", ("logs", "spans"), detect)
+RULE = Rule("peer_errors", "log", ("logs", "spans", "metric_series"), detect)

@@ -17,7 +17,7 @@ from correlate.episodes import calibrate, episodes
 from correlate.frames import Frames
 from correlate.rule import Rule
 from correlate.templates import ms
-from correlate.traces import by_entity, parents, peer_service, shifts, spans
+from correlate.traces import by_entity, parents, peer_service, shifts, side, spans
 
 # Deviations that an entity's own evidence may vary by in an ordinary bucket.
 _FLOOR = 1.0
@@ -91,7 +91,7 @@ def detect(frames: Frames) -> pl.LazyFrame:
     calls = gaps(spans(frames).cache()).cache()
     # Either end can lose the time, so both are accused; their other edges tell them apart.
     ends = pl.concat([calls.with_columns(pl.col(end).alias("entity")) for end in ("caller", "callee")])
-    parts = blamed(shifts(ends.with_columns(pl.lit("service").alias("entity_type"))), calls)
+    parts = blamed(shifts(ends.with_columns(side("entity").alias("entity_type"))), calls)
     sentence = pl.format(
         "Calls {} lose {} between client and server, usually {} ({} calls; {} of {} edges of {} slower)",
         "part", ms("value"), ms("baseline"), "n", "slower", "parts", "entity",

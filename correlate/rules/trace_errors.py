@@ -16,7 +16,7 @@ import polars as pl
 from correlate.episodes import EVIDENCE, above_calm, bucket_of, episodes
 from correlate.frames import Frames
 from correlate.rule import Rule
-from correlate.traces import peer_service, spans, standing_out
+from correlate.traces import peer_service, side, spans, standing_out
 from correlate.transitions import KEYS, divergence
 
 _MIN_FAILURES = 2.0
@@ -50,7 +50,7 @@ def unreached(rows: pl.LazyFrame) -> pl.LazyFrame:
 def failing(rows: pl.LazyFrame, entity_type: str) -> pl.LazyFrame:
     """Evidence per entity and bucket: the operation that fails most beyond its past, or all together."""
     column = "pod" if entity_type == "pod" else "service"
-    named = rows.with_columns(entity_type=pl.lit(entity_type), entity=column)
+    named = rows.with_columns(entity_type=pl.lit("pod") if entity_type == "pod" else side("service"), entity=column)
     # An operation that is only called when something fails has no past; its entity has.
     parts = pl.concat([named, named.with_columns(part=pl.lit(_ALL))]).with_columns(
         state=pl.concat_str("entity", "part", separator="\x1f").hash()

@@ -25,9 +25,12 @@ _TRACE_TABLES = ("otel_traces", "otel_traces_trace_id_ts", "otel_logs")
 _WITH_EXEMPLARS = tuple(f"otel_metrics_{kind}" for kind in ("gauge", "sum", "histogram", "exponential_histogram"))
 _EXEMPLAR = ("FilteredAttributes", "TimeUnix", "Value", "SpanId", "TraceId")
 _LINK = ("TraceId", "SpanId", "TraceState", "Attributes", "DroppedAttrCount", "Flags")
-# Records of what was deleted and removed, and the deletions under way: proof outlives what it is about.
-KEPT = frozenset({"deletions", "deletion_counts", "deletion_work", "retention_log"})
-_OWN = "Tenant = {tenant:String}"
+# Records of what was deleted and removed, of who asked, and the keys they asked with: proof outlives what it is about.
+KEPT = frozenset(
+    {"deletions", "deletion_counts", "deletion_work", "retention_log", "retention_runs", "audit_log", "access_keys"}
+)
+# Not {tenant}: that has a query asked as the user who reads, who may neither see every table nor take so long.
+_OWN = "Tenant = {owner:String}"
 # Telemetry that arrived after the deletion was asked for is not meant by it. A batch's number tells its time.
 _BEFORE = "Batch < {cutoff:UInt64}"
 _WITH_BATCH = frozenset({table.name for table in DAY_TABLES} | {"ingest_rejected", "ingest_redacted"})

@@ -62,7 +62,7 @@ class TableCount:
 
 def request(store: Store, subject: Subject, who: str) -> Deletion:
     """Write down that something is to be deleted; it is on disk when this returns. Raises StoreError."""
-    now = time.time_ns()
+    now = _now_ns()
     cutoff = batches.first_at(now // 1_000_000 + _SKEW_MS)
     identifier = uuid.uuid4().hex
     work: dict[str, object] = {"Tenant": subject.tenant, "DeletionId": identifier, "Value": subject.value}
@@ -76,7 +76,7 @@ def request(store: Store, subject: Subject, who: str) -> Deletion:
 
 def append(store: Store, deletion: Deletion, **changes: object) -> Deletion:
     """Add a state that a deletion has reached."""
-    now = replace(deletion, **changes, updated=time.time_ns())  # type: ignore[arg-type]
+    now = replace(deletion, **changes, updated=_now_ns())  # type: ignore[arg-type]
     row = {
         "Tenant": now.tenant, "DeletionId": now.id, "State": now.state, "Kind": now.kind, "Name": now.name,
         "Hash": now.hash, "Salt": now.salt, "Who": now.who, "Cutoff": now.cutoff, "Removed": now.removed,
@@ -110,7 +110,7 @@ def unfinished(store: Store) -> list[tuple[str, str]]:
 
 def value(store: Store, deletion: Deletion) -> str:
     """What is to be deleted; '' once it has been forgotten."""
-    found = store.rows("deletion_value", {"tenant": deletion.tenant, "id": deletion.id})
+    found = store.rows("deletion_value", {"owner": deletion.tenant, "id": deletion.id})
     return str(found[0]["value"]) if found else ""
 
 
@@ -145,6 +145,11 @@ def counts(store: Store, deletion: Deletion) -> list[TableCount]:
 def _insert(store: Store, table: str, *rows: dict[str, object]) -> None:
     text = "\n".join(json.dumps(row) for row in rows)
     store.insert_bytes(table, text.encode(), "JSONEachRow", {"async_insert": 0})
+
+
+def _now_ns() -> int:
+    """Now, as exactly as the table keeps it."""
+    return time.time_ns() // 1000 * 1000
 
 
 def _micros(nanoseconds: int) -> str:

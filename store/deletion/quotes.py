@@ -32,7 +32,7 @@ class Texts:
         """Whether a row quotes the subject."""
         single = [f"match({column}, {{quoted:String}})" for column in self.columns]
         many = [f"arrayExists(x -> match(x, {{quoted:String}}), {column})" for column in self.lists]
-        return f"Tenant = {{tenant:String}} AND ({' OR '.join(single + many)})"
+        return f"Tenant = {{owner:String}} AND ({' OR '.join(single + many)})"
 
     @property
     def identity(self) -> str:
@@ -71,11 +71,11 @@ def remove(store: Store, subject: Subject, texts: Texts) -> None:
             store.command(_rewrite(texts), {**_params(subject), "version": version}, UNHURRIED)
         older = " AND Version < {version:UInt64}" if texts.rewritten else ""
         statement = (
-            "ALTER TABLE {table:Identifier}${on_cluster} DELETE WHERE Tenant = {tenant:String} AND "
+            "ALTER TABLE {table:Identifier}${on_cluster} DELETE WHERE Tenant = {owner:String} AND "
             f"{texts.identity} IN {{rows:Array(String)}}{older}"
         )
-        params = {**subject.key, "tenant": subject.tenant, "rows": [row["row"] for row in found], "version": version}
-        mutations.mutate(store, texts.table, mutations.filled(store, statement), params)
+        params = {**subject.key, "owner": subject.tenant, "rows": [row["row"] for row in found], "version": version}
+        mutations.mutate(store, texts.table, statement, params)
 
 
 def _named(texts: Texts) -> str:
@@ -105,4 +105,4 @@ def _cleaned(text: str) -> str:
 
 
 def _params(subject: Subject) -> dict[str, object]:
-    return {**subject.key, "tenant": subject.tenant, "quoted": subject.quoted()}
+    return {**subject.key, "owner": subject.tenant, "quoted": subject.quoted()}

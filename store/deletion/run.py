@@ -154,5 +154,5 @@ def _counted(store: Store, subject: Subject, cutoff: int, target: Target) -> dic
 def _mutate(store: Store, deletion: Deletion, subject: Subject, target: Target, part: str) -> None:
     started = time.monotonic()
     params = {**subject.params, "part": part, "cutoff": deletion.cutoff}
-    mutations.mutate(store, target.table, mutations.filled(store, target.statement), params)
+    mutations.mutate(store, target.table, target.statement, params)
     _log.info("deletion %s: %s %s in %.1f s", deletion.id, target.label, part, time.monotonic() - started)

@@ -54,7 +54,7 @@ class Subject:
     def params(self) -> dict[str, object]:
         """Parameters of the conditions in store.deletion.conditions."""
         trace = {"trace": self.value} if self.kind is Kind.TRACE else {}
-        return {"tenant": self.tenant, "name": self.name, "hash": self.hash, **self.key, **trace}
+        return {"owner": self.tenant, "name": self.name, "hash": self.hash, **self.key, **trace}
 
     def quoted(self) -> str:
         """An RE2 pattern that finds the value in text and in JSON; its first and last group surround it."""

@@ -25,3 +25,18 @@ CREATE TABLE IF NOT EXISTS retention_log${on_cluster}
 ENGINE = ${MergeTree}
 ORDER BY (Tenant, At, TableName, Day)
 SETTINGS ${durable};
+
+-- Runs of retention that somebody asked for, a row for each state: asked, done, failed. The newest counts.
+CREATE TABLE IF NOT EXISTS retention_runs${on_cluster}
+(
+    Tenant LowCardinality(String),
+    RunId String,
+    State LowCardinality(String),
+    Who String,
+    Removed UInt64,
+    Error String,
+    At DateTime64(6, 'UTC')
+)
+ENGINE = ${MergeTree}
+ORDER BY (Tenant, RunId, At)
+SETTINGS ${durable};

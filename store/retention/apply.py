@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from store import mutations
+from store import mutations, sql
 from store.client import Store
 from store.retention.pins import columns
 from store.retention.plan import DueDay, DueRows, Plan, held_signals, old_incidents, plan
@@ -35,26 +35,26 @@ def apply(store: Store, policy: RetentionPolicy, now_ns: int) -> Plan:
 def _remove_day(store: Store, due: DueDay) -> None:
     table = due.table
     if due.whole:
-        mutations.change(store, "drop_partition", {"table": table.name, "day": due.day})
+        mutations.change(store, "drop_partition", {"day": due.day}, table.name)
         return
     tenants = [share.tenant for share in due.shares]
     ranges = {tenant: due.ranges[tenant] for tenant in tenants if tenant in due.ranges}
     params = {"day": due.day, "tenants": tenants, "first": table.first, "last": table.last, **columns(ranges)}
-    mutations.mutate(store, table.name, mutations.named(store, "retention_delete_day"), params)
+    mutations.mutate(store, table.name, sql.load("retention_delete_day"), params)
 
 
 def _remove_rows(store: Store, due: DueRows) -> None:
     params = {"tenant": due.tenant, "before": due.before}
     if due.table == "signals":
         held = held_signals(store, due.tenant, due.before, [])
-        mutations.mutate(store, "signals", mutations.named(store, "retention_delete_signals"), {**params, "held": held})
+        mutations.mutate(store, "signals", sql.load("retention_delete_signals"), {**params, "held": held})
     elif due.table == "incidents":
         ids = old_incidents(store, due.tenant, due.before)
         for table in OF_INCIDENTS:
-            statement = mutations.named(store, "retention_delete_incidents")
+            statement = sql.load("retention_delete_incidents")
             mutations.mutate(store, table, statement, {"tenant": due.tenant, "ids": ids})
     else:
-        statement = mutations.named(store, "retention_delete_old")
+        statement = sql.load("retention_delete_old")
         mutations.mutate(store, due.table, statement, {**params, "time": _TIME[due.table]})
 
 

@@ -70,7 +70,7 @@ class Retention:
         """What is due by then. Raises StoreError."""
         return plan(store, self.policy, time.time_ns(), ahead_days)
 
-    def apply(self, store: Store, *, at_once: bool = False) -> Plan | None:
+    def remove_due(self, store: Store, *, at_once: bool = False) -> Plan | None:
         """Remove what is due; None when the policy is too new, or this process is at it already.
 
         `at_once` does not wait for a new policy's time of grace. Raises StoreError.
@@ -92,7 +92,7 @@ class Retention:
         if not last and not policy.name:
             return False
         if not last or last[0]["name"] != policy.name:
-            row = {"Name": policy.name, "Text": policy.model_dump_json(), "At": now_ms / 1000}
+            row = {"Name": policy.name, "Text": policy.model_dump_json(), "At": f"{now_ms // 1000}.{now_ms % 1000:03d}"}
             store.insert_bytes("retention_policies", json.dumps(row).encode(), "JSONEachRow", {"async_insert": 0})
             return self._settings.grace_s > 0
         return now_ms - int(last[0]["at"]) < self._settings.grace_s * 1000

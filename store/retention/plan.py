@@ -69,6 +69,11 @@ class Plan:
     rows: list[DueRows]
     pins: list[Pin]
 
+    @property
+    def removed(self) -> int:
+        """Rows that go."""
+        return sum(share.rows for day in self.days for share in day.shares) + sum(row.rows for row in self.rows)
+
 
 def day_end(day: str) -> int:
     """The first moment after a day (YYYYMMDD, UTC), in nanoseconds."""

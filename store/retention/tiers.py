@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 
-from store import mutations
+from store import mutations, sql
 from store.client import Store
 from store.errors import BadRetention, StoreError
 from store.retention.policy import RetentionPolicy, Tiers
 from store.retention.tables import DAY_TABLES
 from store.settings import Home
 
-_MOVES = re.compile(r"\bTO VOLUME '([^']*)'")
-# As the engine prints what tier_move.sql says.
+# As the engine prints what tier_move.sql says; anything else is somebody else's.
+_MOVES = re.compile(r"TTL toDateTime\(\w+\) \+ toIntervalDay\(\d+\) TO VOLUME '[^']*'")
 _MOVE = "TTL toDateTime({time}) + toIntervalDay({days}) TO VOLUME '{volume}'"
 
 
@@ -43,12 +43,15 @@ def check_tiers(store: Store, policy: RetentionPolicy) -> None:
 
 
 def apply_tiers(store: Store, policy: RetentionPolicy) -> list[str]:
-    """Tell tables where their parts move, or no more to; returns the tables that were changed. Raises StoreError."""
+    """Tell tables where their parts move, or no more to; returns the tables that were changed.
+
+    Without a policy file they are left as they are. Raises StoreError.
+    """
     check_tiers(store, policy)
-    if store.home is Home.EMBEDDED:
+    if store.home is Home.EMBEDDED or policy == RetentionPolicy():
         return []
     found = store.rows("storage_of_tables", {"tables": [table.name for table in DAY_TABLES]})
-    known = {str(row["name"]): row for row in found}
+    known = {str(row["table_name"]): row for row in found}
     return [
         table.name
         for table in DAY_TABLES
@@ -62,20 +65,22 @@ def _settle(store: Store, table: str, time: str, tiers: Tiers | None, known: dic
     if tiers is None or days is None:
         if moving is None:
             return False
-        _try(store, table, "tier_stay", {"table": table})
+        _try(store, table, sql.load("tier_stay"), {})
         return True
     changed = False
     if known["policy"] != tiers.storage_policy:
-        _try(store, table, "tier_policy", {"table": table, "policy": tiers.storage_policy})
+        _try(store, table, sql.load("tier_policy"), {"policy": tiers.storage_policy})
         changed = True
     if _MOVE.format(time=time, days=days, volume=tiers.volume) not in known["definition"]:
-        _try(store, table, "tier_move", {"table": table, "time": time, "days": days, "volume": tiers.volume})
+        # Letters, digits, dots and dashes: the policy's model lets nothing else through.
+        statement = sql.load("tier_move").replace("${volume}", f"'{tiers.volume}'").replace("${days}", str(int(days)))
+        _try(store, table, statement, {"time": time})
         changed = True
     return changed
 
 
 def _try(store: Store, table: str, statement: str, params: dict[str, object]) -> None:
     try:
-        mutations.change(store, statement, params)
+        store.command(mutations.filled(store, statement, table), params)
     except StoreError as error:
         raise BadRetention(f"{table} cannot be moved as the policy says: {error.__cause__ or error}") from error

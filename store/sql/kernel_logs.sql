@@ -21,5 +21,5 @@ WHERE Tenant = {tenant:String}
         OR LogAttributes['SYSLOG_IDENTIFIER'] = 'kernel'
         OR LogAttributes['_TRANSPORT'] = 'kernel'
         OR LogAttributes['log.file.name'] IN ('kmsg', 'dmesg', 'kern.log', 'syslog', 'messages', 'fabricmanager.log')
-        OR match(Body, 'NVRM: |nvidia-nvswitch\\d+: SXid|NVSwitch (non-)?fatal error| kernel: |oom-kill:constraint=|PCIe Bus Error: severity=|pcieport \\S+ AER: |knvlink[A-Z]|soft lockup - CPU|aborting fabric manager|in the multicast team request')
+        OR match(Body, 'NVRM: |nvidia-nvswitch\\d+: SXid|NVSwitch (non-)?fatal error| kernel: |oom-kill:constraint=|PCIe Bus Error: severity=|pcieport \\S+ AER: |knvlink[A-Z]|soft lockup - CPU|aborting fabric manager|nvidia-fabricmanager|in the multicast team request')
     )

@@ -1,2 +1,2 @@
 -- Give up a mutation.
-KILL MUTATION${on_cluster} WHERE database = currentDatabase() AND table = {table:String} AND mutation_id = {id:String}
+KILL MUTATION WHERE database = currentDatabase() AND replaceRegexpOne(table, '_local$', '') = {table:String} AND mutation_id = {id:String}

@@ -20,6 +20,8 @@ from api.access.roles import Roles
 from api.access.scopes import Scope
 from api.errors import BadAccess
 from ingest.errors import Forbidden, IngestError, Overloaded, Unauthenticated
+from store import Store
+from tests.kit.keyed import bearer, keyed
 from tests.kit.provider import AUDIENCE, Provider, provider
 
 ROLES = """
@@ -210,3 +212,30 @@ def test_roles_that_cannot_be_used_stop_the_start(tmp_path: Path, text: str) -> 
 def test_settings_that_would_let_anybody_in_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         OidcSettings(**{"issuer": "https://idp.example", "audience": AUDIENCE, **wrong})
+
+
+def test_people_and_keys_come_through_the_same_door(store: Store, people: People, idp: Provider) -> None:
+    with keyed(store, people=people) as here:
+        # With a provider the door is closed before there is any key.
+        assert here.api.get("/api/v1/incidents").status_code == 401
+        ann = idp.token(groups=["sre"], email="ann@shop.example")
+        answer = here.get("/api/v1/status", ann)
+        # The installation's own figures are not for tenants.
+        assert (answer.status_code, answer.json()["ingest"]) == (200, {})
+        job = here.api.post(
+            "/api/v1/correlations", json={"start": "1700000000", "end": "1700000060"}, headers=bearer(ann)
+        ).json()
+        assert job["id"].startswith("window:shop:")
+        assert here.get("/api/v1/keys", ann).status_code == 403
+        assert here.get("/api/v1/incidents", idp.token(sub="stranger")).status_code == 403
+        assert here.get("/api/v1/incidents", idp.token(exp=1)).status_code == 401
+        assert here.get("/api/v1/incidents", here.key("board", Scope.QUERY)).status_code == 200
+        sent = here.api.post(
+            f"{here.otlp}/v1/logs", content=b"", headers={"content-type": "application/x-protobuf", **bearer(ann)}
+        )
+        assert sent.status_code == 401
+        here.access.audit.flush()
+        told = here.store.arrow_text("SELECT Who, Tenant, Decision FROM audit_log WHERE Who != ''").to_pylist()
+        assert {(row["Who"], row["Tenant"], row["Decision"]) for row in told} == {
+            ("ann@shop.example", "shop", "allowed"), ("ann@shop.example", "shop", "denied"),
+        }  # fmt: skip

@@ -200,7 +200,12 @@ def test_up_serves_tls_on_both_ports_and_says_what_is_wrong(
         ("CLIENT_CA", certificates.ca),
     ):
         monkeypatch.setenv(f"CAUSELINE_OTLP_TLS__{name}", str(path))
+        monkeypatch.setenv(f"CAUSELINE_API_TLS__{name}", str(path))
     with Up(tmp_path / "data") as system:
+        status = f"{system.api}/api/v1/status"
+        assert httpx.get(status, verify=client_context(certificates, identified=True), timeout=60).status_code == 200
+        with pytest.raises(httpx.TransportError):
+            httpx.get(status, verify=client_context(certificates, identified=False), timeout=60)
         assert post(system.otlp, client_context(certificates, identified=True)) == 200
         cert, key = (path.read_bytes() for path in certificates.client)
         assert called(system.grpc, grpc.ssl_channel_credentials(certificates.ca.read_bytes(), key, cert)) == b""

@@ -43,6 +43,7 @@ def here(store: Store) -> Iterator[Keyed]:
         yield running
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
 def test_no_parameter_is_more_than_text(here: Keyed, value: str) -> None:
     key = here.key("root", Scope.ADMIN)

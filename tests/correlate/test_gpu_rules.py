@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from correlate.rules import gpu_absent, gpu_metrics, gpu_thermal, gpu_xid_gauge, odd_rank
+from correlate.rules import gpu_absent, gpu_metrics, gpu_power_brake, gpu_thermal, gpu_xid_gauge, odd_rank
 from tests.kit.telemetry import Metrics, facts, found, onset_s, step
 
 
@@ -64,6 +64,23 @@ def test_a_whole_node_slow_is_cooling_and_began_with_the_warming() -> None:
 
 def test_one_slow_gpu_is_not_the_nodes_cooling() -> None:
     assert found(gpu_thermal.RULE, thermal(1).frames()).is_empty()
+
+
+def braked(count: int) -> Metrics:
+    """Eight GPUs, of which the power brake (bit 128) holds back some."""
+    data = Metrics()
+    for index in range(8):
+        reasons = step(0.0, 128.0 if index < count else 4.0, 500)
+        data.add("DCGM_FI_DEV_CLOCK_THROTTLE_REASONS", reasons, **device(index))
+    return data
+
+
+def test_a_whole_node_braked_is_its_power_supply() -> None:
+    assert facts(found(gpu_power_brake.RULE, braked(5).frames())) == {("node.power", "node", "n1")}
+
+
+def test_one_braked_gpu_is_not_the_nodes_power_supply_and_a_power_cap_is_no_brake() -> None:
+    assert found(gpu_power_brake.RULE, braked(1).frames()).is_empty()
 
 
 def test_the_sticky_xid_gauge_counts_when_it_changes() -> None:

@@ -83,6 +83,24 @@ def test_unrelated_faults_stay_apart() -> None:
     assert sorted(roots(row)[0] for row in found.iter_rows(named=True)) == ["GPU-1", "weaviate-0"]
 
 
+def worse_replica(model: str) -> pl.DataFrame:
+    """One replica of phi answers badly, and the scores of a model fall."""
+    return incidents(
+        signal("quality.replica", "quality", "pod:phi-0", 0, lasts=900, score=7.0),
+        signal("quality.drop", "quality", f"model:{model}", 30, lasts=900, score=8.0),
+    )
+
+
+def test_a_replica_that_answers_badly_explains_why_its_models_scores_fall() -> None:
+    found = worse_replica("phi-4")
+    assert found.height == 1
+    assert roots(found.row(0, named=True))[0] == "phi-0"
+
+
+def test_a_bad_replica_says_nothing_about_a_model_that_it_does_not_serve() -> None:
+    assert worse_replica("mistral").height == 2
+
+
 def test_a_weak_lonely_signal_opens_nothing() -> None:
     assert incidents(signal("metric.shift", "metric", "service:phi", 0, score=3.5)).is_empty()
 

@@ -23,7 +23,7 @@ SETTINGS = CorrelateSettings(live_every_s=1.0)
 WINDOW = Window(nanos(0), nanos(2000))
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"

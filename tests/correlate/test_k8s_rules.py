@@ -45,6 +45,9 @@ def events(*rows: Row) -> pl.DataFrame:
             ("workload.create_failed", "workload", "web"),
         ),
         (event("BackoffLimitExceeded", "Job/nightly"), ("job.failed", "job", "nightly")),
+        (event("SpotInterruption", "Node/n1", "Spot interruption warning"), ("node.reclaimed", "node", "n1")),
+        (event("SpotInterrupted", "Node/n1", "Spot interruption warning was"), ("node.reclaimed", "node", "n1")),
+        (event("ScheduledEvent", "Node/n1", "EC2 maintenance"), ("node.maintenance", "node", "n1")),
         (event("Sync", "Ingress/edge", "Scheduled for sync"), ("change.config", "ingress", "edge")),
         (
             event("NvidiaXID79Error", "Node/n1", "GPU 7 (0000:df:00) has fallen off the bus"),

@@ -120,6 +120,49 @@ def test_a_fatal_switch_error_is_loud_and_a_benign_one_silent() -> None:
     assert "times" not in seen["explanation"][0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "LustreError: 11-0: scratch-MDT0000-mdc: operation ldlm_enqueue to node 10.20.0.5@o2ib failed: rc = -107",
+        "LustreError: 11-0: scratch-OST0003-osc: operation ost_write failed with -110. rc = -110",
+        "Lustre: scratch-MDT0000-mdc: Connection to scratch-MDT0000 (at 10.20.0.5@o2ib) was lost; in progress",
+    ],
+)
+def test_a_lustre_server_that_does_not_answer_is_storage(text: str) -> None:
+    assert facts(found(kernel_lines.RULE, frames(kernel_logs=[line(text)]))) == {("node.storage", "node", "n1")}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "systemd[1]: nvidia-fabricmanager.service: Main process exited, code=exited, status=1/FAILURE",
+        "systemd[1]: nvidia-fabricmanager.service: Failed with result 'exit-code'.",
+        "systemd[1]: Failed to start nvidia-fabricmanager.service - NVIDIA fabric manager service.",
+    ],
+)
+def test_a_fabric_manager_that_failed_is_the_nodes_fault(text: str) -> None:
+    assert facts(found(fabric_manager.RULE, frames(kernel_logs=[line(text)]))) == {
+        ("node.fabric_manager", "node", "n1")
+    }
+
+
+def test_a_fabric_manager_that_was_stopped_or_started_is_no_fault() -> None:
+    rows = [
+        line("systemd[1]: Stopped nvidia-fabricmanager.service - NVIDIA fabric manager service."),
+        line("systemd[1]: Started nvidia-fabricmanager.service - NVIDIA fabric manager service."),
+        line("systemd[1]: nvidia-fabricmanager.service: Main process exited, code=exited, status=0/SUCCESS"),
+    ]
+    assert found(fabric_manager.RULE, frames(kernel_logs=rows)).is_empty()
+
+
+def test_lustre_lines_of_recovery_and_of_absent_files_say_nothing() -> None:
+    rows = [
+        line("Lustre: scratch-MDT0000-mdc: Connection restored to 10.20.0.5@o2ib (at 10.20.0.5@o2ib)"),
+        line("LustreError: 4242:0:(file.c:4321:ll_inode_revalidate_fini()) scratch: revalidate FID error: rc = -2"),
+    ]
+    assert found(kernel_lines.RULE, frames(kernel_logs=rows)).is_empty()
+
+
 def test_kernel_faults_are_told_from_chatter() -> None:
     bad = line("nfs: server 10.0.0.5 not responding, still trying")
     chatter = [

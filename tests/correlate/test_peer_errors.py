@@ -55,6 +55,18 @@ def test_many_names_that_do_not_resolve_are_the_name_servers_fault() -> None:
     assert told(*rows, line(10, "coredns", "started", 9)) == {("dependency.names", "service", "coredns")}
 
 
+def test_a_name_server_that_is_only_scraped_or_seen_as_a_pod_is_named() -> None:
+    rows = [
+        line(60, "payment", "[Errno -3] Temporary failure in name resolution"),
+        line(61, "mail", "getaddrinfo EAI_AGAIN"),
+    ]
+    scraped = {"metric": "coredns_dns_responses_total", "service": "coredns", "pod": "coredns-7d4f9c6b5d-x2x4q"}
+    seen = found(peer_errors.RULE, frames(logs=rows, metric_series=[scraped]))
+    assert facts(seen) == {("dependency.names", "service", "coredns")}
+    pod = {"time": 10, "service": "", "pod": "coredns-7d4f9c6b5d-x2x4q", "body": "[INFO] plugin/reload", "severity": 9}
+    assert told(*rows, pod) == {("dependency.names", "workload", "coredns")}
+
+
 def test_one_unknown_name_may_be_a_wrong_name() -> None:
     text = "getaddrinfo ENOTFOUND smtp.example.net"
     assert told(line(60, "mail", text), line(70, "mail", text)) == set()

@@ -149,6 +149,30 @@ def test_a_callee_that_does_not_answer_is_accused_without_a_span_of_its_own() ->
     assert "calls from api" in seen.filter(pl.col("entity") == "db")["explanation"][0]
 
 
+def to_peer(host: str) -> list[Row]:
+    """The system, in which the caller's spans name `host` and nothing there has spans; it fails from FAULT on."""
+    rows = [row for row in system() if row["service"] != "db"]
+    for row in rows:
+        if row["name"] == "query":
+            row |= {"peer": host, "error": row["time"] >= FAULT}
+    return rows
+
+
+def test_a_public_host_that_fails_its_callers_is_named_whole() -> None:
+    seen = found(trace_errors.RULE, frames(end=600.0, spans=to_peer("api.openai.com:443")))
+    assert ("trace.errors", "dependency", "api.openai.com") in facts(seen)
+
+
+def test_a_host_of_the_cluster_is_its_service() -> None:
+    seen = found(trace_errors.RULE, frames(end=600.0, spans=to_peer("db.shop.svc.cluster.local:5432")))
+    assert ("trace.errors", "service", "db") in facts(seen)
+
+
+def test_a_public_name_of_an_own_service_is_that_service() -> None:
+    seen = found(trace_errors.RULE, frames(end=600.0, spans=to_peer("front.example.com")))
+    assert {kind for _, kind, _ in facts(seen)} == {"service"}
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_order_and_duplicates_do_not_matter(rule: Rule) -> None:
     given = frames(end=600.0, spans=system(slower(db=8.0, gap2=20.0), failing="db"))

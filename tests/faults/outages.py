@@ -18,10 +18,12 @@ from http import HTTPStatus
 
 import httpx
 
+from store import Window
 from tests.faults import account, poison, story
 from tests.faults.fleet import QUICK, Fleet, fleet
 from tests.faults.load import Load, build
 from tests.faults.process import Process
+from tests.kit.recorded import END
 
 _DAY = 86_400 * 10**9
 # Days from the story, so that what clients send meanwhile is no part of it.
@@ -29,6 +31,8 @@ _ELSEWHERE_NS = 20 * _DAY
 _DOWN_S = 2.0
 # How long a part is stopped; the programs do it for the half minute that the issue asks for.
 STOPPED_S = 30.0
+# Hours before any telemetry.
+QUIET = Window(END - 508 * 3600 * 10**9, END - 500 * 3600 * 10**9)
 
 
 @dataclass
@@ -37,6 +41,7 @@ class Scene:
 
     fleet: Fleet
     load: Load
+    judged: Window
     stopped_s: float = STOPPED_S
     seen: dict[str, float] = field(default_factory=dict)
 
@@ -85,7 +90,7 @@ def stop_redis(scene: Scene) -> None:
     scene.fleet.redis.send(signal.SIGSTOP)
     try:
         # The job exists already, and is asked for again: a row is written and a hint is lost.
-        _, seconds = story.ask(scene.fleet.api)
+        _, seconds = story.ask(scene.fleet.api, scene.judged)
         scene.seen["job accepted after s"] = seconds
         scene.seen["acknowledged without Redis"] = scene.acknowledged_while(scene.stopped_s - seconds)
     finally:
@@ -183,7 +188,7 @@ def poisoned_queue(scene: Scene) -> None:
 def the_same_again_and_again(scene: Scene) -> None:
     """The hint about one job many times over: both workers are on its windows at once."""
     client = scene.fleet.broker()
-    poison.repeat_hint(client, story.JUDGED, 40)
+    poison.repeat_hint(client, scene.judged, 40)
     client.close()
 
 
@@ -220,27 +225,32 @@ class Report:
 
 
 class Trial:
-    """A fleet under load that has been told the story and has judged it once, undisturbed."""
+    """A fleet under load that has been told the story and has judged it once, undisturbed.
 
-    def __init__(self, running: Fleet, stopped_s: float = STOPPED_S) -> None:
+    `judged` may be a stretch without telemetry: there is nothing to compare then, and windows take no time.
+    """
+
+    def __init__(self, running: Fleet, stopped_s: float = STOPPED_S, judged: Window = story.JUDGED) -> None:
         self.fleet = running
         self.load = Load(running.target, seed=21, clients=4, timeout_s=15, after_ns=_ELSEWHERE_NS)
         self._stopped_s = stopped_s
-        story.tell(running.otlp, story.hour())
+        self._judged = judged
+        if judged == story.JUDGED:
+            story.tell(running.otlp, story.hour())
         began = time.monotonic()
-        story.ended(running.api, story.ask(running.api)[0])
+        story.ended(running.api, story.ask(running.api, judged)[0])
         self.undisturbed_s = time.monotonic() - began
         with running.store() as store:
             self._content = story.content(store)
-        self.picture = story.picture(running.api)
+        self.picture = story.picture(running.api, judged)
         self.load.start()
 
     def suffer(self, name: str) -> Report:
         """One fault, and what came of the back-fill. Raises TimeoutError when the fleet does not recover."""
         self.fleet.forget()
-        scene = Scene(self.fleet, self.load, self._stopped_s)
+        scene = Scene(self.fleet, self.load, self._judged, self._stopped_s)
         began = time.monotonic()
-        identifier, _ = story.ask(self.fleet.api)
+        identifier, _ = story.ask(self.fleet.api, self._judged)
         story.begun(self.fleet.api, identifier)
         FAULTS[name](scene)
         for process in self.fleet.processes:
@@ -251,7 +261,7 @@ class Trial:
         self.load.wait(5)
         with self.fleet.store() as store:
             work, found = story.work(store, identifier), story.content(store)
-        same = story.picture(self.fleet.api) == self.picture
+        same = story.picture(self.fleet.api, self._judged) == self.picture
         return Report(state, work, story.differences(self._content, found), same, seconds, scene.seen)
 
     def settle(self) -> account.Account:
@@ -272,10 +282,12 @@ def main() -> int:
     """Print the figures of every fault; 1 when a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.outages", description=__doc__)
     parser.add_argument("--only", choices=FAULTS, help="this fault alone")
+    parser.add_argument("--quiet", action="store_true", help="a back-fill of hours without telemetry: it takes no time")
+    parser.add_argument("--stopped", type=float, default=STOPPED_S, help="seconds that a part is stopped")
     options = parser.parse_args()
     clean = True
     with fleet() as running:
-        trial = Trial(running)
+        trial = Trial(running, options.stopped, QUIET if options.quiet else story.JUDGED)
         _say(f"undisturbed: {len(trial.picture)} incidents after {trial.undisturbed_s:.1f} s")
         for name in [options.only] if options.only else FAULTS:
             report = trial.suffer(name)

@@ -135,8 +135,8 @@ def test_sigterm_answers_who_waits_and_ends_in_ten_seconds(tmp_path: Path) -> No
         assert settle(home, load).clean
 
 
-def test_no_file_descriptors_left(tmp_path: Path, backend: str) -> None:
-    with running(backend, tmp_path) as (home, load), ExitStack() as idle:
+def test_no_file_descriptors_left(tmp_path: Path) -> None:
+    with running("embedded", tmp_path) as (home, load), ExitStack() as idle:
         until(acknowledged_more(load), 30)
         process = home.receiver.process
         assert process is not None
@@ -170,13 +170,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("reserve", [0, 30 * MIB], ids=["no reserve", "a reserve"])
-def test_a_full_disk(small_disk: Path, backend: str, reserve: int) -> None:
+def test_a_full_disk(small_disk: Path, reserve: int) -> None:
     """With a reserve the receiver says no before the disk is full; without one the engine does."""
     settings = {
         "CAUSELINE_INGEST__MIN_FREE_BYTES": str(reserve),
         "CAUSELINE_INGEST__MIN_FREE_RATIO": "0",
     }
-    with running(backend, small_disk, **settings) as (home, load):
+    with running("embedded", small_disk, **settings) as (home, load):
         until(acknowledged_more(load), 30)
         ballast = small_disk / "ballast"
         fill(ballast)

@@ -41,12 +41,15 @@ EXPORTER = {
 }
 # The worker serves every tenant's jobs; a receiver's crash recovery goes by batch number, and its ledger, dead letters
 # and counts by batch or by the request's hash, which the tenant is part of; at its start it reads everyone's. The
-# redaction policy is the receiver's. Whose an access key is, only the key tells.
+# redaction policy is the receiver's. Whose an access key is, only the key tells. Retention goes through
+# all tenants; a worker takes up everyone's deletions.
 ACROSS_TENANTS = {
-    "correlate_unfinished_jobs", "correlate_claimable", "batch_parts", "ledger_begun", "ledger_known", "ledger_recent",
+    "correlate_unfinished_jobs", "correlate_claimable", "batch_parts", "ledger_begun", "ledger_known", "ledger_recent", "ledger_rivals",
     "rejected_of_batch", "rejected_of_requests", "rejected_recent", "redacted_of_batch", "redaction_policy_version",
     "remote_write_written", "remote_write_recent", "series_capped", "tenants_since",
-    "access_keys",
+    "access_keys", "ledger_rivals",
+    "deletion_unfinished", "deletion_value", "retention_pins", "retention_policy_now", "retention_rows",
+    "retention_tenants",
 }  # fmt: skip
 
 

@@ -122,8 +122,8 @@ def test_telemetry_around_an_incident_stays(backend_store: Store) -> None:
         spans(store, tenant, *inside, *outside)
         logs(store, tenant, *inside, *outside)
         metric = [{"Tenant": tenant, "TimeUnix": moment(at), "MetricName": "m"} for at in inside + outside]
-        for table in (table.name for table in DAY_TABLES if table.group is Group.METRICS):
-            insert(store, table, *metric)
+        for metrics in (table.name for table in DAY_TABLES if table.group is Group.METRICS):
+            insert(store, metrics, *metric)
     incident(store, "a", "kept", start, end)
     incident(store, "b", "too mild", start, end, Severity="low")
     incident(store, "b", "withdrawn", start, end, IsDeleted=1)
@@ -205,7 +205,8 @@ def test_topology_and_records_of_work_go_by_their_age(backend_store: Store) -> N
         insert(store, "rule_failures", {"Rule": name, "At": moment(at // 10**6 * 10**6)})
     apply(store, policy(keep={"topology": 30, "operations": 10}), NOW)
     for table, column in (
-        ("entities", "EntityName"), ("entity_edges", "SrcName"), ("correlation_jobs", "JobId"), ("rule_failures", "Rule")
+        ("entities", "EntityName"), ("entity_edges", "SrcName"), ("correlation_jobs", "JobId"),
+        ("rule_failures", "Rule"),
     ):  # fmt: skip
         assert [row["x"] for row in store.page(f"SELECT {column} AS x FROM {table}")] == ["new"], table
 
