@@ -44,7 +44,7 @@ EXPORTER = {
 # redaction policy is the receiver's. Whose an access key is, only the key tells. Retention goes through
 # all tenants; a worker takes up everyone's deletions.
 ACROSS_TENANTS = {
-    "correlate_unfinished_jobs", "correlate_claimable", "batch_parts", "ledger_begun", "ledger_known", "ledger_recent", "ledger_rivals",
+    "correlate_unfinished_jobs", "correlate_claimable", "batch_parts", "ledger_begun", "ledger_known", "ledger_recent",
     "rejected_of_batch", "rejected_of_requests", "rejected_recent", "redacted_of_batch", "redaction_policy_version",
     "remote_write_written", "remote_write_recent", "series_capped", "tenants_since",
     "access_keys", "ledger_rivals",
