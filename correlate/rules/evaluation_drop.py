@@ -35,6 +35,7 @@ _THRESHOLD = 4.0
 REPLICA_THRESHOLD = 6.0
 _MIN_SLICE = 5
 _NEAR = "30m"
+_LATELY, _MIN_LATELY = "10m", 2
 # A slice must be this many spreads worse, and the rest less than this share of it.
 _WORSE, REST_SHARE = 1.5, 0.35
 
@@ -160,7 +161,8 @@ def alone(owned: pl.LazyFrame, what: str, peers: list[str], enough: float) -> pl
         .filter(
             pl.col("z") >= enough,
             pl.col("mean") >= _WORSE,
-            pl.col("rest") < pl.min_horizontal(REST_SHARE * pl.col("mean"), pl.lit(1.0)),
+            pl.col("rest").is_not_null() & pl.col("lately").is_not_null(),
+            pl.max_horizontal("rest", "lately") < pl.min_horizontal(REST_SHARE * pl.col("mean"), pl.lit(1.0)),
             pl.col("time") - pl.col("oldest") <= _MAX_AGE,
         )
     )
@@ -183,7 +185,10 @@ def _told(alone: pl.LazyFrame, what: str, entity_type: str, entity: str, kind: s
 
 
 def _others(scaled: pl.LazyFrame, peers: list[str]) -> pl.LazyFrame:
-    """`rest`: mean deviation of the other slices over the half hour before each row; null with too few of them."""
+    """`rest`: mean deviation of the other slices over the half hour before each row; null with too few of them.
+
+    `lately` is the same over the last minutes: when all get worse, half an hour of others is mostly from before.
+    """
     by = [*peers, "slice"]
     one = pl.col("low").is_not_null().cast(pl.Int64)
     total = scaled.sort("time").with_columns(
@@ -194,7 +199,13 @@ def _others(scaled: pl.LazyFrame, peers: list[str]) -> pl.LazyFrame:
     )
     n = pl.col("all_n") - pl.col("own_n")
     rest = pl.when(n >= _MIN_SLICE).then((pl.col("all_sum") - pl.col("own_sum")) / n)
-    return total.select(*by, "time", rest=rest).unique(subset=[*by, "time"], keep="last")
+    near = total.with_columns(
+        low_n=one.rolling_sum_by("time", _LATELY).over(peers) - one.rolling_sum_by("time", _LATELY).over(by),
+        low_sum=pl.col("low").rolling_sum_by("time", _LATELY).over(peers)
+        - pl.col("low").rolling_sum_by("time", _LATELY).over(by),
+    )
+    lately = pl.when(pl.col("low_n") >= _MIN_LATELY).then(pl.col("low_sum") / pl.col("low_n"))
+    return near.select(*by, "time", rest=rest, lately=lately).unique(subset=[*by, "time"], keep="last")
 
 
 def detect(frames: Frames) -> pl.LazyFrame:

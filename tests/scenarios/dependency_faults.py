@@ -31,7 +31,6 @@ def a23(world: World, at: float) -> None:
     blast = [
         finder[0].owner,
         world.platform.services["rag"],
-        world.platform.services["gateway"],
         *world.platform.models,
     ]
     world.blame([store.name, *names_of(store)], blast, at, at + 900)

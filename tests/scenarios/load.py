@@ -64,12 +64,10 @@ def edge_failures(world: World) -> Floats:
         server = np.mean([world.fail[pod.name] for pod in pods], axis=0)
         none = (dead >= 1.0).astype(float)
         failing.append(np.clip(np.maximum(none, 0.6 * fresh + server), 0.0, 1.0))
-    path = [np.mean([np.maximum(world.fail[p.name], 1 - world.up[p.name]) for p in world.part(part)], axis=0)
-            for part in ("rag", "retriever", "vectors")]  # fmt: skip
+    # Without passages an answer is worse, and no failure.
+    path = np.mean([np.maximum(world.fail[pod.name], 1 - world.up[pod.name]) for pod in world.part("rag")], axis=0)
     unreached = 1.0 - np.minimum.reduce([world.reached[f"{model}-predictor"] for model in world.platform.models])
-    return np.asarray(
-        np.clip(np.mean(failing, axis=0) + 0.5 * np.maximum.reduce(path) + unreached, 0.002, 1.0), dtype=np.float64
-    )
+    return np.asarray(np.clip(np.mean(failing, axis=0) + 0.5 * path + unreached, 0.002, 1.0), dtype=np.float64)
 
 
 def edge_latency(world: World, load: Load) -> Floats:

@@ -17,7 +17,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
-from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint, Metric, NumberDataPoint
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    AggregationTemporality,
+    HistogramDataPoint,
+    Metric,
+    NumberDataPoint,
+)
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from ingest.envelope import Signal
@@ -105,7 +110,7 @@ def metric_requests(series: Iterable[Series], times: list[int], per_request: int
 
 def _points(metric: Metric, one: Series, times: list[int], part: slice) -> None:
     if one.kind == "histogram":
-        metric.histogram.aggregation_temporality = 2
+        metric.histogram.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
         shape = HistogramDataPoint(start_time_unix_nano=times[0] - SECOND, explicit_bounds=one.bounds)
         put(shape.attributes, one.attributes)
         for at, row in zip(times[part], one.values[part].tolist(), strict=True):
@@ -121,7 +126,7 @@ def _points(metric: Metric, one: Series, times: list[int], part: slice) -> None:
     template = NumberDataPoint()
     put(template.attributes, one.attributes)
     if one.kind == "sum":
-        metric.sum.aggregation_temporality = 2
+        metric.sum.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
         metric.sum.is_monotonic = True
         template.start_time_unix_nano = times[0] - SECOND
         points = metric.sum.data_points
@@ -130,10 +135,10 @@ def _points(metric: Metric, one: Series, times: list[int], part: slice) -> None:
         points = metric.gauge.data_points
     for at, value in zip(times[part], one.values[part].tolist(), strict=True):
         if value == value:
-            point = points.add()
-            point.CopyFrom(template)
-            point.time_unix_nano = at
-            point.as_double = value
+            number = points.add()
+            number.CopyFrom(template)
+            number.time_unix_nano = at
+            number.as_double = value
 
 
 def log_requests(lines: Iterable[Line], start: int, per_request: int = 2000) -> Iterator[Message]:

@@ -93,9 +93,8 @@ class World:
     def down(self, pod: Pod, begin: float, end: float, reason: str = "Error", code: int = 1, restarts: int = 1) -> None:
         """The pod's container is not running from `begin` to `end`, and was restarted that many times by then."""
         self.up[pod.name][self.span(begin, end)] = 0.0
-        steps = np.linspace(begin + min(30.0, (end - begin) / 2), end, restarts) if restarts else []
-        for at in steps:
-            self.restarts[pod.name][self.span(float(at))] += 1.0
+        for at in np.linspace(begin + min(30.0, (end - begin) / 2), end, restarts).tolist():
+            self.restarts[pod.name][self.span(at)] += 1.0
         self.terminated[pod.name] = (reason, code)
 
     def gone(self, pod: Pod, begin: float, end: float = LENGTH_S) -> None:
