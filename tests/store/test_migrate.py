@@ -133,7 +133,7 @@ def test_an_unknown_placeholder_is_refused() -> None:
 
 
 # A request's hash covers its tenant already, and batches are the receiver's own bookkeeping.
-WITHOUT_TENANT = {"ingest_ledger", "redaction_policy"}
+WITHOUT_TENANT = {"ingest_ledger", "redaction_policy", "retention_policies"}
 
 
 def test_tables_are_durable_and_say_their_tenant() -> None:
