@@ -12,4 +12,5 @@ CREATE TABLE IF NOT EXISTS correlation_turns${on_cluster}
 )
 ENGINE = ${ReplacingMergeTree(Version)}
 ORDER BY (Tenant, Turn, Owner)
-TTL toDateTime(Until) + INTERVAL 1 DAY;
+TTL toDateTime(Until) + INTERVAL 1 DAY
+SETTINGS ${durable};
