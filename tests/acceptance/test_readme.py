@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.conftest import missing
@@ -61,10 +62,27 @@ def test_exporters_find_it_and_the_questions_are_answered(tmp_path: Path) -> Non
         shell(f"{here(exports, system)}\n{sys.executable} {program}")
         assert system.counts()["spans"] == 1
         for command in here("".join([questions, *API_BLOCKS]).replace("\\\n", ""), system).strip().splitlines():
+            if "$KEY" in command:
+                continue
             answer = shell(f"export CAUSELINE_API={system.api}\n{command}")
             assert answer.strip()
             if command.startswith("curl"):
                 assert "status" not in json.loads(answer), "a problem, and no answer"
+
+
+def test_the_lines_about_access_keys(tmp_path: Path) -> None:
+    lines = [line for block in API_BLOCKS for line in block.splitlines() if "$KEY" in line]
+    assert len(lines) == 4
+    with Up(tmp_path / "data") as system:
+        wanted = {"name": "first", "scopes": ["admin"]}
+        key = httpx.post(f"{system.api}/api/v1/keys", json=wanted, timeout=60).raise_for_status().json()["key"]
+        assert httpx.get(f"{system.api}/api/v1/incidents", timeout=60).status_code == 401
+        known, identifier = f"export API={system.api} KEY={key}", ""
+        for line in lines:
+            answer = json.loads(shell(f"{known} KEYID={identifier}\n{line}"))
+            assert "status" not in answer, "a problem, and no answer"
+            identifier = answer.get("id", identifier)
+        assert {"entries"} <= set(answer), answer
 
 
 def test_make_up_is_causeline_up(tmp_path: Path) -> None:
