@@ -66,18 +66,18 @@ class Upkeep:
                 return
             run.advance(self._store, tenant, identifier, self._stopping.is_set)
         for asked in runs.asked(self._store):
-            self._apply(asked.id)
+            self._apply(asked)
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + self._every_s
             done = self._retention.remove_due(self._store)
             if done is not None and done.removed:
                 _log.info("retention removed %d rows", done.removed)
 
-    def _apply(self, identifier: str) -> None:
+    def _apply(self, asked: runs.Run) -> None:
         try:
             done = self._retention.remove_due(self._store, at_once=True)
         except StoreError as error:
-            runs.end(self._store, identifier, "failed", error=str(error))
+            runs.end(self._store, asked.tenant, asked.id, "failed", error=str(error))
             return
         if done is not None:
-            runs.end(self._store, identifier, "done", removed=done.removed)
+            runs.end(self._store, asked.tenant, asked.id, "done", removed=done.removed)

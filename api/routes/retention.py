@@ -33,14 +33,14 @@ def get_plan(
 @router.post("/runs", status_code=HTTPStatus.ACCEPTED, summary="Remove what is due, now")
 def start_run(wired: Wired, who: Who) -> RetentionRun:
     """A worker does it within seconds, without waiting for a new policy's time of grace. Ask for the run to see."""
-    return _run(runs.ask(wired.reader.store, who), wired.at_home)
+    return _run(runs.ask(wired.reader.store, wired.tenant, who), wired.at_home)
 
 
 @router.get("/runs/{run_id}", summary="What became of a run")
 def get_run(run_id: str, wired: Wired) -> RetentionRun:
     """`asked` until it is `done` or `failed`."""
     try:
-        return _run(runs.load(wired.reader.store, run_id), wired.at_home)
+        return _run(runs.load(wired.reader.store, wired.tenant, run_id), wired.at_home)
     except BadRetention as error:
         raise NotFound(str(error)) from error
 

@@ -98,6 +98,9 @@ def walk(api: str, start: str, end: str) -> None:
         assert answer.is_success, f"{line}\n{answer.status_code} {answer.text[:500]}"
         if "/split" in line:
             names["SPLIT"] = answer.json()["id"]
+        for name, path in (("RUN", "/retention/runs"), ("DELETION", "/deletions")):
+            if "-X POST" in line and f'{path}"' in line:
+                names[name] = answer.json()["id"]
         told[line.split("?")[0]] = answer
     evidence = told['curl -s "$API/api/v1/incidents/$INCIDENT/evidence']
     assert evidence.json()["items"]

@@ -47,6 +47,10 @@ READS: dict[str, list[dict[str, Any]]] = {
     "/api/v1/status": [{}],
     "/api/v1/keys": [{}, {"tenant": "{tenant}"}],
     "/api/v1/audit": [{}, {"tenant": "{tenant}"}, {"who": "{mark}-admin"}],
+    "/api/v1/deletions": [{}],
+    "/api/v1/deletions/{deletion_id}": [{}],
+    "/api/v1/retention/plan": [{}, {"days": "3650"}],
+    "/api/v1/retention/runs/{run_id}": [{}],
     "/prometheus/api/v1/query": [{"query": ALL, "time": SPAN["end"]}, {"query": "incident_active"}],
     "/prometheus/api/v1/query_range": [{"query": f"count by (job) ({ALL})", **SPAN, "step": "30"}],
     "/prometheus/api/v1/series": [{"match[]": ALL, **SPAN}],
@@ -87,8 +91,8 @@ ENDLESS = {"/api/v1/incidents/stream"}
 # What shows counts only, or is empty of itself here: their owner's word need not be in them.
 WORDLESS = {
     "/api/v1/status", "/api/v1/rule-failures", "/api/v1/correlations/{job_id}/quarantined", "/api/v1/correlations",
-    "/api/v1/correlations/{job_id}", "/prometheus/api/v1/labels", "/loki/loki/api/v1/labels",
+    "/api/v1/correlations/{job_id}", "/api/v1/retention/plan", "/prometheus/api/v1/labels", "/loki/loki/api/v1/labels",
     "/loki/loki/api/v1/index/stats", "/loki/loki/api/v1/index/volume",
 }  # fmt: skip
 # Not one of these ids may be known to anybody else: 404, as for an id that nobody has.
-BY_ID = ("{incident_id}", "{signal_id}", "{trace_id}", "{job_id}", "{name}")
+BY_ID = ("{incident_id}", "{signal_id}", "{trace_id}", "{job_id}", "{name}", "{deletion_id}", "{run_id}")

@@ -153,7 +153,11 @@ class Tenant:
             ("causes", {"entity": {"type": "gpu", "name": f"{mark}-gpu"}, "verdict": "confirmed", "text": mark}),
         ):
             assert here.api.post(f"{about}/{verb}", json=body, headers=bearer(self.admin)).status_code == 200
+        private = {"attribute": f"enduser.id={mark}-person"}
+        deletion = here.api.post("/api/v1/deletions", json=private, headers=bearer(self.admin)).json()
+        run = here.api.post("/api/v1/retention/runs", headers=bearer(self.admin)).json()
         self.names = {
+            "deletion_id": deletion["id"], "run_id": run["id"],
             "mark": mark, "tenant": self.tenant, "incident_id": incident["id"], "cursor": first["next_cursor"],
             "signal_id": incident["root_causes"][0]["signal_ids"][0], "trace_id": TRACE[mark], "job_id": job["id"],
             "entity_type": "gpu", "name": f"{mark}-gpu", "service": f"{mark}-svc", "label": "job",

@@ -49,7 +49,7 @@ ACROSS_TENANTS = {
     "redaction_policy_version",
     "remote_write_written", "remote_write_recent", "series_capped", "tenants_since",
     "access_keys", "deletion_unfinished", "deletion_value", "retention_pins", "retention_policy_now", "retention_rows",
-    "retention_tenants",
+    "retention_runs_asked", "retention_tenants",
 }  # fmt: skip
 
 
