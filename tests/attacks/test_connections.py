@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 import time
@@ -121,7 +122,13 @@ def test_streams_that_are_reset_at_once(system: Up) -> None:
         call = channel.unary_unary(method)
         for _ in range(3_000):
             call.future(BODY, timeout=10).cancel()
-        call(serialized(busy_request(random.Random(), 2)), timeout=10)
+        # While the server clears away, it may refuse a stream; exporters ask again.
+        for _ in range(10):
+            answer = call.future(serialized(busy_request(random.Random(), 2)), timeout=10)
+            if answer.exception() is None or answer.code() is not grpc.StatusCode.UNAVAILABLE:
+                break
+            time.sleep(0.5)
+        answer.result()
     assert works(system)
 
 
@@ -149,15 +156,18 @@ def test_http_that_can_be_read_in_two_ways(system: Up, request_: bytes) -> None:
     """A09: refused, and nothing that follows on the connection is taken for another request."""
     before = system.counts()
     follower = head(PROTOBUF, f"Content-Length: {len(BODY)}") + BODY
+    answer = b""
     with connected(system) as opened:
         try:
             opened.sendall(request_ + follower)
             opened.shutdown(socket.SHUT_WR)
-            answer = b""
             while received := opened.recv(65536):
                 answer += received
-        except (ConnectionResetError, BrokenPipeError):
-            pass
+        except OSError as error:
+            # The server may be gone before all was sent.
+            gone = error.errno in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN)
+            if not gone:
+                raise
     assert answer[:12] in {b"", b"HTTP/1.1 400", b"HTTP/1.1 415", b"HTTP/1.1 431"}, answer[:200]
     assert answer.count(b"HTTP/1.1 ") <= 1, answer
     assert system.counts() == before
