@@ -137,8 +137,11 @@ def refusals(store: Store) -> dict[str, str]:
     where = {"cluster": store.settings.cluster, "database": store.settings.database}
     refused: dict[str, str] = {}
     for name in sorted(set(sql.names()) - NOT_HERE):
-        text = mutations.named(store, name)
         asked = _GIVEN | where | _OWN.get(name, {})
+        if "{table:Identifier}" in sql.load(name):
+            text = mutations.named(store, name, str(asked["table"]))
+        else:
+            text = mutations.filled(store, sql.load(name, clustered=True))
         params = {found: asked.get(found, _VALUES.get(kind)) for found, kind in re.findall(_PARAMETER, text)}
         changes = re.search(r"^(INSERT|KILL|ALTER|DELETE)", text, re.MULTILINE)
         try:

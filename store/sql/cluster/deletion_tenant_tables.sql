@@ -1,6 +1,0 @@
--- Tables that keep rows and say whose they are.
-SELECT DISTINCT table AS table_name
-FROM system.columns
-WHERE database = currentDatabase() AND name = 'Tenant'
-    AND table IN (SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'Distributed')
-ORDER BY table_name
