@@ -26,10 +26,10 @@ from store.settings import Home
 _HOUR = 3600.0
 # How long a batch begun ahead may wait for its rows: its number tells when they came.
 _AHEAD_S = 2.0
-# How long a claim counts: longer than a store that hangs or is started again, and less than the five minutes for which
-# exporters try. Whoever has not committed well before it ends does not commit.
-_CLAIM_S = 120
-_LAPSES_S = 90.0
+# How long a claim counts: far longer than a batch takes, and no longer, as clients of a receiver that was killed wait for
+# it. Whoever has not committed well before it ends does not commit; between the two is room for clocks that differ.
+_CLAIM_S = 40
+_LAPSES_S = 20.0
 
 
 class BatchNumbers:

@@ -124,6 +124,8 @@ class Home:
             (directory / "server").mkdir()
             self.server = ClickHouseServer(directory / "server")
             self.store = StoreSettings(url=self.server.url)
+            # Started again on the same port it would have the same name; here ports are free ones.
+            environment.setdefault("CAUSELINE_INGEST__RECEIVER", "the-receiver")
             if linked:
                 self.link = Proxy(self.server.http_port)
                 self.link.__enter__()

@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from api.telemetry import SelfTelemetry
+from correlate.telemetry import Work
 from ingest.envelope import Signal
 from ingest.pipeline import Pipeline
 from ingest.receiver import create_app
@@ -136,7 +137,7 @@ def test_a_batch_is_a_trace_of_its_steps(running: Pipeline, listening: Listening
     }
     steps = [span for span in listening.spans.get_finished_spans() if span is not batch]
     assert [span.name.removeprefix("causeline.ingest.") for span in steps] == [
-        "ledger.lookup", "ledger.begin", "insert", "ledger.commit",
+        "ledger.lookup", "ledger.begin", "ledger.taken", "insert", "ledger.commit",
     ]  # fmt: skip
     assert {span.parent.span_id for span in steps if span.parent} == {batch.context.span_id}
 
@@ -217,6 +218,11 @@ def test_operations_lists_every_instrument_and_span(
     listening.batches(2)
     telemetry.rejected(Signal.TRACES, 2, "time_in_future")
     telemetry.redacted(Signal.LOGS, {"password": 3})
+    for kind in Work:
+        with whole.correlate.work(kind):
+            whole.correlate.tick("said")
+    whole.correlate.quarantined()
+    whole.correlate.watch(lambda: 0)
     data = reader.get_metrics_data()
     assert data is not None
     emitted = {(m.name, m.unit) for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics}
