@@ -22,8 +22,16 @@ from ingest.groups import Request
 from ingest.ledger import Ledger
 from ingest.outcome import STORED, Outcome, outcomes
 from ingest.telemetry import Telemetry
-from store import Store
-from store.errors import DataRejected, ItemsRefused, MemoryExceeded, QueryFailed, StoreError, TooManyParts
+from store import Store, batches
+from store.errors import (
+    DataRejected,
+    ItemsRefused,
+    MemoryExceeded,
+    QueryFailed,
+    StoreError,
+    StoreUnavailable,
+    TooManyParts,
+)
 from store.rejections import Rejection
 
 _log = logging.getLogger(__name__)
@@ -118,14 +126,19 @@ class Committer:
             return
         batch, requests = begun
         pieces = [piece for r in requests for piece in envelope(r.tenant, batch, r.received_ns, r.body, r.fields)]
-        settings = {**landing.settings(), **self._limits, "max_partitions_per_insert_block": max_partitions}
+        settings = {
+            **landing.settings(), **self._limits, "max_partitions_per_insert_block": max_partitions,
+            **batches.marked(self._store, batch),
+        }  # fmt: skip
         try:
             self._telemetry.step(
                 "insert", lambda: self._store.insert_bytes(landing.table, pieces, "Protobuf", settings)
             )
         except StoreError as error:
             del pieces
-            if self._persist("ledger.discard", lambda: self._ledger.discard([batch])):
+            # An engine that said no has ended the insert; one that said nothing may be at it still.
+            running = isinstance(error, StoreUnavailable)
+            if self._persist("ledger.discard", lambda: self._ledger.discard([batch], running=running)):
                 self._isolate(requests, landing, error, max_partitions)
             else:
                 self._refuse(requests)
@@ -158,7 +171,7 @@ class Committer:
         """Commit a batch that is stored, and answer. Raises StoreError, and can be called again then."""
         if self._ledger.lapsed(batch):
             # Whoever sent it may have turned to another receiver, and that one has waited long enough.
-            self._ledger.discard([batch])
+            self._ledger.discard([batch], running=False)
             self._refuse(requests)
             return
         try:

@@ -26,8 +26,8 @@ from store.settings import Home
 _HOUR = 3600.0
 # How long a batch begun ahead may wait for its rows: its number tells when they came.
 _AHEAD_S = 2.0
-# How long a claim counts: far longer than a batch takes, and no longer, as clients of a receiver that was killed wait for
-# it. Whoever has not committed well before it ends does not commit; between the two is room for clocks that differ.
+# How long a claim counts: far longer than a batch takes, and no longer, as clients of a receiver that was killed wait
+# for it. Whoever has not committed well before it ends does not commit; between the two is room for clocks that differ.
 _CLAIM_S = 40
 _LAPSES_S = 20.0
 
@@ -165,10 +165,10 @@ class Ledger:
                 self._recent.pop(next(iter(self._recent)))
                 self._complete = False
 
-    def discard(self, numbers: Sequence[int]) -> None:
+    def discard(self, numbers: Sequence[int], *, running: bool = True) -> None:
         """Delete the rows of batches that will not be committed. Raises StoreError."""
         if numbers:
-            batches.discard(self._store, numbers)
+            batches.discard(self._store, numbers, running=running)
             self._record(dict.fromkeys(numbers, State.DISCARDED))
             with self._lock:
                 for number in numbers:

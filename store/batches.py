@@ -14,6 +14,7 @@ from enum import IntEnum
 
 from store.client import Store
 from store.errors import QueryFailed, StoreUnavailable
+from store.settings import Home
 
 # Every table that landing tables flatten into, dead letters included.
 TABLES = (
@@ -34,6 +35,7 @@ KEY_BYTES = 16
 COUNTER_BITS = 22
 # How often parts may be merged between a look and a deletion.
 _TRIES = 20
+_SENT_S = 0.1
 _NO_REQUEST = bytes(KEY_BYTES)
 
 
@@ -103,13 +105,33 @@ def _keys(text: str) -> list[bytes]:
     return [data[at : at + KEY_BYTES] for at in range(0, len(data), KEY_BYTES)]
 
 
-def discard(store: Store, batches: Sequence[int]) -> None:
+def marked(store: Store, batch: int) -> dict[str, str]:
+    """Settings of a batch's insert by which `discard` finds it while it runs."""
+    return {} if store.home is Home.EMBEDDED else {"log_comment": _mark(batch)}
+
+
+def _mark(batch: int) -> str:
+    return f"batch-{batch}"
+
+
+def _end_inserts(store: Store, batches: Sequence[int]) -> None:
+    """End inserts that a server goes on with after their connection broke: they would write after the deletion."""
+    # One that had just been sent is not among the running ones yet.
+    time.sleep(_SENT_S)
+    store.execute("end_inserts", {"marks": [_mark(batch) for batch in batches]})
+
+
+def discard(store: Store, batches: Sequence[int], *, running: bool = True) -> None:
     """Delete all rows of `batches`, in every table; returns when they are gone. Raises StoreError.
+
+    `running` says that their inserts may not have ended: a server goes on when a connection breaks.
 
     A part that holds nothing else is dropped, which takes no time. Only where parts have been merged with others are
     rows deleted, which has the engine touch every part of the table.
     """
     named = list(batches)
+    if running and store.home is not Home.EMBEDDED:
+        _end_inserts(store, named)
     for _ in range(_TRIES):
         found = store.rows("batch_parts", {"batches": named})
         if not found:

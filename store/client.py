@@ -208,7 +208,10 @@ class Store:
         Raises DataRejected when the engine cannot parse them, StoreUnavailable or
         StoreOverloaded when the same call may work later.
         """
-        block = payload if isinstance(payload, bytes) else b"".join(payload)
+        whole = payload if isinstance(payload, bytes) else b"".join(payload)
+        # The driver sends bytes again when a server closes the connection, which may be after it stored them: what it
+        # can read only once it sends only once.
+        block = whole if self.home is Home.EMBEDDED else (piece for piece in (whole,))
         with self._pool.handle(f"insert into {table}") as client:
             client.database = self.settings.database
             client.raw_insert(table, insert_block=block, fmt=fmt, settings=dict(settings or {}))
