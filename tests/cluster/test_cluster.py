@@ -18,6 +18,9 @@ from tests.kit.clickhouse_cluster import ClickHouseCluster
 from tests.kit.landing import count, insert, rows
 from tests.kit.otlp import span, traces
 
+# In full runs: now and then the library that stands in for a node ends by itself, and its cluster waits for it.
+pytestmark = pytest.mark.slow
+
 SPANS = 400
 
 

@@ -24,6 +24,9 @@ from tests.kit.clickhouse_server import ClickHouseServer
 from tests.kit.landing import count
 from tests.kit.recorded import END, Request, requests
 
+# In full runs: now and then the library that stands in for a node ends by itself, and its cluster waits for it.
+pytestmark = pytest.mark.slow
+
 START_S, END_S = END // 10**9 - 3600, END // 10**9
 # What must not depend on where things are kept; ids and scores among it.
 QUESTIONS: dict[str, dict[str, str | int]] = {
