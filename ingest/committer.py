@@ -152,6 +152,8 @@ class Committer:
             keys = [request.key for request in requests]
             try:
                 batch = self._telemetry.step("ledger.begin", partial(self._ledger.begin, keys))
+                if not self._ledger.shared:
+                    return batch, requests
                 stored, busy = self._telemetry.step(
                     "ledger.taken", partial(self._ledger.taken, batch, keys, counted=landing.counted)
                 )

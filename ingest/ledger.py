@@ -63,7 +63,7 @@ class Ledger:
         # other receivers write to the ledger too.
         self._complete = False
         # Whether other receivers may write to the same ledger.
-        self._shared = store.home is not Home.EMBEDDED
+        self.shared = store.home is not Home.EMBEDDED
         # Begun batches of a shared ledger, and until when they may be committed.
         self._lapses: dict[int, float] = {}
         self._forget_at = 0.0
@@ -81,7 +81,7 @@ class Ledger:
         self.forget()
         limit, since = self._settings.remember_in_memory, _before(self._settings.remember_s)
         newest = batches.recent(self._store, since, limit + 1)
-        self._complete = len(newest) <= limit and not self._shared
+        self._complete = len(newest) <= limit and not self.shared
         self._recent = dict.fromkeys(reversed(newest[:limit]), STORED)
         became = outcomes(self.dead_letters.recent(since, limit))
         became |= write_outcomes(remote_write.recent(self._store, since, limit))
@@ -93,7 +93,7 @@ class Ledger:
 
         `keys` are the requests it is to hold, which it claims where others write, too.
         """
-        if self._shared:
+        if self.shared:
             return self._claim(keys)
         now = time.monotonic()
         with self._lock:
@@ -121,8 +121,6 @@ class Ledger:
 
         `counted` as their landing says. Raises StoreError.
         """
-        if not self._shared:
-            return {}, set()
         since, claimed = _before(self._settings.remember_s), _before(_CLAIM_S)
         stored, busy = batches.rivals(self._store, batch, keys, since, claimed)
         return self._became(stored, counted=counted), busy
@@ -151,7 +149,7 @@ class Ledger:
         With `more` to come, the next batch is begun by the same write, unless it has to claim. Raises StoreError.
         """
         states = {batch: State.COMMITTED}
-        following = self._numbers.next() if more and not self._shared else None
+        following = self._numbers.next() if more and not self.shared else None
         if following is not None:
             states[following] = State.BEGUN
         self._record(states, keys)
@@ -192,7 +190,7 @@ class Ledger:
         """What became of those of `keys` that memory has forgotten and the ledger has not; `counted` as their landing
         says. Raises StoreError.
         """
-        if self._complete or self._shared:
+        if self._complete or self.shared:
             # Where others write, too, one look after the claim tells all (`taken`).
             return {}
         return self._became(batches.known(self._store, keys, _before(self._settings.remember_s)), counted=counted)

@@ -14,24 +14,13 @@ import polars as pl
 from correlate import gpu_series
 from correlate.frames import Frames
 from correlate.rule import Rule
-from correlate.rules.gpu_thermal import held_back
-from correlate.sessions import evidence_of, sessions
+from correlate.rules.gpu_thermal import held_back, told_of_node
+from correlate.sessions import sessions
 
 
 def detect(frames: Frames) -> pl.LazyFrame:
     """Nodes whose GPUs were braked together, seen in the window."""
-    facts = held_back(frames, "gpu.power").select(
-        "time",
-        kind=pl.lit("node.power"),
-        entity_type=pl.lit("node"),
-        entity="node",
-        score=7.5 + 2.0 * pl.col("slow") / pl.col("gpus"),
-        direction=pl.lit(1),
-        value=pl.col("slow").cast(pl.Float64),
-        baseline=pl.lit(0.0),
-        explanation=pl.format("{} of {} GPUs of {} slowed down by the power brake", "slow", "gpus", "node"),
-        evidence=evidence_of(gpus="devices"),
-    )
+    facts = held_back(frames, "gpu.power").select("time", *told_of_node("node.power", "the power brake"))
     return sessions(facts, frames)
 
 

@@ -97,19 +97,26 @@ def detect(frames: Frames) -> pl.LazyFrame:
         )
         .select(
             "time",
+            *told_of_node("node.thermal", "heat"),
             onset=pl.coalesce("warm", "time"),
-            kind=pl.lit("node.thermal"),
-            entity_type=pl.lit("node"),
-            entity="node",
-            score=7.5 + 2.0 * pl.col("slow") / pl.col("gpus"),
-            direction=pl.lit(1),
-            value=pl.col("slow").cast(pl.Float64),
-            baseline=pl.lit(0.0),
-            explanation=pl.format("{} of {} GPUs of {} slowed down by heat", "slow", "gpus", "node"),
-            evidence=evidence_of(gpus="devices"),
         )
     )
     return sessions(facts, frames)
+
+
+def told_of_node(kind: str, cause: str) -> list[pl.Expr]:
+    """What is said of a node many of whose GPUs are held back by one cause (`held_back`)."""
+    return [
+        pl.lit(kind).alias("kind"),
+        pl.lit("node").alias("entity_type"),
+        pl.col("node").alias("entity"),
+        (7.5 + 2.0 * pl.col("slow") / pl.col("gpus")).alias("score"),
+        pl.lit(1).alias("direction"),
+        pl.col("slow").cast(pl.Float64).alias("value"),
+        pl.lit(0.0).alias("baseline"),
+        pl.format(f"{{}} of {{}} GPUs of {{}} slowed down by {cause}", "slow", "gpus", "node").alias("explanation"),
+        evidence_of(gpus="devices").alias("evidence"),
+    ]
 
 
 RULE = Rule("gpu_thermal", "gpu", ("metric_series", "metric_points"), detect, gpu_series.METRICS)

@@ -102,30 +102,23 @@ def test_stored_in_itself_it_has_no_echo(tmp_path: Path, monkeypatch: pytest.Mon
             found: dict[str, int] = httpx.get(f"{system.api_url}/api/v1/status", timeout=30).json()["counts"]
             return found
 
-        # Seven of the request, and six of its batch.
-        wait_for(lambda: counts()["spans"] == 13)
+        # Seven of the request, and five of its batch.
+        wait_for(lambda: counts()["spans"] == 12)
         first = counts()["metric_points"]
         wait_for(lambda: counts()["metric_points"] > first + 60)
-        assert counts()["spans"] == 13
+        assert counts()["spans"] == 12
     finally:
         system.stop()
     store = Store.open(StoreSettings.embedded(tmp_path / "data"))
     try:
         spans = rows(store, "SELECT SpanName FROM otel_traces WHERE ServiceName = 'causeline'")
-        assert {row["SpanName"].rpartition(".")[2] for row in spans} == {
-            "batch",
-            "lookup",
-            "begin",
-            "taken",
-            "insert",
-            "commit",
-        }
+        assert {row["SpanName"].rpartition(".")[2] for row in spans} == {"batch", "lookup", "begin", "insert", "commit"}
         points = "SELECT count() AS n FROM otel_metrics_sum WHERE ServiceName = 'causeline'"
         each = [row["n"] for row in rows(store, f"{points} GROUP BY TimeUnix ORDER BY TimeUnix")]
         # As soon as every series is there, each export is as large as the one before.
         assert len(each) >= 4
         assert each[-1] == each[-2]
         stored = "SELECT argMax(Value, TimeUnix) AS v FROM otel_metrics_sum WHERE MetricName = 'causeline.store.items'"
-        assert rows(store, f"{stored} AND Attributes['causeline.signal'] = 'traces'")[0]["v"] == 13
+        assert rows(store, f"{stored} AND Attributes['causeline.signal'] = 'traces'")[0]["v"] == 12
     finally:
         store.close()
