@@ -5,14 +5,15 @@ from __future__ import annotations
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 
-from api import problems
 from api.access.guard import Guard
-from api.cancelled import Cancelling
+from api.access.ratelimit import AtOnce, RateLimit
 from api.deps import Services
 from api.jaeger import routes as jaeger
 from api.loki import routes as loki
 from api.prometheus import routes as prometheus
-from api.ratelimit import AtOnce, RateLimit
+from api.protocol import problems
+from api.protocol.cancelled import Cancelling
+from api.reads.stream import Streams
 from api.routes import (
     alertmanager,
     audit,
@@ -27,7 +28,6 @@ from api.routes import (
     stream,
     telemetry,
 )
-from api.stream import Streams
 from api.tempo import routes as tempo
 from api.version import version
 

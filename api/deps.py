@@ -13,8 +13,8 @@ from fastapi import Depends, Query, Request
 from api.access.access import Access
 from api.access.scopes import Principal, local
 from api.errors import BadParameter
-from api.models import Severity, State
-from api.reading import IncidentFilter, Reader
+from api.reads.models import Severity, State
+from api.reads.reading import IncidentFilter, Reader
 from api.tenant_limits import ApiTenantLimits
 from api.times import EARLIEST_NS, LATEST_NS, checked_range, parse_time
 from correlate.settings import CorrelateSettings

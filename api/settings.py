@@ -10,8 +10,8 @@ from pydantic import Field, StringConstraints, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from api.access.oidc import OidcSettings
+from api.own_telemetry.telemetry_settings import TelemetrySettings
 from api.secret_files import FromFiles
-from api.telemetry_settings import TelemetrySettings
 from api.tenant_limits import ApiTenantLimits
 from api.tls import TlsSettings
 from correlate.broker import BrokerSettings

@@ -24,9 +24,9 @@ from api.client import ApiClient  # noqa: E402
 from api.evaluation.dataset import Dataset  # noqa: E402
 from api.evaluation.labels import Fault, read_faults  # noqa: E402
 from api.evaluation.scoring import rank_of  # noqa: E402
+from api.process.subsystem import Subsystem  # noqa: E402
 from api.replay.live import Live  # noqa: E402
 from api.replay.sender import Replay  # noqa: E402
-from api.subsystem import Subsystem  # noqa: E402
 from api.times import format_time  # noqa: E402
 from benchmarks import machine  # noqa: E402
 

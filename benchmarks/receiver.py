@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from api.listener import Listener, bind
+from api.process.listener import Listener, bind
 from ingest.pipeline import Pipeline
 from ingest.receiver import create_app
 from ingest.settings import IngestSettings

@@ -27,7 +27,7 @@ class Access:
     """Keys, and what was done with them. `start` it before listening and `stop` it afterwards.
 
     While there is no key, and none is required, everybody who reaches a port may do everything, as `home`, the
-    tenant of whoever has no key; so only this machine may reach it (api.system).
+    tenant of whoever has no key; so only this machine may reach it (api.process.system).
     """
 
     def __init__(

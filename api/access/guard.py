@@ -17,7 +17,7 @@ from api.access import rules, secret
 from api.access.access import Access, denial, needs
 from api.access.scopes import Principal
 from api.access.scopes import Scope as Permission
-from api.problems import problem
+from api.protocol.problems import problem
 from ingest.errors import IngestError, Unauthenticated
 from store.audit import Entry
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from api.commands.options import BrokerUrl, HealthPort, Host, StoreUrl
-from api.running import run, settings_of
-from api.system import Part
+from api.process.running import run, settings_of
+from api.process.system import Part
 
 
 def beat(store: StoreUrl = None, broker: BrokerUrl = None, host: Host = None, health_port: HealthPort = None) -> None:

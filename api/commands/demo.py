@@ -17,8 +17,8 @@ from api.commands.correlate import back_fill
 from api.commands.options import err, out
 from api.demo.play import Played, play
 from api.errors import SystemUnreachable
+from api.process.subsystem import Subsystem
 from api.render import incident_detail, incident_list, ranked
-from api.subsystem import Subsystem
 
 Watch = Callable[[float, str], None]
 

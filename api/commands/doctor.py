@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from api import broker_checkup
 from api.commands.options import DataOption
 from api.errors import UsageError
+from api.process import broker_checkup
 from api.settings import Settings
 from store import Store, checkup
 from store.errors import StoreError

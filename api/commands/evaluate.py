@@ -22,7 +22,7 @@ from api.evaluation.reliability import answers
 from api.evaluation.reliability import summary as reliability_summary
 from api.evaluation.result import Heard, Replayed, Wanted, figures
 from api.evaluation.scoring import RETRIEVED, labelled_span
-from api.subsystem import Subsystem
+from api.process.subsystem import Subsystem
 from api.times import format_time
 from api.version import version
 

@@ -16,7 +16,7 @@ from api.access.scopes import Scope
 from api.client import ApiClient
 from api.commands.options import API_DEFAULT, ApiUrl, DataOption, KeyFile, key_in, out
 from api.errors import UsageError
-from api.running import settings_of
+from api.process.running import settings_of
 from store import Store, StoreSettings, awaiting
 from store import keys as stored
 from store import migrate as migrations

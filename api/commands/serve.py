@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from api.commands.options import ApiPort, BrokerUrl, GrpcPort, Host, HttpPort, RequireKeys, StoreUrl
-from api.running import run, settings_of
-from api.system import Part
+from api.process.running import run, settings_of
+from api.process.system import Part
 
 
 def serve(

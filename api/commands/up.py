@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.commands.options import ApiPort, DataOption, GrpcPort, Host, HttpPort, RequireKeys
-from api.running import run, settings_of
+from api.process.running import run, settings_of
 
 
 def up(

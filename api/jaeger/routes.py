@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Response
 
 from api.deps import Wired
 from api.errors import BadParameter, NotFound
-from api.foreign import answer, route_class
 from api.jaeger import params, spans
+from api.protocol.foreign import answer, route_class
 from query.traces import find
 
 Repeated = Annotated[list[str] | None, Query()]

@@ -12,7 +12,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from api.foreign import answer
+from api.protocol.foreign import answer
 from query.logql.evaluate import Times, Vectors
 from query.logql.lines import Line
 

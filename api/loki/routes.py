@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.deps import Wired
 from api.errors import BadParameter
-from api.foreign import answer, route_class
 from api.loki import answers, params
+from api.protocol.foreign import answer, route_class
 from query.errors import BadQuery
 from query.logql import explore
 from query.logql import syntax as s

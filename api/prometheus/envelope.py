@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import Response
 
-from api.foreign import answering
+from api.protocol.foreign import answering
 from query.errors import BadQuery, QueryError, QueryFailed, QueryLimitExceeded, QueryTimeout
 from query.promql.context import Notes
 from store.errors import StoreError, StoreUnavailable

@@ -8,10 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
-from api.cursor import decode_cursor, encode_cursor, scope
 from api.deps import Wired, shared
 from api.errors import NotFound
-from api.parameters import Cursor, PageSize, Text, TimeRange
+from api.protocol.cursor import decode_cursor, encode_cursor, scope
+from api.protocol.parameters import Cursor, PageSize, Text, TimeRange
 from api.times import format_time
 from ingest.errors import Forbidden
 from store import audit

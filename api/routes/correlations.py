@@ -8,9 +8,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api import models
 from api.deps import DEFAULT_LIMIT, MAX_LIMIT, Wired
 from api.errors import BadParameter
+from api.reads import models
 from api.times import checked_range, parse_time
 
 

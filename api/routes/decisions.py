@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from fastapi import APIRouter, Request, Response
 
-from api import investigation, models
 from api.deps import Bound, Who, Wired
-from api.detail import detailed
 from api.errors import BadParameter
-from api.idempotency import IdempotencyKey, Once
-from api.parameters import Name
+from api.protocol.idempotency import IdempotencyKey, Once
+from api.protocol.parameters import Name
+from api.reads import investigation, models
+from api.reads.detail import detailed
 from correlate.journal import Author
 from correlate.manual import Desk, Verdict
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from api.deps import Who, Wired
 from api.errors import BadParameter, NotFound
-from api.retention_models import Deletion, DeletionCount, DeletionRequest, Deletions
+from api.reads.retention_models import Deletion, DeletionCount, DeletionRequest, Deletions
 from api.times import format_time
 from store import Store
 from store.deletion import journal, run

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api import investigation
 from api.deps import Wired
-from api.parameters import Cursor, Name, PageSize, Text, moment
-from api.topology import Places
+from api.protocol.parameters import Cursor, Name, PageSize, Text, moment
+from api.reads import investigation
+from api.reads.topology import Places
 
 router = APIRouter(prefix="/api/v1", tags=["entities"])
 

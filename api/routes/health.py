@@ -6,8 +6,8 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
-from api import models
 from api.deps import Shared, Wired
+from api.reads import models
 from api.version import version
 from ingest.reason import Reason
 from store.errors import StoreError

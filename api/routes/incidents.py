@@ -8,15 +8,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api import investigation, models
-from api import report as reporting
 from api.deps import Filter, Wired
-from api.detail import detailed
 from api.errors import NotFound
-from api.parameters import Cursor, Name, PageSize
-from api.tagged import tagged
-from api.topology import Places
-from api.whynot import Surroundings
+from api.protocol.parameters import Cursor, Name, PageSize
+from api.protocol.tagged import tagged
+from api.reads import investigation, models
+from api.reads import report as reporting
+from api.reads.detail import detailed
+from api.reads.topology import Places
+from api.reads.whynot import Surroundings
 
 router = APIRouter(prefix="/api/v1", tags=["incidents"])
 _UNCHANGED: dict[int | str, dict[str, Any]] = {

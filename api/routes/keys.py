@@ -12,7 +12,7 @@ from api.access.keys_file import NAME_PATTERN
 from api.access.scopes import Scope
 from api.deps import Asking, shared
 from api.errors import NotFound
-from api.parameters import Name
+from api.protocol.parameters import Name
 from api.times import format_time, parse_time
 from store.keys import StoredKey
 from store.settings import TENANT_PATTERN

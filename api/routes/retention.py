@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 
 from api.deps import Who, Wired
 from api.errors import NotFound
-from api.retention_models import DueDay, DueRows, Pinned, RetentionPlan, RetentionRun
+from api.reads.retention_models import DueDay, DueRows, Pinned, RetentionPlan, RetentionRun
 from api.times import format_time
 from store.errors import BadRetention
 from store.retention import runs

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api.deps import Wired
-from api.stream import Position, Stream, Streams
+from api.reads.stream import Position, Stream, Streams
 
 router = APIRouter(prefix="/api/v1", tags=["incidents"])
 

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api import records
 from api.deps import Wired
 from api.errors import BadParameter
-from api.evidence import KINDS, Proof
-from api.parameters import Cursor, Name, PageSize, Pairs, Text, TimeRange, pairs
-from api.raw import LogQuery, Raw, SeriesQuery, SpanQuery, most_steps
+from api.protocol.parameters import Cursor, Name, PageSize, Pairs, Text, TimeRange, pairs
+from api.reads import records
+from api.reads.evidence import KINDS, Proof
+from api.reads.raw import LogQuery, Raw, SeriesQuery, SpanQuery, most_steps
 
 router = APIRouter(prefix="/api/v1", tags=["telemetry"])
 

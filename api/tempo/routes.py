@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 
 from api.deps import Wired
 from api.errors import NotFound
-from api.foreign import route_class
+from api.protocol.foreign import route_class
 from api.tempo.otlp import traces_data
 from query.traces import find
 

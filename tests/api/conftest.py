@@ -10,7 +10,7 @@ import pytest
 
 from api.app import create_app
 from api.deps import Services
-from api.reading import Reader
+from api.reads.reading import Reader
 from correlate.jobs import submit
 from store import Store
 from tests.kit.serving import serving

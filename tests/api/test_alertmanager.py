@@ -13,7 +13,7 @@ from api.alertmanager import PostedAlert, logs_of
 from api.app import create_app
 from api.deps import Services
 from api.errors import BadParameter
-from api.reading import Reader
+from api.reads.reading import Reader
 from ingest.pipeline import Pipeline
 from ingest.settings import IngestSettings
 from store import Store

@@ -9,8 +9,8 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
-from api.cancelled import Cancelling
-from api.together import together
+from api.protocol.cancelled import Cancelling
+from api.reads.together import together
 from store import Store
 from store.cancel import asking, cancel
 from store.errors import QueryCancelled

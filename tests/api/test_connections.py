@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from google.rpc.status_pb2 import Status
 
-from api.connections import Gate, Patience
-from api.listener import Listener, bind
+from api.process.connections import Gate, Patience
+from api.process.listener import Listener, bind
 from ingest.answers import refusal
 
 HEAD = b"POST /a HTTP/1.1\r\nHost: x\r\n"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.cursor import Key, decode_cursor, decode_key, encode_cursor, scope
 from api.errors import BadParameter
+from api.protocol.cursor import Key, decode_cursor, decode_key, encode_cursor, scope
 
 
 @given(st.integers(-(2**63) + 1, 2**63 - 1), st.text(max_size=60))

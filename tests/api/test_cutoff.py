@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 
-from api.cutoff import Cutoff
+from api.protocol.cutoff import Cutoff
 from tests.kit.serving import serving
 
 

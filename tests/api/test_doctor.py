@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api import broker_checkup
+from api.process import broker_checkup
 from correlate.broker import BrokerSettings
 from store.finding import Grade
 from tests.conftest import missing

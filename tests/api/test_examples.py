@@ -19,9 +19,9 @@ from api.demo.play import play
 from api.deps import Services
 from api.jaeger import routes as jaeger
 from api.loki import routes as loki
+from api.process.subsystem import Subsystem
 from api.prometheus import routes as prometheus
-from api.reading import Reader
-from api.subsystem import Subsystem
+from api.reads.reading import Reader
 from api.tempo import routes as tempo
 from api.times import format_time, parse_time
 from correlate.engine import Detection

@@ -19,7 +19,7 @@ from api.app import create_app
 from api.deps import Services
 from api.goduration import nanoseconds
 from api.jaeger.spans import _typed
-from api.reading import Reader
+from api.reads.reading import Reader
 from ingest.envelope import Signal
 from ingest.otlp_json import protobuf_of
 from store import Store

@@ -12,7 +12,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import SEVERITY_NUMBER_ERROR, LogRecor
 from api.app import create_app
 from api.deps import Services
 from api.loki.answers import number_text
-from api.reading import Reader
+from api.reads.reading import Reader
 from correlate.engine import Detection
 from correlate.incident import assemble
 from correlate.persist import save_detection, save_incidents

@@ -10,7 +10,7 @@ import pytest
 
 from api.app import create_app
 from api.deps import Services
-from api.reading import Reader
+from api.reads.reading import Reader
 from ingest.envelope import Signal
 from store import Store
 from tests.kit.landing import insert

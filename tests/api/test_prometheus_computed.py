@@ -11,7 +11,7 @@ import pytest
 
 from api.app import create_app
 from api.deps import Services
-from api.reading import Reader
+from api.reads.reading import Reader
 from correlate.engine import Detection
 from correlate.incident import assemble
 from correlate.persist import save_detection, save_incidents

@@ -9,7 +9,7 @@ import httpx
 from api.access.scopes import Scope
 from api.app import create_app
 from api.deps import Services
-from api.reading import Reader
+from api.reads.reading import Reader
 from api.tenant_limits import ApiTenantLimits
 from store import Store
 from tests.kit.keyed import keyed

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.report import escaped
+from api.reads.report import escaped
 from correlate.engine import Detection
 from correlate.passes import rebuild_incidents
 from correlate.persist import save_detection

@@ -11,7 +11,7 @@ import pytest
 
 from api.app import create_app
 from api.deps import Services
-from api.reading import Reader
+from api.reads.reading import Reader
 from correlate.upkeep import Upkeep
 from store import Store
 from store.retention.keeper import Retention

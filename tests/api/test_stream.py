@@ -13,8 +13,8 @@ import pytest
 
 from api.app import create_app
 from api.deps import Services
-from api.reading import Reader
-from api.stream import Position, Stream
+from api.reads.reading import Reader
+from api.reads.stream import Position, Stream
 from correlate.jobs import submit
 from store import Store
 from tests.kit.rows import insert

@@ -12,7 +12,7 @@ from pathlib import Path
 STARTER = """
 import sys, time
 from pathlib import Path
-from api.subsystem import Subsystem
+from api.process.subsystem import Subsystem
 with Subsystem(Path(sys.argv[1])) as system:
     print(system._process.pid, flush=True)
     time.sleep(600)

@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from api.errors import SelfIngest
+from api.own_telemetry.telemetry import SelfTelemetry, leads_to
+from api.own_telemetry.telemetry_settings import TelemetrySettings
+from api.process.system import System
 from api.settings import Settings
-from api.system import System
-from api.telemetry import SelfTelemetry, leads_to
-from api.telemetry_settings import TelemetrySettings
 from ingest.telemetry import Telemetry
 from store import Store, StoreSettings
 from tests.kit.clickhouse_server import free_port

@@ -10,7 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status, TracesData
 
 from api.app import create_app
 from api.deps import Services
-from api.reading import Reader
+from api.reads.reading import Reader
 from ingest.envelope import Signal
 from store import Store
 from tests.conftest import on_both_homes

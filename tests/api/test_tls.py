@@ -18,7 +18,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from api.errors import BadCertificate
-from api.listener import Listener, bind
+from api.process.listener import Listener, bind
 from api.tls import TlsSettings, grpc_credentials, http_context
 from ingest.access import anyone
 from ingest.grpc_server import Exports

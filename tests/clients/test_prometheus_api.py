@@ -22,7 +22,7 @@ from prometheus_api_client import PrometheusConnect
 
 from api.app import create_app
 from api.deps import Services
-from api.reading import Reader
+from api.reads.reading import Reader
 from ingest.envelope import Signal
 from store import Store
 from tests.conftest import missing

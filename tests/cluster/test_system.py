@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from api.client import ApiClient
+from api.process.system import System
 from api.settings import Settings
-from api.system import System
 from api.times import format_time
 from correlate.settings import CorrelateSettings
 from ingest.envelope import Signal

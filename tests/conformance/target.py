@@ -16,8 +16,8 @@ import zstandard
 from google.protobuf import json_format
 from google.rpc.status_pb2 import Status
 
-from api.connections import Gate
-from api.listener import Listener, bind
+from api.process.connections import Gate
+from api.process.listener import Listener, bind
 from ingest import errors
 from ingest.access import Lookup, Sender, anyone
 from ingest.answers import refusal

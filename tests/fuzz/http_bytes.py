@@ -9,8 +9,8 @@ from typing import Any
 import atheris
 import uvicorn
 
-with atheris.instrument_imports(include=["api.connections", "uvicorn.protocols.http.httptools_impl"]):
-    from api.connections import Gate
+with atheris.instrument_imports(include=["api.process.connections", "uvicorn.protocols.http.httptools_impl"]):
+    from api.process.connections import Gate
 from uvicorn.server import ServerState
 
 from tests.fuzz.harness import fuzz

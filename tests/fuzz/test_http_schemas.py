@@ -25,7 +25,7 @@ from api.access import rules
 from api.access.scopes import Scope
 from api.app import create_app
 from api.deps import Services
-from api.reading import Reader
+from api.reads.reading import Reader
 from correlate.jobs import submit
 from ingest.pipeline import Pipeline
 from ingest.receiver import create_app as create_receiver

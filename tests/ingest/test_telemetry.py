@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from api.telemetry import SelfTelemetry
+from api.own_telemetry.telemetry import SelfTelemetry
 from correlate.telemetry import Work
 from ingest.envelope import Signal
 from ingest.pipeline import Pipeline

@@ -17,7 +17,7 @@ from api.access.oidc import People
 from api.access.scopes import Scope
 from api.app import create_app
 from api.deps import Services
-from api.reading import Reader
+from api.reads.reading import Reader
 from correlate.jobs import submit
 from ingest.grpc_server import Exports
 from ingest.pipeline import Pipeline

@@ -11,8 +11,8 @@ from typing import Any
 
 import uvicorn
 
-from api.grpc_listener import GrpcListener
-from api.listener import bind, event_loop_factory
+from api.process.grpc_listener import GrpcListener
+from api.process.listener import bind, event_loop_factory
 from ingest.grpc_server import options
 
 

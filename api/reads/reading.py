@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from api import models
 from api.arguments import arguments
-from api.cursor import Key, decode_cursor, encode_cursor, scope
 from api.errors import NotFound
+from api.protocol.cursor import Key, decode_cursor, encode_cursor, scope
+from api.reads import models
+from api.reads.together import together
 from api.times import EARLIEST_NS, LATEST_NS, format_time
-from api.together import together
 from store import Store
 
 # A signal this much older or younger than its incident cannot belong to it.

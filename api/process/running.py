@@ -12,8 +12,8 @@ import typer
 from pydantic import ValidationError
 
 from api.errors import UsageError
+from api.process.system import EVERYTHING, Part, System, stop_requested
 from api.settings import Settings
-from api.system import EVERYTHING, Part, System, stop_requested
 from store.errors import StoreError
 from store.settings import Home
 

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from api import records
-from api.cursor import decode_key, encode_cursor, scope
 from api.errors import BadParameter, NotFound
-from api.parameters import Range
-from api.raw import LogQuery, Place, Raw, SeriesQuery, SpanQuery
+from api.protocol.cursor import decode_key, encode_cursor, scope
+from api.protocol.parameters import Range
+from api.reads import records
+from api.reads.raw import LogQuery, Place, Raw, SeriesQuery, SpanQuery
 from api.times import EARLIEST_NS, LATEST_NS, format_time
 from correlate.evidence import Selection, selection
 from store import Store

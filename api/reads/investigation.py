@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.models import Entity, Feedback, Incident, NamedEntity, Said, SignalSummary
+from api.reads.models import Entity, Feedback, Incident, NamedEntity, Said, SignalSummary
 
 # No NUL: no name has one, and the engine's parameters cannot carry it.
 _PLAIN = r"^[^\x00]*$"

@@ -14,8 +14,8 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from api.connections import Gate
 from api.errors import PortInUse, UsageError
+from api.process.connections import Gate
 
 _BACKLOG = 2048
 _DRAIN_S = 4

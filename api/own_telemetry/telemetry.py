@@ -27,8 +27,8 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from api.errors import SelfIngest
-from api.log_handler import LogHandler
-from api.telemetry_settings import TelemetrySettings
+from api.own_telemetry.log_handler import LogHandler
+from api.own_telemetry.telemetry_settings import TelemetrySettings
 from api.version import version
 from correlate.telemetry import Telemetry as CorrelateTelemetry
 from ingest.telemetry import SIGNAL, Telemetry

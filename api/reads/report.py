@@ -12,7 +12,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from api import models
+from api.reads import models
 
 # What marks up text inside a line, and what GitHub's dialect makes a link of: https://github.github.com/gfm/
 _MARKUP = re.compile(r"[\\`*_{}\[\]()#!|~@]|:(?=//)|(?<=www)\.", re.IGNORECASE)

@@ -14,10 +14,10 @@ from enum import Flag, auto
 from pathlib import Path
 
 from api.errors import UsageError
-from api.front import Front
-from api.health_listener import HealthListener
+from api.own_telemetry.telemetry import SelfTelemetry
+from api.process.front import Front
+from api.process.health_listener import HealthListener
 from api.settings import Settings
-from api.telemetry import SelfTelemetry
 from correlate import broker
 from correlate.beat import Beat
 from correlate.errors import NotifyError, PolicyError

@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import problem
+from api.protocol.problems import problem
 
 _LOOK_S = 0.2
 _AGAIN_S = "2"

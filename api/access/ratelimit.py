@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access.scopes import Principal
-from api.problems import problem
+from api.protocol.problems import problem
 from api.tenant_limits import ApiTenantLimits
 
 _FREE = frozenset({"/healthz", "/readyz"})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from api import models
-from api.reading import Reader
-from api.together import together
-from api.topology import Places
-from api.whynot import Surroundings
+from api.reads import models
+from api.reads.reading import Reader
+from api.reads.together import together
+from api.reads.topology import Places
+from api.reads.whynot import Surroundings
 
 _FEEDBACK_SHOWN = 100
 

@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from api import investigation as shown
 from api.arguments import arguments
 from api.errors import NotFound
-from api.models import Change, Entity, NamedEntity
+from api.reads import investigation as shown
+from api.reads.models import Change, Entity, NamedEntity
+from api.reads.topology import Places, summary
 from api.times import EARLIEST_NS, LATEST_NS, format_time
-from api.topology import Places, summary
 
 _NS = 10**9
 _BEFORE_NS = 2 * 3600 * _NS

@@ -12,16 +12,16 @@ from starlette.types import ASGIApp
 
 from api.access.access import Access
 from api.app import create_app
-from api.connections import Gate, Patience, Render
-from api.cutoff import Cutoff
 from api.deps import Services
-from api.grpc_listener import GrpcListener
-from api.listener import Listener, bind, event_loop_factory
-from api.opening import opened, refuse_exposure
-from api.problems import plain as problem
-from api.reading import Reader, stored_items
+from api.own_telemetry.telemetry import SelfTelemetry
+from api.process.connections import Gate, Patience, Render
+from api.process.grpc_listener import GrpcListener
+from api.process.listener import Listener, bind, event_loop_factory
+from api.process.opening import opened, refuse_exposure
+from api.protocol.cutoff import Cutoff
+from api.protocol.problems import plain as problem
+from api.reads.reading import Reader, stored_items
 from api.settings import Settings
-from api.telemetry import SelfTelemetry
 from api.tls import grpc_credentials, http_context
 from correlate import jobs
 from ingest.answers import refusal

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from api import investigation as shown
-from api.cursor import decode_key, encode_cursor, scope
 from api.errors import NotFound
-from api.models import Entity, SignalSummary
-from api.reading import IncidentFilter, Reader
+from api.protocol.cursor import decode_key, encode_cursor, scope
+from api.reads import investigation as shown
+from api.reads.models import Entity, SignalSummary
+from api.reads.reading import IncidentFilter, Reader
 from api.times import EARLIEST_NS, LATEST_NS, format_time
 
 _NS = 10**9

@@ -7,10 +7,10 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from api import records
-from api.cursor import decode_key, encode_cursor, scope
 from api.errors import BadParameter, NotFound
-from api.parameters import Range
+from api.protocol.cursor import decode_key, encode_cursor, scope
+from api.protocol.parameters import Range
+from api.reads import records
 from api.times import EARLIEST_NS, LATEST_NS, format_time
 from store import Store
 

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.listener import Listener, bind
+from api.process.listener import Listener, bind
 from ingest.reason import Reason
 
 

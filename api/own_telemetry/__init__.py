@@ -1,0 +1,1 @@
+"""Telemetry about Causeline itself: its traces, metrics and log lines."""

@@ -1,0 +1,1 @@
+"""What runs: the composition root, its processes, their ports and how they begin and end."""

@@ -1,0 +1,1 @@
+"""How the API speaks HTTP: parameters, cursors, errors, tags, and requests that are given up."""
