@@ -26,6 +26,9 @@ from store.settings import Home
 _HOUR = 3600.0
 # How long a batch begun ahead may wait for its rows: its number tells when they came.
 _AHEAD_S = 2.0
+# Batches this close together are likely to be followed by another, even while nothing waits: clients that send small
+# requests and wait for their answers are all in the batch that is being written.
+_CLOSE_S = 0.5
 # How long a claim counts: far longer than a batch takes, and no longer, as clients of a receiver that was killed wait
 # for it. Whoever has not committed well before it ends does not commit; between the two is room for clocks that differ.
 _CLAIM_S = 40
@@ -69,6 +72,7 @@ class Ledger:
         self._forget_at = 0.0
         # Batches begun with the commit of another, and until when they may be used.
         self._ahead: dict[int, float] = {}
+        self._committed_at = -math.inf
         self.dead_letters = DeadLetters(store)
 
     def recover(self) -> int:
@@ -146,17 +150,21 @@ class Ledger:
     ) -> None:
         """Write down that `batch` is stored and holds the requests `keys`; `became` has what is known of some.
 
-        With `more` to come, the next batch is begun by the same write, unless it has to claim. Raises StoreError.
+        With `more` to come, or batches close together, the next batch is begun by the same write, unless it has to
+        claim. Raises StoreError.
         """
-        states = {batch: State.COMMITTED}
-        following = self._numbers.next() if more and not self.shared else None
+        states, now = {batch: State.COMMITTED}, time.monotonic()
+        with self._lock:
+            more = (more or now - self._committed_at < _CLOSE_S) and not (self.shared or self._ahead)
+        following = self._numbers.next() if more else None
         if following is not None:
             states[following] = State.BEGUN
         self._record(states, keys)
         with self._lock:
             self._lapses.pop(batch, None)
+            self._committed_at = time.monotonic()
             if following is not None:
-                self._ahead[following] = time.monotonic() + _AHEAD_S
+                self._ahead[following] = self._committed_at + _AHEAD_S
             self._recent.update(dict.fromkeys(keys, STORED))
             self._recent.update(became or {})
             while len(self._recent) > self._settings.remember_in_memory:

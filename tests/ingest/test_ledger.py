@@ -141,6 +141,24 @@ def test_a_batch_begun_with_the_commit_of_another_is_used_and_written_down_once(
     assert spans(store) == {}
 
 
+def test_batches_close_together_begin_the_next_though_nothing_waits(
+    embedded_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients that wait for their answers are all in the batch that is written: their next requests come after it."""
+    store, now = embedded_store, 0.0
+    monkeypatch.setattr("ingest.ledger.time.monotonic", lambda: now)
+    ledger = opened(store)
+    ledger.commit(ledger.begin(), [b"a" * 16])
+    assert batches.begun(store, SETTINGS.receiver, 0) == []
+    now = 0.3
+    ledger.commit(ledger.begin(), [b"b" * 16])
+    (ahead,) = batches.begun(store, SETTINGS.receiver, 0)
+    assert ledger.begin() == ahead
+    now = 1.5
+    ledger.commit(ahead, [b"c" * 16])
+    assert batches.begun(store, SETTINGS.receiver, 0) == []
+
+
 def test_a_batch_begun_ahead_is_given_up_when_it_is_old_and_at_the_end(
     embedded_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
