@@ -57,9 +57,9 @@ class Groups:
     of a table is written beside the first only when it is large: every insert costs about as much as
     decoding 7,000 spans before the first row, so small ones side by side would only slow each other.
     For the same reason clients that were just answered get a moment to send again before the next
-    group is closed; a request that comes when nothing was written lately goes at once. When more waits
-    than is written in `patience_s`, a newcomer is turned away: it would only hear so later, and its retry
-    would wait behind it.
+    group is closed, which ends when as much waits as they had sent; a request that comes when nothing
+    was written lately goes at once. When more waits than is written in `patience_s`, a newcomer is
+    turned away: it would only hear so later, and its retry would wait behind it.
     """
 
     def __init__(self, max_bytes: int, patience_s: float) -> None:
@@ -68,6 +68,7 @@ class Groups:
         self._worth_a_second = max_bytes // 2
         self._writing: Counter[Target] = Counter()
         self._not_before: defaultdict[Target, float] = defaultdict(float)
+        self._last: Counter[Target] = Counter()
         self._waiting: defaultdict[Target, deque[Request]] = defaultdict(deque)
         self._bytes: Counter[Target] = Counter()
         self._changed = threading.Condition()
@@ -107,7 +108,8 @@ class Groups:
     def _ready(self, landing: Target) -> bool:
         if not self._waiting[landing]:
             return False
-        settled = self._closed or time.monotonic() >= self._not_before[landing]
+        again = self._bytes[landing] >= self._last[landing]
+        settled = self._closed or again or time.monotonic() >= self._not_before[landing]
         return (settled and not self._writing[landing]) or self._bytes[landing] >= self._worth_a_second
 
     def _pause(self) -> float | None:
@@ -121,6 +123,7 @@ class Groups:
         with self._changed:
             self._pace[landing].wrote(size, seconds)
             self._writing[landing] -= 1
+            self._last[landing] = size
             self._not_before[landing] = time.monotonic() + min(_MOMENT * seconds, _LONGEST_MOMENT_S)
             self._changed.notify_all()
 
