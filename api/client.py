@@ -68,22 +68,16 @@ class ApiClient:
         return self._call("GET", "/api/v1/status")
 
     def correlate(self, start: str, end: str, progress: Callable[[Job], None], timeout_s: float = 3600.0) -> Job:
-        """Back-fill [start, end) and wait; `progress` sees the job each time it is polled.
+        """Back-fill [start, end) and wait; `progress` sees the job each time it has changed.
 
         Raises SystemUnreachable when the job fails or does not end within `timeout_s`.
         """
         job = self._call("POST", "/api/v1/correlations", json={"start": start, "end": end})
-        deadline = time.monotonic() + timeout_s
-        while True:
-            progress(job)
-            if job["state"] == "done":
-                return job
-            if job["state"] == "failed":
-                raise SystemUnreachable(f"the correlation failed: {job['error'] or 'no reason given'}")
-            if time.monotonic() > deadline:
-                raise SystemUnreachable(f"the correlation is still {job['state']} after {timeout_s:.0f} s; it goes on")
-            time.sleep(_POLL_S)
-            job = self._call("GET", f"/api/v1/correlations/{job['id']}")
+        progress(job)
+        job = self._until(f"/api/v1/correlations/{job['id']}", timeout_s, progress, seen=job)
+        if job["state"] == "failed":
+            raise SystemUnreachable(f"the correlation failed: {job['error'] or 'no reason given'}")
+        return job
 
     def jobs(self, state: str | None = None) -> list[Job]:
         """Back-fill jobs, newest first."""
@@ -113,7 +107,7 @@ class ApiClient:
     def retention_apply(self, timeout_s: float = 86_400.0) -> dict[str, Any]:
         """Remove what is due, and wait. Raises SystemUnreachable when it fails."""
         run = self._call("POST", "/api/v1/retention/runs")
-        run = self._until(f"/api/v1/retention/runs/{run['id']}", {"done", "failed"}, timeout_s)
+        run = self._until(f"/api/v1/retention/runs/{run['id']}", timeout_s)
         if run["state"] == "failed":
             raise SystemUnreachable(f"nothing more was removed: {run['error']}")
         return run
@@ -128,22 +122,27 @@ class ApiClient:
 
     def deleted(self, deletion_id: str, progress: Callable[[Job], None], timeout_s: float = 86_400.0) -> dict[str, Any]:
         """A deletion once it is done or failed; `progress` sees each change."""
-        return self._until(f"/api/v1/deletions/{deletion_id}", {"done", "failed"}, timeout_s, progress)
+        return self._until(f"/api/v1/deletions/{deletion_id}", timeout_s, progress)
 
     def _until(
-        self, path: str, states: set[str], timeout_s: float, progress: Callable[[Job], None] = lambda _: None
-    ) -> dict[str, Any]:
-        deadline, seen = time.monotonic() + timeout_s, None
+        self,
+        path: str,
+        timeout_s: float,
+        progress: Callable[[Job], None] = lambda _: None,
+        seen: Job | None = None,
+    ) -> Job:
+        """What is at `path` once it is done or failed; `progress` is told of each change since `seen`."""
+        deadline = time.monotonic() + timeout_s
         while True:
             found = self._call("GET", path)
             if found != seen:
                 progress(found)
                 seen = found
-            if found["state"] in states:
+            if found["state"] in ("done", "failed"):
                 return found
             if time.monotonic() > deadline:
                 raise SystemUnreachable(f"{path} is still {found['state']} after {timeout_s:.0f} s; it goes on")
-            time.sleep(1.0)
+            time.sleep(_POLL_S)
 
     def make_key(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """A new access key: the only answer that has it."""

@@ -64,10 +64,10 @@ class Target:
         """Send what waits."""
         asks, self._waiting = self._waiting, []
         answers = self._loop.run_until_complete(self._together(asks))
-        for (path, headers, body), status in zip(asks, answers, strict=True):
+        for (path, headers, body), (status, answer) in zip(asks, answers, strict=True):
             self.statuses[status] += 1
             if status not in ALLOWED:
-                raise Broken(f"{status} for POST {path} {headers} {body.hex()}")
+                raise Broken(f"{status} {answer!r} for POST {path} {headers} {body.hex()}")
         self._rounds += 1
         if self._rounds % _EMPTIED_EVERY == 0:
             self.examine()
@@ -78,7 +78,7 @@ class Target:
         """A good request is still stored, and nothing is held. Raises Broken."""
         body = serialized(busy_request(random.Random(), 3))
         before = self._spans()
-        (status,) = self._loop.run_until_complete(self._together([(f"/v1/{Signal.TRACES}", PROTOBUF, body)]))
+        ((status, _),) = self._loop.run_until_complete(self._together([(f"/v1/{Signal.TRACES}", PROTOBUF, body)]))
         held = self._pipeline.stats()["inflight_bytes"]
         if (status, self._spans() - before, held) != (200, 3, 0):
             raise Broken(f"a good request got {status}, {self._spans() - before} spans of 3, {held} bytes held")
@@ -96,10 +96,11 @@ class Target:
     def _spans(self) -> int:
         return int(self._store.arrow_text("SELECT count() AS n FROM otel_traces")["n"][0].as_py())
 
-    async def _together(self, asks: list[Ask]) -> list[int]:
+    async def _together(self, asks: list[Ask]) -> list[tuple[int, bytes]]:
         return list(await asyncio.gather(*(self._one(*each) for each in asks)))
 
-    async def _one(self, path: str, headers: dict[str, str], body: bytes) -> int:
+    async def _one(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer; 0 when there was none."""
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -122,4 +123,4 @@ class Target:
         # A defect is answered 500 first, which is what counts, and raised again for the server's log.
         with contextlib.suppress(Exception):
             await self._app(scope, receive, send)
-        return int(sent[0]["status"]) if sent else 0
+        return int(sent[0]["status"]) if sent else 0, b"".join(part.get("body", b"") for part in sent[1:])
