@@ -233,14 +233,21 @@ class Committer:
             middle = len(requests) // 2
             self._insert(requests[:middle], landing, max_partitions)
             self._insert(requests[middle:], landing, max_partitions)
-        elif isinstance(error, DataRejected):
-            self._count(malformed=1)
-            requests[0].fail(MalformedBody(_MALFORMED))
-        elif isinstance(error, MemoryExceeded):
-            self._count(too_large=1)
-            requests[0].fail(BodyTooLarge("decoding the body needs too much memory; send smaller requests"))
+        elif len(requests) == 1:
+            self._fail(requests[0], error)
         else:
             self._refuse(requests)
+
+    def _fail(self, request: Request, error: StoreError) -> None:
+        """Answer a request that was alone when it failed."""
+        if isinstance(error, DataRejected):
+            self._count(malformed=1)
+            request.fail(MalformedBody(_MALFORMED))
+        elif isinstance(error, MemoryExceeded):
+            self._count(too_large=1)
+            request.fail(BodyTooLarge("decoding the body needs too much memory; send smaller requests"))
+        else:
+            self._refuse([request])
 
     def _readable(self, requests: list[Request], landing: Target) -> list[Request]:
         """Those that can be parsed; the others are answered. A table that keeps nothing tells in milliseconds."""
@@ -248,12 +255,11 @@ class Committer:
         for request in requests:
             try:
                 piece = envelope(request.tenant, 0, request.received_ns, request.body)
-                self._store.insert_bytes(landing.check, piece, "Protobuf", landing.settings())
-            except DataRejected:
-                self._count(malformed=1)
-                request.fail(MalformedBody(_MALFORMED))
-            except StoreError:
-                self._refuse([request])
+                # Without a limit of its own, what claims to be petabytes long looks like an engine out of memory.
+                settings = {**landing.settings(), **self._limits}
+                self._store.insert_bytes(landing.check, piece, "Protobuf", settings)
+            except StoreError as error:
+                self._fail(request, error)
             else:
                 good.append(request)
         return good

@@ -119,6 +119,9 @@ REJECTED_CODES = frozenset(
 # How the engine's text tells a statement's own limit from the whole engine's, which has the same code.
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/MemoryTracker.cpp
 _MEMORY_LIMIT, _OWN_LIMIT = 241, ("Query memory limit exceeded", "(for query)")
+# A length of 2^62 or more is no limit's business: the allocator calls it a defect of the engine's.
+# https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/Allocator.cpp
+_LOGICAL_ERROR, _NO_SUCH_SIZE = 49, "passed to allocator"
 
 
 def from_engine(code: int | None, what: str, text: str = "") -> StoreError:
@@ -127,6 +130,8 @@ def from_engine(code: int | None, what: str, text: str = "") -> StoreError:
     if code == TOO_MANY_PARTS:
         return TooManyParts(message)
     if code == _MEMORY_LIMIT and any(phrase in text for phrase in _OWN_LIMIT):
+        return MemoryExceeded(message)
+    if code == _LOGICAL_ERROR and _NO_SUCH_SIZE in text:
         return MemoryExceeded(message)
     if code == ITEMS_REFUSED:
         return ItemsRefused(message)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.envelope import Signal
-from ingest.errors import IngestError, MalformedBody, Overloaded
+from ingest.envelope import Signal, varint
+from ingest.errors import BodyTooLarge, IngestError, MalformedBody, Overloaded
 from ingest.pipeline import Pipeline
 from ingest.settings import IngestSettings
 from store import Store
@@ -86,6 +86,26 @@ def test_an_offender_is_refused_and_its_neighbours_are_stored(store: Store) -> N
         assert pipeline.stats()["inflight_bytes"] == 0
     assert results == [MalformedBody if body in bad else None for body in bodies]
     assert count(store) == 3 * len(good)
+
+
+def claiming(length: int) -> bytes:
+    """A request whose one span has a name that says to be so long, and is not."""
+
+    def field(number: int, content: bytes) -> bytes:
+        return bytes((number << 3 | 2,)) + varint(len(content)) + content
+
+    return field(1, field(2, field(2, bytes((5 << 3 | 2,)) + varint(length) + b"x")))
+
+
+@pytest.mark.parametrize("length", [1 << 40, 1 << 56, 1 << 62])
+def test_what_claims_to_be_longer_than_memory_is_too_large_whoever_is_beside_it(store: Store, length: int) -> None:
+    """With a broken neighbour each request is looked at alone, which must not be without a limit."""
+    bodies = [request(1), claiming(length), b"\xff", request(2)]
+    with running(store) as pipeline:
+        assert submitted(pipeline, bodies) == [None, BodyTooLarge, MalformedBody, None]
+        assert submitted(pipeline, [claiming(length)]) == [BodyTooLarge]
+        assert pipeline.stats()["inflight_bytes"] == 0
+    assert count(store) == 6
 
 
 def test_more_days_than_one_insert_may_touch(store: Store) -> None:
