@@ -70,7 +70,7 @@ class ApiClient:
     def correlate(self, start: str, end: str, progress: Callable[[Job], None], timeout_s: float = 3600.0) -> Job:
         """Back-fill [start, end) and wait; `progress` sees the job each time it has changed.
 
-        Raises SystemUnreachable when the job fails or does not end within `timeout_s`.
+        Raises SystemUnreachable when the job fails, or stands still for `timeout_s`.
         """
         job = self._call("POST", "/api/v1/correlations", json={"start": start, "end": end})
         progress(job)
@@ -131,17 +131,20 @@ class ApiClient:
         progress: Callable[[Job], None] = lambda _: None,
         seen: Job | None = None,
     ) -> Job:
-        """What is at `path` once it is done or failed; `progress` is told of each change since `seen`."""
+        """What is at `path` once it is done or failed; `progress` is told of each change since `seen`.
+
+        Raises SystemUnreachable when nothing of it has changed for `timeout_s`.
+        """
         deadline = time.monotonic() + timeout_s
         while True:
             found = self._call("GET", path)
             if found != seen:
                 progress(found)
-                seen = found
+                seen, deadline = found, time.monotonic() + timeout_s
             if found["state"] in ("done", "failed"):
                 return found
             if time.monotonic() > deadline:
-                raise SystemUnreachable(f"{path} is still {found['state']} after {timeout_s:.0f} s; it goes on")
+                raise SystemUnreachable(f"{path} is {found['state']} and stood still for {timeout_s:.0f} s; it goes on")
             time.sleep(_POLL_S)
 
     def make_key(self, wanted: dict[str, Any]) -> dict[str, Any]:
