@@ -79,24 +79,37 @@ class Reading:
         hashes, times, values = self._columns(start, end, chosen)
         pieces = order.pieces(hashes, times)
         known = self._identities(pieces.ids, start, end)
-        met = {
-            number: series
-            for number, each in enumerate(pieces.ids.tolist())
-            if each in known
-            for series in matching(known[each], self.matchers)
-        }
-        keys = {number: key(series.labels) for number, series in met.items()}
-        ordered = sorted(met, key=keys.__getitem__)
+        labels = self._labels({number: known[each] for number, each in enumerate(pieces.ids.tolist()) if each in known})
+        keys = {number: key(named) for number, named in labels.items()}
+        ordered = sorted(labels, key=keys.__getitem__)
         rank = np.full(len(pieces.ids), -1)
         rank[ordered] = np.arange(len(ordered))
         offsets, times, values = order.gathered(pieces, rank, times, values)
         for place, number in enumerate(ordered):
-            if met[number].identity.delta:
+            identity = known[int(pieces.ids[number])]
+            if identity.delta:
                 mine = slice(offsets[place], offsets[place + 1])
-                values[mine] = points.accumulated(values[mine], met[number].identity)
-        found = points.once(Samples([met[number].labels for number in ordered], offsets, times, values))
+                values[mine] = points.accumulated(values[mine], identity)
+        found = points.once(Samples([labels[number] for number in ordered], offsets, times, values))
         # What series are called leaves some of what tells them apart away.
         return found if len(set(keys.values())) == len(keys) else points.arranged(points.split(found))
+
+    def _labels(self, identities: dict[int, Identity]) -> dict[int, Labels]:
+        """Labels of the gauges or sums that meet the conditions; a name is looked at once, whatever series have it."""
+        others = [each for each in self.matchers if each.name != NAME]
+        called: dict[tuple[str, str], str | None] = {}
+        found = {}
+        for number, identity in identities.items():
+            both = (identity.name, identity.metric)
+            if both not in called:
+                named = (
+                    name for name in both if all(each.matches(name) for each in self.matchers if each.name == NAME)
+                )
+                called[both] = next(named, None)
+            name = called[both]
+            if name is not None and all(_meets(each, name, identity) for each in others):
+                found[number] = {NAME: name} | identity.labels
+        return found
 
     def _columns(self, start: int, end: int, chosen: list[int]) -> tuple[order.Hashes, Ints, Floats]:
         """Hashes, times and values."""
