@@ -19,22 +19,19 @@ class Argument(BaseModel):
     text: str = Field(examples=["its fault would explain 83% of the rest"])
 
 
-class Arguments(BaseModel):
-    """Terms of a score, for and against."""
-
-    speaks_for: list[Argument]
-    speaks_against: list[Argument]
+# What an Argument is made of: a page of incidents has a thousand, and they are checked once, with all of it.
+Told = dict[str, Any]
 
 
-def arguments(terms: Any) -> Arguments:
-    """The terms in words; nothing is said of what is not stored."""
+def arguments(terms: Any) -> dict[str, list[Told]]:
+    """Terms of a score in words, as `speaks_for` and `speaks_against`; nothing is said of what is not stored."""
     told = terms if isinstance(terms, dict) else {}
     split = told.get("sum")
     parts = split if isinstance(split, dict) else {}
-    return Arguments(speaks_for=list(_for(told, parts)), speaks_against=list(_against(told, parts)))
+    return {"speaks_for": _for(told, parts), "speaks_against": _against(told, parts)}
 
 
-def _for(told: dict[str, Any], parts: dict[str, Any]) -> list[Argument]:
+def _for(told: dict[str, Any], parts: dict[str, Any]) -> list[Told]:
     found = []
     if told.get("own") is not None:
         families = ", ".join(map(str, told.get("families") or ())) or "no family"
@@ -55,7 +52,7 @@ def _for(told: dict[str, Any], parts: dict[str, Any]) -> list[Argument]:
     return found
 
 
-def _against(told: dict[str, Any], parts: dict[str, Any]) -> list[Argument]:
+def _against(told: dict[str, Any], parts: dict[str, Any]) -> list[Told]:
     found = []
     own, residual, by = told.get("own"), told.get("residual"), told.get("explained_by")
     if by and own and residual is not None and own - residual > _TOLD:
@@ -77,5 +74,5 @@ def _against(told: dict[str, Any], parts: dict[str, Any]) -> list[Argument]:
     return found
 
 
-def _told(term: str, weight: Any, text: str) -> Argument:
-    return Argument(term=term, weight=weight if isinstance(weight, int | float) else None, text=text)
+def _told(term: str, weight: Any, text: str) -> Told:
+    return {"term": term, "weight": weight if isinstance(weight, int | float) else None, "text": text}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from api.prometheus.envelope import as_json
 from query.promql.histogram import Histogram
@@ -30,7 +34,7 @@ def instant(value: Value, time: int, limit: int = 0) -> tuple[bytes, bool]:
     for row, text in zip(rows, texts, strict=True):
         histogram = value.hists[row, 0] if value.hists is not None else None
         sample = _sample(time, text, histogram)
-        found.append(b'{"metric":' + as_json(dict(sorted(value.labels[row].items()))) + b"," + sample + b"}")
+        found.append(b'{"metric":' + _metric(value.labels[row]) + b"," + sample + b"}")
     return _data("vector", b"[" + b",".join(found) + b"]"), cut
 
 
@@ -39,60 +43,82 @@ def matrix(value: Value, times: Ints, limit: int = 0) -> tuple[bytes, bool]:
     if isinstance(value, Scalar):
         value = Vector([{}], value.values[None, :], np.ones((1, len(times)), dtype=np.bool_))
     assert isinstance(value, Vector)
-    value = value.take(sorted(range(len(value.labels)), key=[key(labels) for labels in value.labels].__getitem__))
-    where = np.nonzero(value.present)
-    hists = None if value.hists is None else value.hists[where]
-    return _matrix(value.labels, where[0].astype(np.int64), times[where[1]], value.values[where], hists, limit)
+    keys = [key(labels) for labels in value.labels]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    value = value.take(order) if order != list(range(len(keys))) else value
+    rows, places = np.nonzero(value.present)
+    hists = None if value.hists is None else value.hists[value.present]
+    return _matrix(value.labels, rows, times, places, value.values[value.present], hists, limit)
 
 
-def _of_windows(win: Windows) -> tuple[list[Labels], Ints, Ints, Floats, Any]:
+def _of_windows(win: Windows) -> tuple[list[Labels], Ints, Ints, Ints, Floats, Any]:
     counts = win.hi[:, 0] - win.lo[:, 0]
     rows = np.repeat(np.arange(len(counts)), counts)
     at = np.concatenate([np.arange(lo, hi) for lo, hi in zip(win.lo[:, 0], win.hi[:, 0], strict=True)] or [rows])
     samples = win.samples
     hists = None if samples.hists is None else samples.hists[at]
-    return samples.labels, rows, samples.times[at], samples.values[at], hists
+    times, places = np.unique(samples.times[at], return_inverse=True)
+    return samples.labels, rows, times, places, samples.values[at], hists
 
 
 def _matrix(
-    labels: list[Labels], rows: Ints, times: Ints, values: Floats, hists: Any, limit: int
+    labels: list[Labels], rows: Ints, times: Ints, places: Ints, values: Floats, hists: Any, limit: int
 ) -> tuple[bytes, bool]:
-    """Samples by series and time; `rows` ascends."""
+    """Samples by series and time, at times[places]; `rows` ascends."""
     is_hist = np.zeros(len(rows), dtype=np.bool_) if hists is None else filled(hists)
-    floats = _joined(rows[~is_hist], times[~is_hist], values[~is_hist])
+    if is_hist.any():
+        floats = _joined(rows[~is_hist], times, places[~is_hist], values[~is_hist])
+    else:
+        floats = _joined(rows, times, places, values)
     natives: dict[int, list[bytes]] = {}
     for at in np.flatnonzero(is_hist):
-        cell = b"[" + as_json(_seconds(int(times[at]))) + b"," + as_json(_histogram(hists[at])) + b"]"
+        cell = b"[" + as_json(_seconds(int(times[places[at]]))) + b"," + as_json(_histogram(hists[at])) + b"]"
         natives.setdefault(int(rows[at]), []).append(cell)
     some = sorted({*floats, *natives})
     cut = bool(limit) and len(some) > limit
-    found = []
+    parts: list[bytes | memoryview] = []
     for row in some[:limit] if cut else some:
-        parts = [b'"metric":' + as_json(dict(sorted(labels[row].items())))]
+        parts += [b',{"metric":' if parts else b'{"metric":', _metric(labels[row])]
         if row in floats:
-            parts.append(b'"values":[' + floats[row].encode() + b"]")
+            parts += [b',"values":[', floats[row], b'"]]']
         if row in natives:
-            parts.append(b'"histograms":[' + b",".join(natives[row]) + b"]")
-        found.append(b"{" + b",".join(parts) + b"}")
-    return _data("matrix", b"[" + b",".join(found) + b"]"), cut
+            parts += [b',"histograms":[', b",".join(natives[row]), b"]"]
+        parts.append(b"}")
+    return _data("matrix", b"[" + b"".join(parts) + b"]"), cut
 
 
-def _joined(rows: Ints, times: Ints, values: Floats) -> dict[int, str]:
-    """`[time,"value"],...` of each series that has samples."""
+def _joined(rows: Ints, times: Ints, places: Ints, values: Floats) -> dict[int, memoryview]:
+    """`[time,"value"],...` of each series that has samples, but the quote and bracket at its end."""
     if not len(rows):
         return {}
-    unique, place = np.unique(times, return_inverse=True)
-    stamps = pl.Series([f'[{_seconds(int(t))},"' for t in unique]).gather(place)
-    frame = pl.DataFrame({"row": rows, "stamp": stamps, "value": _texts(values)})
-    cells = pl.concat_str("stamp", "value", pl.lit('"]'))
-    joined = frame.group_by("row", maintain_order=True).agg(cells.str.join(",").alias("cells"))
-    return dict(zip(joined["row"].to_list(), joined["cells"].to_list(), strict=True))
+    # Each text ends the sample before it, which a series' first has not got: all are one text, cut between series.
+    ends = '"],'
+    stamps = pl.Series([f'{ends}[{_seconds(int(time))},"' for time in times]).gather(places)
+    # The third is what joins the others; pyarrow's own way to make it would import pandas.
+    cells = pc.binary_join_element_wise(_arrow(stamps), _arrow(_texts(values)), _arrow(pl.Series([""]))[0])
+    _, offsets, data = cells.buffers()
+    text = memoryview(data)
+    first = np.concatenate([[0], np.flatnonzero(rows[1:] != rows[:-1]) + 1, [len(rows)]])
+    cuts = np.frombuffer(offsets, dtype=np.int64)[first].tolist()
+    return {
+        row: text[start + len(ends) : end]
+        for row, (start, end) in zip(rows[first[:-1]].tolist(), pairwise(cuts), strict=True)
+    }
+
+
+def _arrow(texts: pl.Series) -> pa.Array:
+    """Texts side by side in memory, as polars has them not."""
+    return texts.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def _texts(values: Floats) -> pl.Series:
     """Numbers as Prometheus writes them; the few that polars writes otherwise are written one by one."""
-    texts = pl.Series(values, dtype=pl.Float64).cast(pl.String).str.strip_suffix(".0")
     size = np.abs(values)
+    whole = values == np.trunc(values)
+    if whole.all() and size.max(initial=0) < 1e15 and not np.signbit(values[values == 0]).any():
+        return pl.Series(values.astype(np.int64)).cast(pl.String)
+    texts = pl.Series(values, dtype=pl.Float64).cast(pl.String)
+    texts = texts.str.strip_suffix(".0") if whole.any() else texts
     with np.errstate(invalid="ignore"):
         odd = np.flatnonzero(~((size < 1e15) & (size >= 1e-4)) & (values != 0) & ~np.isnan(values))
     if len(odd):
@@ -109,6 +135,15 @@ def numbers(values: Floats) -> list[str]:
 
 def _data(kind: str, result: bytes) -> bytes:
     return b'{"resultType":"' + kind.encode() + b'","result":' + result + b"}"
+
+
+def _metric(labels: Labels) -> bytes:
+    """Labels by their names."""
+    ordered = dict(sorted(labels.items()))
+    try:
+        return msgspec.json.encode(ordered)
+    except UnicodeEncodeError:
+        return as_json(ordered)
 
 
 def _seconds(time: int) -> float | int:

@@ -11,8 +11,9 @@ import promql_parser as pp
 from query.promql.catalogue import Catalogue
 from query.promql.naming import Kind, legacy_name
 from query.promql.number import formatted
+from query.promql.reading import matching
 from query.promql.selectors import matchers as matchers_of
-from query.promql.stored import EARLIEST_MS, LATEST_MS, Stored, matching
+from query.promql.stored import EARLIEST_MS, LATEST_MS, Stored
 from query.promql.values import Key, key
 
 # Metadata is of metrics that had points so lately, milliseconds.

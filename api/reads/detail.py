@@ -10,26 +10,27 @@ from api.reads.together import together
 from api.reads.topology import Places
 from api.reads.whynot import Surroundings
 
-_FEEDBACK_SHOWN = 100
+_AT_RISK_SHOWN, _FEEDBACK_SHOWN = 100, 100
 
 
 def detailed(reader: Reader, incident_id: str) -> models.IncidentDetail:
     """The incident with what is at risk, what to do, changes nearby, feedback and links. Raises NotFound."""
     row = reader.incident_row(incident_id)
-    incident = reader.incident_of(row)
     around = Surroundings(Places(reader))
-    own = {entry.signal_id for entry in incident.timeline}
-    touched = {(entry.entity.type, entry.entity.name) for entry in incident.timeline}
-    touched |= {(entity.type, entity.name) for entity in incident.blast_radius}
-    at_risk, changes, feedback = together(
-        partial(around.at_risk, row, touched),
-        partial(around.changes, row, own),
+    incident: models.IncidentDetail
+    incident, carried, changes, feedback = together(
+        partial(reader.incident_of, row),
+        partial(around.carried, row),
+        partial(around.changes, row),
         partial(reader.feedback, incident_id, _FEEDBACK_SHOWN, None),
     )
+    shown = {(entry.entity.type, entry.entity.name) for entry in incident.timeline}
+    shown |= {(entity.type, entity.name) for entity in incident.blast_radius}
+    at_risk = [models.Entity(type=kind, name=name) for kind, name in carried if (kind, name) not in shown]
     path = f"/api/v1/incidents/{incident_id}"
     return incident.model_copy(
         update={
-            "at_risk": at_risk,
+            "at_risk": at_risk[:_AT_RISK_SHOWN],
             "actions": _actions(incident.root_causes),
             "changes": changes,
             "feedback": feedback[0],

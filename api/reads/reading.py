@@ -263,7 +263,7 @@ def _feedback(row: dict[str, Any]) -> models.Feedback:
 
 def _incident(row: dict[str, Any]) -> dict[str, Any]:
     ranked = sorted(_parsed(row["root_causes"], []), key=lambda cause: cause["rank"])
-    causes = [cause | arguments(cause.get("terms")).model_dump() for cause in ranked]
+    causes = [cause | arguments(cause.get("terms")) for cause in ranked]
     return {
         "id": row["id"],
         "title": row["title"],

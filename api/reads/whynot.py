@@ -9,13 +9,13 @@ from typing import Any
 from api.arguments import arguments
 from api.errors import NotFound
 from api.reads import investigation as shown
-from api.reads.models import Change, Entity, NamedEntity
+from api.reads.models import Change, NamedEntity
 from api.reads.topology import Places, summary
 from api.times import EARLIEST_NS, LATEST_NS, format_time
 
 _NS = 10**9
 _BEFORE_NS = 2 * 3600 * _NS
-_CHANGES, _AT_RISK = 20, 100
+_CHANGES, _EDGES = 20, 100
 _HOPS = 3
 _HALF = 0.5
 _KEY = "\x1f"
@@ -27,35 +27,36 @@ class Surroundings:
 
     places: Places
 
-    def changes(self, row: dict[str, Any], own: set[str]) -> list[Change]:
-        """Changes from two hours before the incident until its end, the nearest first; `own` are its signals."""
+    def changes(self, row: dict[str, Any]) -> list[Change]:
+        """Changes from two hours before the incident until its end, the nearest first."""
         params = {"type": "", "names": [], "family": "change", "limit": _CHANGES, **_around(row, _BEFORE_NS)}
         found = [
             Change(
                 **summary(signal).model_dump(),
                 before_s=round((row["started"] - signal["onset"]) / _NS, 3),
-                involved=signal["signal_id"] in own,
+                involved=row["id"] in signal["held"],
             )
             for signal in self._rows("signals_about", params)
         ]
         return sorted(found, key=lambda change: (abs(change.before_s), change.id))
 
-    def at_risk(self, row: dict[str, Any], touched: set[tuple[str, str]]) -> list[Entity]:
-        """What depends on the first cause, over at most three relations, and shows nothing yet."""
+    def carried(self, row: dict[str, Any]) -> list[tuple[str, str]]:
+        """Type and name of what depends on the first cause, over at most three relations, the nearest first."""
         causes = json.loads(row["root_causes"] or "[]")
         if not causes:
             return []
         first = min(causes, key=lambda cause: int(cause["rank"]))["entity"]
         reached = {(first["type"], first["name"])}
-        frontier, found = set(reached), []
+        frontier = set(reached)
+        found: list[tuple[str, str]] = []
         end = row["ended"] if row["ended"] is not None else row["updated"]
         for _ in range(_HOPS):
             keys = [kind + _KEY + name for kind, name in sorted(frontier)]
-            edges = self.places.edges(end, sources=keys, limit=_AT_RISK, since=row["started"]) if keys else []
+            edges = self.places.edges(end, sources=keys, limit=_EDGES, since=row["started"]) if keys else []
             frontier = {(edge["dst_type"], edge["dst"]) for edge in edges} - reached
             reached |= frontier
-            found += sorted(frontier - touched)
-        return [Entity(type=kind, name=name) for kind, name in found[:_AT_RISK]]
+            found += sorted(frontier)
+        return found
 
     def why_not(self, incident_id: str, entity_type: str, name: str) -> shown.WhyNot:
         """Why that entity is not the first cause. Raises NotFound for an incident that is not there."""
@@ -98,11 +99,11 @@ def _of_candidate(answer: shown.WhyNot, cause: dict[str, Any], first: dict[str, 
     """It is a candidate: its terms beside those of the first one."""
     terms, best = cause.get("terms") or {}, first.get("terms") or {}
     if cause["rank"] == 1:
-        reasons = [argument.text for argument in arguments(terms).speaks_for]
+        reasons = [argument["text"] for argument in arguments(terms)["speaks_for"]]
         verdict = "is_cause"
         reasons.insert(0, f"it is the first candidate, with {cause['score']:.0%} confidence")
     else:
-        against = [argument.text for argument in arguments(terms).speaks_against]
+        against = [argument["text"] for argument in arguments(terms)["speaks_against"]]
         lead = f"it ranks {cause['rank']}. with {cause['score']:.1%}, behind {_name(first)} with {first['score']:.0%}"
         reasons = [*against, *_compared(terms, best, _name(first)), lead]
         own, left = terms.get("own") or 0.0, terms.get("residual")

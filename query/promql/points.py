@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,23 @@ def arranged(runs: list[Run]) -> Samples:
     )
 
 
+def joined(parts: list[Samples]) -> Samples:
+    """Samples of several tables as one; of series with the same labels, the later table's win at equal times."""
+    some = [part for part in parts if part.labels]
+    if len(some) == 1:
+        return some[0]
+    return arranged([run for part in some for run in split(part)])
+
+
+def split(samples: Samples) -> list[Run]:
+    """Samples as runs, one for each series."""
+    cuts = [slice(lo, hi) for lo, hi in pairwise(samples.offsets.tolist())]
+    return [
+        Run(labels, samples.times[cut], samples.values[cut], None if samples.hists is None else samples.hists[cut])
+        for labels, cut in zip(samples.labels, cuts, strict=True)
+    ]
+
+
 def _hists(run: Run) -> Objects:
     return run.hists if run.hists is not None else np.full(len(run.times), None, dtype=np.object_)
 
@@ -86,29 +104,27 @@ def _merged(runs: list[Run]) -> Run:
     return Run(runs[0].labels, times[kept], np.concatenate([run.values for run in runs])[kept], hists)
 
 
+def once(samples: Samples) -> Samples:
+    """Floats without all but the last of samples at equal times: a resent batch, two points within a millisecond."""
+    kept = np.append(samples.times[1:] != samples.times[:-1], True)
+    kept[samples.offsets[1:] - 1] = True
+    return samples if kept.all() else samples.only(kept)
+
+
 def _once(run: Run) -> Run:
-    """Without all but the last of samples at equal times: a resent batch, two points within a millisecond."""
+    """A run without all but the last of samples at equal times."""
     if len(run.times) > 1 and not (run.times[1:] > run.times[:-1]).all():
         return _merged([run])
     return run
 
 
-def _accumulated(values: Floats, identity: Identity) -> Floats:
+def accumulated(values: Floats, identity: Identity) -> Floats:
     """Deltas added up; stale markers stay."""
     if not identity.delta:
         return values
     stale = np.isnan(values)
     total = np.cumsum(np.where(stale, 0.0, values), axis=0)
     return np.where(stale, values, total)
-
-
-def _numbers(table: pa.Table) -> Reader:
-    times, values = column(table, "time"), column(table, "value")
-
-    def read(_: str, labels: Labels, identity: Identity, lo: int, hi: int) -> list[Run]:
-        return [_once(Run(labels, times[lo:hi], _accumulated(values[lo:hi], identity)))]
-
-    return read
 
 
 def _lists(table: pa.Table, name: str) -> tuple[Ints, Floats]:
@@ -133,7 +149,7 @@ def _classic(table: pa.Table) -> Reader:
             return _custom(labels, lo, hi)
         if suffix in ("_count", "_sum"):
             values = (count if suffix == "_count" else total)[lo:hi]
-            return [_once(Run(labels, times[lo:hi], _accumulated(values, identity)))]
+            return [_once(Run(labels, times[lo:hi], accumulated(values, identity)))]
         return _buckets(labels, identity, lo, hi)
 
     def _buckets(labels: Labels, identity: Identity, lo: int, hi: int) -> list[Run]:
@@ -150,7 +166,7 @@ def _classic(table: pa.Table) -> Reader:
                 edges, cells = [np.inf], count[rows][:, None]
             else:
                 cells = buckets[buckets_at[rows][:, None] + np.arange(len(edges))[None, :]]
-            cells = _accumulated(np.where(stale[rows][:, None], STALE, cells), identity)
+            cells = accumulated(np.where(stale[rows][:, None], STALE, cells), identity)
             found += [
                 _once(Run(labels | {"le": formatted(float(edge))}, times[rows], np.ascontiguousarray(cells[:, i])))
                 for i, edge in enumerate(edges)
@@ -237,8 +253,6 @@ def _summary(table: pa.Table) -> Reader:
 
 
 READERS: dict[Kind, Callable[[pa.Table], Reader]] = {
-    Kind.GAUGE: _numbers,
-    Kind.SUM: _numbers,
     Kind.HISTOGRAM: _classic,
     Kind.EXPONENTIAL: _exponential,
     Kind.SUMMARY: _summary,

@@ -5,25 +5,43 @@ https://github.com/prometheus/prometheus/blob/main/promql/functions.go (extrapol
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from query.promql.values import Bools, Floats, Ints, Windows
 
+# Windows that are computed at once.
+_CELLS = 16_384
+
 
 def extrapolated(win: Windows, *, counter: bool, per_second: bool) -> tuple[Floats, Bools]:
     """Change over each window, extrapolated to its ends, and where there is one."""
+    present = win.hi - win.lo >= 2
+    dropped = drops(win) if counter else None
+    out = np.empty(win.lo.shape)
+    # A few series at a time, so that what is computed for them stays in the processor's cache.
+    some = _CELLS // max(len(win.ends), 1) + 1
+    for start in range(0, len(out), some):
+        rows = slice(start, start + some)
+        part = replace(win, lo=win.lo[rows], hi=win.hi[rows])
+        change, factor = _extrapolated(part, present[rows], dropped, counter=counter)
+        with np.errstate(all="ignore"):
+            out[rows] = change * (factor / win.seconds if per_second else factor)
+    return out, present
+
+
+def _extrapolated(win: Windows, present: Bools, dropped: Floats | None, *, counter: bool) -> tuple[Floats, Floats]:
+    """Change between the first and last sample of windows, and what it is multiplied with."""
     lo, hi = win.lo, win.hi
-    present = hi - lo >= 2
     first, last = np.where(present, lo, 0), np.where(present, hi - 1, 0)
     values, times = _padded(win)
-    change = values[last] - values[first]
-    if counter:
-        change += _resets(win, present)
-    factor = factors(win, present, change if counter else None, values[first] if counter else None, times)
-    if per_second:
-        factor = factor / win.seconds
     with np.errstate(all="ignore"):
-        return change * factor, present
+        change = values[last] - values[first]
+        if dropped is not None:
+            change += _resets(win, present, dropped)
+        factor = factors(win, present, change if counter else None, values[first] if counter else None, times)
+        return change, factor
 
 
 def factors(win: Windows, present: Bools, change: Floats | None, first_value: Floats | None, times: Ints) -> Floats:
@@ -59,23 +77,26 @@ def instant(win: Windows, *, rate: bool) -> tuple[Floats, Bools]:
         return change / seconds, present & (seconds > 0)
 
 
-def drops(win: Windows) -> Floats:
-    """At each sample, the value before it where a counter fell, else 0. A series' first sample has none before it."""
-    values = win.samples.values
-    out = np.zeros(len(values) + 1)
+def drops(win: Windows) -> Floats | None:
+    """At each sample, the value before it where a counter fell, else 0; None where none did.
+
+    A series' first sample has none before it.
+    """
+    values, starts = win.samples.values, win.samples.offsets[:-1]
+    fell = np.zeros(len(values) + 1, dtype=np.bool_)
     with np.errstate(invalid="ignore"):
-        fell = values[1:] < values[:-1]
-    out[1:-1][fell] = values[:-1][fell]
-    starts = win.samples.offsets[:-1]
-    out[starts[starts < len(values)]] = 0.0
+        fell[1:-1] = values[1:] < values[:-1]
+    fell[starts] = False
+    where = np.flatnonzero(fell)
+    if not len(where):
+        return None
+    out = np.zeros(len(fell))
+    out[where] = values[where - 1]
     return out
 
 
-def _resets(win: Windows, present: Bools) -> Floats:
+def _resets(win: Windows, present: Bools, dropped: Floats) -> Floats:
     """Sum of what was lost to resets within each window."""
-    dropped = drops(win)
-    if not dropped.any():
-        return np.zeros(win.lo.shape)
     numbers = np.concatenate([[0], np.cumsum(dropped != 0)])
     inside = np.where(present, numbers[win.hi] - numbers[np.minimum(win.lo + 1, len(numbers) - 1)], 0)
     out = np.zeros(win.lo.shape)

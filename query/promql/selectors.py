@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import promql_parser as pp
@@ -10,7 +11,7 @@ import promql_parser as pp
 from query.errors import BadQuery
 from query.promql.context import Context
 from query.promql.source import Match, Matcher
-from query.promql.values import NAME, Ints, Samples, Vector, empty, filled, is_stale, no_hists, positions
+from query.promql.values import NAME, Ints, Samples, Vector, empty, filled, is_stale, positions
 
 MS = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # subtracted from times whose zone was taken off
@@ -37,20 +38,26 @@ def selected(node: pp.VectorSelector, context: Context) -> tuple[Vector, Ints]:
     context.limits.take(len(samples.labels) * len(times))
     at = positions(samples, times) - 1
     has = at >= samples.offsets[:-1, None]
-    at = np.where(has, at, -1)
-    when = np.append(samples.times, 0)[at]
-    values = np.append(samples.values, np.nan)[at]
+    at = np.where(has, at, 0)
+    when = _taken(samples.times, at, has, 0)
+    values = _taken(samples.values, at, has, np.nan)
     has &= when > (times - context.lookback)[None, :]
     hists = None
     if samples.hists is not None:
-        hists = np.append(samples.hists, no_hists((1,)))[at]
-        hists[~has] = None
+        hists = _taken(samples.hists, at, has, None)
         has &= ~(is_stale(values) & ~filled(hists))
     else:
         has &= ~is_stale(values)
     rows = np.asarray(has.any(axis=1))
     vector = _spread(Vector(samples.labels, values, has, hists).take(rows), context)
     return vector, np.broadcast_to(when[rows], vector.values.shape)
+
+
+def _taken(column: np.ndarray, at: Ints, has: np.ndarray, nothing: Any) -> np.ndarray:
+    """What a column has at some places, and `nothing` where there is no place."""
+    if not len(column):
+        return np.full(at.shape, nothing, dtype=column.dtype)
+    return np.asarray(np.where(has, column[at], nothing), dtype=column.dtype)
 
 
 def moved(node: pp.VectorSelector | pp.SubqueryExpr, context: Context) -> Ints:

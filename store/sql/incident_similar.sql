@@ -27,7 +27,8 @@ FROM
                         m.IncidentId AS incident,
                         sipHash64(s.EntityType, s.Kind) AS what,
                         max(if(m.Role = 'cause', 3, 1)) AS part
-                    FROM
+                    FROM (SELECT SignalId, EntityType, Kind FROM signals FINAL WHERE Tenant = {tenant:String}) AS s
+                    INNER JOIN
                     (
                         SELECT IncidentId, SignalId, Role FROM incident_signals FINAL
                         WHERE Tenant = {tenant:String} AND Role != 'context' AND IncidentId IN
@@ -38,9 +39,7 @@ FROM
                             ORDER BY IncidentId = {id:String} DESC, StartedAt DESC
                             LIMIT {among:UInt32}
                         )
-                    ) AS m
-                    INNER JOIN (SELECT SignalId, EntityType, Kind FROM signals FINAL WHERE Tenant = {tenant:String}) AS s
-                        ON s.SignalId = m.SignalId
+                    ) AS m ON m.SignalId = s.SignalId
                     GROUP BY incident, what
                 )
             )
