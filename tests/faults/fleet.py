@@ -9,6 +9,7 @@ import random
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -154,6 +155,19 @@ class Fleet:
             for table in store.arrow_text(tables)["name"].to_pylist():
                 if not table.startswith(_TELEMETRY):
                     store.command(f"TRUNCATE TABLE {table}")
+
+    def unready(self, seconds: float = 60) -> dict[str, str]:
+        """What processes say for themselves that do not come to say, within so many seconds, that they do their part.
+
+        A process that runs and works no more is found out here.
+        """
+        deadline = time.monotonic() + seconds
+        while (found := self._unready()) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return found
+
+    def _unready(self) -> dict[str, str]:
+        return {process.name: said for process in self.processes if (said := process.unready())}
 
     def logs(self) -> str:
         """The end of every process's log, for a failure's message."""

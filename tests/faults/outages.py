@@ -203,10 +203,14 @@ FAULTS: dict[str, Callable[[Scene], None]] = {
 
 @dataclass(frozen=True)
 class Report:
-    """What came of one fault: how the back-fill ended, what differs from the undisturbed one, and when it was done."""
+    """What came of one fault: how the back-fill ended, what differs from the undisturbed one, and when it was done.
+
+    `unready` are processes that cannot do their part any more, and what they say for themselves.
+    """
 
     state: str
     work: story.Work
+    unready: dict[str, str]
     differences: list[str]
     same_incidents: bool
     seconds: float
@@ -214,13 +218,13 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether the back-fill says what it says undisturbed."""
-        return self.state == "done" and not self.differences and self.same_incidents
+        """Whether the back-fill says what it says undisturbed, and every process goes on."""
+        return self.state == "done" and not self.differences and self.same_incidents and not self.unready
 
     def __str__(self) -> str:
         seen = ", ".join(f"{name} {value:g}" for name, value in self.seen.items())
         attempts = ", ".join(f"{count} in {number}" for number, count in sorted(self.work.attempts.items()))
-        same = "as undisturbed" if self.clean else f"DIFFERENT: {self.differences or self.state}"
+        same = "as undisturbed" if self.clean else f"DIFFERENT: {self.differences or self.unready or self.state}"
         return f"{same} after {self.seconds:.1f} s, windows by attempts: {attempts}" + (f"; {seen}" if seen else "")
 
 
@@ -262,7 +266,8 @@ class Trial:
         with self.fleet.store() as store:
             work, found = story.work(store, identifier), story.content(store)
         same = story.picture(self.fleet.api, self._judged) == self.picture
-        return Report(state, work, story.differences(self._content, found), same, seconds, scene.seen)
+        unready = self.fleet.unready()
+        return Report(state, work, unready, story.differences(self._content, found), same, seconds, scene.seen)
 
     def settle(self) -> account.Account:
         """The account once everybody is answered and every process has ended."""
