@@ -26,10 +26,11 @@ from tests.kit.redis_server import RedisServer
 
 # What a restart must not lose is told apart from what passes make of it.
 _TELEMETRY = ("otel_", "ingest_", "schema_migrations")
-# Seconds, so that what a fault delays is over soon.
+# Seconds, so that what a fault delays is over soon; a lease outlasts a window on all but the busiest machine.
+LEASE_S = 90
 QUICK = {
     "CAUSELINE_CORRELATE__STEP_S": "600",
-    "CAUSELINE_CORRELATE__LEASE_S": "45",
+    "CAUSELINE_CORRELATE__LEASE_S": str(LEASE_S),
     "CAUSELINE_CORRELATE__SWEEP_EVERY_S": "3",
     "CAUSELINE_CORRELATE__LIVE_EVERY_S": "5",
     "CAUSELINE_BROKER__VISIBILITY_TIMEOUT_S": "20",
@@ -62,7 +63,7 @@ class Fleet:
         self._directory = directory
         (directory / "clickhouse").mkdir()
         (directory / "redis").mkdir()
-        self.clickhouse = ClickHouseServer(directory / "clickhouse", start_timeout_s=240)
+        self.clickhouse = ClickHouseServer(directory / "clickhouse", start_timeout_s=240, supervised=True)
         self.redis = RedisServer(directory / "redis", durable=True)
         self.link = Proxy(self.redis.port)
         self._undo = ExitStack()

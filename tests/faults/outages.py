@@ -99,7 +99,6 @@ def stop_redis(scene: Scene) -> None:
 
 def kill_clickhouse(scene: Scene) -> None:
     """kill -9 of ClickHouse."""
-    scene.fleet.clickhouse.send(signal.SIGKILL)
     scene.fleet.clickhouse.__exit__(None, None, None)
     _refusals(scene, 4)
     scene.fleet.clickhouse.__enter__()
