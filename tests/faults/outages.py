@@ -20,7 +20,7 @@ import httpx
 
 from store import Window
 from tests.faults import account, poison, story
-from tests.faults.fleet import QUICK, Fleet, fleet
+from tests.faults.fleet import LEASE_S, QUICK, Fleet, fleet
 from tests.faults.load import Load, build
 from tests.faults.process import Process
 from tests.kit.recorded import END
@@ -29,6 +29,8 @@ _DAY = 86_400 * 10**9
 # Days from the story, so that what clients send meanwhile is no part of it.
 _ELSEWHERE_NS = 20 * _DAY
 _DOWN_S = 2.0
+# A window of workers that were killed is free when its lease ends, and takes its time on a busy machine.
+_ENDED_S = LEASE_S + 400
 # How long a part is stopped; the programs do it for the half minute that the issue asks for.
 STOPPED_S = 30.0
 # Hours before any telemetry.
@@ -241,7 +243,7 @@ class Trial:
         if judged == story.JUDGED:
             story.tell(running.otlp, story.hour())
         began = time.monotonic()
-        story.ended(running.api, story.ask(running.api, judged)[0])
+        story.ended(running.api, story.ask(running.api, judged)[0], _ENDED_S)
         self.undisturbed_s = time.monotonic() - began
         with running.store() as store:
             self._content = story.content(store)
@@ -258,7 +260,7 @@ class Trial:
         FAULTS[name](scene)
         for process in self.fleet.processes:
             process.wait()
-        state = story.ended(self.fleet.api, identifier)["state"]
+        state = story.ended(self.fleet.api, identifier, _ENDED_S)["state"]
         seconds = time.monotonic() - began
         # Receivers go on taking telemetry by themselves.
         self.load.wait(5)

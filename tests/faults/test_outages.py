@@ -19,7 +19,7 @@ from tests.faults.outages import FAULTS, Trial
 from tests.kit import clickhouse_server, redis_server
 from tests.kit.recorded import END, moved
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 # What must be known within three seconds, and what a busy machine adds.
 SOON_S = 4.5
 # With these a window under way is lost, and done again. With the others each is done once, unless the machine is so
