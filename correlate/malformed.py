@@ -2,6 +2,7 @@
 
 Celery refuses what it cannot decode, and kombu reads what it finds; beyond that a malformed message raises out of the
 loop that reads the broker, which ends the worker, and a message that was not acknowledged comes back to do it again.
+The same loop acknowledges what was done, on a channel that may have been given up meanwhile.
 """
 
 from __future__ import annotations
@@ -38,7 +39,15 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # celery ships no types
 
 
 class _Reading:
-    """Reads from a list in Redis; an entry that is no message is thrown away."""
+    """Reads from a list in Redis; an entry that is no message is thrown away, and a channel that is closed says so."""
+
+    def _get_pool(self, asynchronous: bool = False) -> Any:
+        # A task that ends after Redis was given up acknowledges on the channel of that time. kombu has forgotten the
+        # connection by then, and what it raises ends the worker; an error of connections is logged, and the message
+        # comes again.
+        if self.connection is None:  # type: ignore[attr-defined]
+            raise ConnectionError("the channel to Redis was closed")
+        return super()._get_pool(asynchronous=asynchronous)  # type: ignore[misc]
 
     def _brpop_read(self, **options: Any) -> Any:
         try:

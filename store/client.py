@@ -19,7 +19,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from store import cancel, sql
 from store.cluster import Layout
-from store.connection import connect
+from store.connection import connect, connect_to_ping
 from store.directory import DataDirectory
 from store.errors import StoreError, StoreUnavailable
 from store.pool import Pool, translate
@@ -90,10 +90,10 @@ class Store:
         if self.home is Home.EMBEDDED or self._pulse is not None:
             return
         try:
-            client = self._connect()
+            client = connect_to_ping(self.settings, self.settings.url)
         except (ClickHouseError, OSError) as error:
             raise StoreUnavailable(f"connect: {type(error).__name__}") from error
-        self._pulse = Pulse(client.ping)
+        self._pulse = Pulse(client.ping, client.close)
         self._pulse.start()
 
     def _refuse_while_dead(self, what: str) -> None:

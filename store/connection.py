@@ -7,6 +7,7 @@ from typing import Any
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.httpclient import HttpClient
 
 from store.settings import Home, StoreSettings
 
@@ -31,10 +32,10 @@ _CLUSTER = {
 _REPLICAS = {"load_balancing": "first_or_random", "prefer_localhost_replica": 0, "insert_quorum_timeout": 10_000}
 
 
-def connect(given: StoreSettings, url: str, *, reading: bool = False) -> Client:
+def connect(given: StoreSettings, url: str, *, reading: bool = False, apart: bool = False) -> Client:
     """A connection to `url`, or the embedded engine; as the user who reads, or the one who does everything.
 
-    Raises the driver's errors.
+    Those to servers share what is open, unless this one is to be `apart`. Raises the driver's errors.
     """
     settings: dict[str, Any] = {"max_execution_time": given.query_timeout_s, **_ARROW}
     if given.home is Home.EMBEDDED:
@@ -53,5 +54,17 @@ def connect(given: StoreSettings, url: str, *, reading: bool = False) -> Client:
         # A little longer than the engine gives itself; without it a connection that was cut is waited for.
         send_receive_timeout=math.ceil(given.query_timeout_s) + _SLACK_S,
         settings=settings,
+        dedicated_pool=apart,
         **own,
     )
+
+
+def connect_to_ping(given: StoreSettings, url: str) -> Client:
+    """A connection to a server for pings, each sent once: the driver's way is to ask again, which takes twice as long.
+
+    Raises the driver's errors.
+    """
+    client = connect(given, url, apart=True)
+    assert isinstance(client, HttpClient)
+    client.http.connection_pool_kw["retries"] = 0
+    return client

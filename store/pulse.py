@@ -36,10 +36,11 @@ class _Told(pybreaker.CircuitBreakerListener):
 
 
 class Pulse:
-    """Asks `ping` (seconds it may take, whether there was an answer) from `start` to `stop`."""
+    """Asks `ping` (seconds it may take, whether there was an answer) from `start` to `stop`, which calls `close`."""
 
-    def __init__(self, ping: Callable[[float], bool]) -> None:
+    def __init__(self, ping: Callable[[float], bool], close: Callable[[], None] = lambda: None) -> None:
         self._ping = ping
+        self._close = close
         self._breaker = pybreaker.CircuitBreaker(
             fail_max=_MISSES, reset_timeout=0, listeners=[_Told()], name="clickhouse"
         )
@@ -60,6 +61,7 @@ class Pulse:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(2 * _ANSWER_S)
+        self._close()
 
     def _ask_on(self) -> None:
         pause_s = _PAUSE_S

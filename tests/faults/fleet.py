@@ -9,6 +9,7 @@ import random
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -25,10 +26,13 @@ from tests.kit.redis_server import RedisServer
 
 # What a restart must not lose is told apart from what passes make of it.
 _TELEMETRY = ("otel_", "ingest_", "schema_migrations")
-# Seconds, so that what a fault delays is over soon.
+# Seconds. A lease outlasts a window on all but the busiest machine: a second holder's end would be taken for that of
+# the next trial's window, which has the same name.
+LEASE_S = 180
+# So that what a fault delays is over soon.
 QUICK = {
     "CAUSELINE_CORRELATE__STEP_S": "600",
-    "CAUSELINE_CORRELATE__LEASE_S": "45",
+    "CAUSELINE_CORRELATE__LEASE_S": str(LEASE_S),
     "CAUSELINE_CORRELATE__SWEEP_EVERY_S": "3",
     "CAUSELINE_CORRELATE__LIVE_EVERY_S": "5",
     "CAUSELINE_BROKER__VISIBILITY_TIMEOUT_S": "20",
@@ -61,7 +65,7 @@ class Fleet:
         self._directory = directory
         (directory / "clickhouse").mkdir()
         (directory / "redis").mkdir()
-        self.clickhouse = ClickHouseServer(directory / "clickhouse", start_timeout_s=240)
+        self.clickhouse = ClickHouseServer(directory / "clickhouse", start_timeout_s=240, supervised=True)
         self.redis = RedisServer(directory / "redis", durable=True)
         self.link = Proxy(self.redis.port)
         self._undo = ExitStack()
@@ -154,6 +158,19 @@ class Fleet:
             for table in store.arrow_text(tables)["name"].to_pylist():
                 if not table.startswith(_TELEMETRY):
                     store.command(f"TRUNCATE TABLE {table}")
+
+    def unready(self, seconds: float = 60) -> dict[str, str]:
+        """What processes say for themselves that do not come to say, within so many seconds, that they do their part.
+
+        A process that runs and works no more is found out here.
+        """
+        deadline = time.monotonic() + seconds
+        while (found := self._unready()) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return found
+
+    def _unready(self) -> dict[str, str]:
+        return {process.name: said for process in self.processes if (said := process.unready())}
 
     def logs(self) -> str:
         """The end of every process's log, for a failure's message."""

@@ -122,7 +122,7 @@ class Home:
         self.store = StoreSettings.embedded(directory / "data")
         if name == "server":
             (directory / "server").mkdir()
-            self.server = ClickHouseServer(directory / "server")
+            self.server = ClickHouseServer(directory / "server", start_timeout_s=240, supervised=True)
             self.store = StoreSettings(url=self.server.url)
             # Started again on the same port it would have the same name; here ports are free ones.
             environment.setdefault("CAUSELINE_INGEST__RECEIVER", "the-receiver")

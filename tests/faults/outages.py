@@ -20,7 +20,7 @@ import httpx
 
 from store import Window
 from tests.faults import account, poison, story
-from tests.faults.fleet import QUICK, Fleet, fleet
+from tests.faults.fleet import LEASE_S, QUICK, Fleet, fleet
 from tests.faults.load import Load, build
 from tests.faults.process import Process
 from tests.kit.recorded import END
@@ -29,6 +29,8 @@ _DAY = 86_400 * 10**9
 # Days from the story, so that what clients send meanwhile is no part of it.
 _ELSEWHERE_NS = 20 * _DAY
 _DOWN_S = 2.0
+# A window of workers that were killed is free when its lease ends, and takes its time on a busy machine.
+_ENDED_S = LEASE_S + 400
 # How long a part is stopped; the programs do it for the half minute that the issue asks for.
 STOPPED_S = 30.0
 # Hours before any telemetry.
@@ -99,7 +101,6 @@ def stop_redis(scene: Scene) -> None:
 
 def kill_clickhouse(scene: Scene) -> None:
     """kill -9 of ClickHouse."""
-    scene.fleet.clickhouse.send(signal.SIGKILL)
     scene.fleet.clickhouse.__exit__(None, None, None)
     _refusals(scene, 4)
     scene.fleet.clickhouse.__enter__()
@@ -203,10 +204,14 @@ FAULTS: dict[str, Callable[[Scene], None]] = {
 
 @dataclass(frozen=True)
 class Report:
-    """What came of one fault: how the back-fill ended, what differs from the undisturbed one, and when it was done."""
+    """What came of one fault: how the back-fill ended, what differs from the undisturbed one, and when it was done.
+
+    `unready` are processes that cannot do their part any more, and what they say for themselves.
+    """
 
     state: str
     work: story.Work
+    unready: dict[str, str]
     differences: list[str]
     same_incidents: bool
     seconds: float
@@ -214,13 +219,13 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether the back-fill says what it says undisturbed."""
-        return self.state == "done" and not self.differences and self.same_incidents
+        """Whether the back-fill says what it says undisturbed, and every process goes on."""
+        return self.state == "done" and not self.differences and self.same_incidents and not self.unready
 
     def __str__(self) -> str:
         seen = ", ".join(f"{name} {value:g}" for name, value in self.seen.items())
         attempts = ", ".join(f"{count} in {number}" for number, count in sorted(self.work.attempts.items()))
-        same = "as undisturbed" if self.clean else f"DIFFERENT: {self.differences or self.state}"
+        same = "as undisturbed" if self.clean else f"DIFFERENT: {self.differences or self.unready or self.state}"
         return f"{same} after {self.seconds:.1f} s, windows by attempts: {attempts}" + (f"; {seen}" if seen else "")
 
 
@@ -238,7 +243,7 @@ class Trial:
         if judged == story.JUDGED:
             story.tell(running.otlp, story.hour())
         began = time.monotonic()
-        story.ended(running.api, story.ask(running.api, judged)[0])
+        story.ended(running.api, story.ask(running.api, judged)[0], _ENDED_S)
         self.undisturbed_s = time.monotonic() - began
         with running.store() as store:
             self._content = story.content(store)
@@ -255,14 +260,15 @@ class Trial:
         FAULTS[name](scene)
         for process in self.fleet.processes:
             process.wait()
-        state = story.ended(self.fleet.api, identifier)["state"]
+        state = story.ended(self.fleet.api, identifier, _ENDED_S)["state"]
         seconds = time.monotonic() - began
         # Receivers go on taking telemetry by themselves.
         self.load.wait(5)
         with self.fleet.store() as store:
             work, found = story.work(store, identifier), story.content(store)
         same = story.picture(self.fleet.api, self._judged) == self.picture
-        return Report(state, work, story.differences(self._content, found), same, seconds, scene.seen)
+        unready = self.fleet.unready()
+        return Report(state, work, unready, story.differences(self._content, found), same, seconds, scene.seen)
 
     def settle(self) -> account.Account:
         """The account once everybody is answered and every process has ended."""

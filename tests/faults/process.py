@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import httpx
+
 from tests.faults.homes import CAUSELINE
 from tests.kit.running import ROOT
 
@@ -54,6 +56,15 @@ class Process:
                 raise RuntimeError(f"{self.name} is not ready: {self.tail()}")
             time.sleep(0.05)
         self.places = dict(_PLACES.findall(said[0]))
+
+    def unready(self) -> str:
+        """What it says while it cannot do its part; empty when it can."""
+        url = (self.places.get("health") or self.places["api"]).rstrip("/")
+        try:
+            answer = httpx.get(f"{url}/readyz", timeout=10, trust_env=False)
+        except httpx.TransportError as error:
+            return type(error).__name__
+        return "" if answer.is_success else answer.text
 
     @property
     def alive(self) -> bool:

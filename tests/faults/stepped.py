@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from pathlib import Path
 
 import time_machine
@@ -28,7 +29,8 @@ def _follow(file: Path) -> None:
             travel.stop()
         now, travel = wanted, None
         if wanted:
-            travel = time_machine.travel(time_machine.escape_hatch.time.time() + wanted, tick=True)
+            # The right time: nothing is stepped at this moment.
+            travel = time_machine.travel(time.time() + wanted, tick=True)
             travel.start()
 
 

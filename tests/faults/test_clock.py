@@ -10,7 +10,7 @@ from tests.conftest import missing
 from tests.faults import clock
 from tests.kit import clickhouse_server
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_engine")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("no_engine")]
 
 
 def test_a_clock_that_is_stepped(tmp_path: Path, backend: str) -> None:

@@ -11,13 +11,14 @@ from tests.faults import kill
 from tests.kit import clickhouse_server
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.usefixtures("no_engine")
 def test_two_kills(tmp_path: Path) -> None:
     check("embedded", 2, tmp_path, longest_s=1.0)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.usefixtures("no_engine")
 def test_kills(tmp_path: Path, backend: str) -> None:
     if backend == "server" and not clickhouse_server.installed():

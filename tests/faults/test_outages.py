@@ -14,14 +14,17 @@ import pytest
 from store import Window
 from tests.conftest import missing
 from tests.faults import story
-from tests.faults.fleet import Fleet
+from tests.faults.fleet import LEASE_S, Fleet
 from tests.faults.outages import FAULTS, Trial
 from tests.kit import clickhouse_server, redis_server
 from tests.kit.recorded import END, moved
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 # What must be known within three seconds, and what a busy machine adds.
 SOON_S = 4.5
+# With these a window under way is lost, and done again. With the others each is done once, unless the machine is so
+# busy that a lease ends under a window.
+AGAIN = {"kill every worker", "kill clickhouse", "stop clickhouse"}
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,7 @@ def test_a_fault_changes_nothing(trial: Trial, name: str) -> None:
     assert report.clean, (report, trial.fleet.logs())
     assert trial.load.errors == []
     assert set(report.work.states) == {"done"}
+    assert name in AGAIN or report.seconds > LEASE_S or set(report.work.attempts) == {1}, report
     seen = report.seen
     assert all(seconds < SOON_S for what, seconds in seen.items() if what.endswith(" s")), report
     assert seen.get("acknowledged without Redis", 1), report

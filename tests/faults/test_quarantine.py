@@ -21,7 +21,11 @@ STEP_S = 900
 # Four windows of hours before any telemetry: to judge one takes no time.
 JUDGED = Window(END - 500 * 3600 * 10**9, END - 499 * 3600 * 10**9)
 DEADLY = JUDGED.start + STEP_S * 10**9
-SETTINGS = QUICK | {"CAUSELINE_CORRELATE__MAX_ATTEMPTS": str(MAX_ATTEMPTS), "CAUSELINE_CORRELATE__LEASE_S": "5"}
+SETTINGS = QUICK | {
+    "CAUSELINE_CORRELATE__STEP_S": str(STEP_S),
+    "CAUSELINE_CORRELATE__MAX_ATTEMPTS": str(MAX_ATTEMPTS),
+    "CAUSELINE_CORRELATE__LEASE_S": "5",
+}
 
 
 def test_a_window_that_kills_its_worker(tmp_path: Path) -> None:

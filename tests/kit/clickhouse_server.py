@@ -7,17 +7,20 @@ query that never ends keeps them serving. Install it with `npm ci --prefix tests
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
 
 import httpx
 
+_log = logging.getLogger(__name__)
 KIT = Path(__file__).parent
 LIBRARY = KIT / "node_modules/@chdb/lib-linux-x64-gnu/libchdb.so"
 ABSENT = f"no server library at {LIBRARY.relative_to(KIT.parent.parent)}: run `npm ci --prefix tests/kit`"
@@ -42,16 +45,23 @@ def free_port() -> int:
 class ClickHouseServer:
     """One server keeping its data in `directory`; a context manager.
 
-    `url` is its HTTP address. `config` is an optional XML configuration file.
+    `url` is its HTTP address. `config` is an optional XML configuration file. One that is `supervised` is started again
+    when it ends by itself, as a service manager does: the library aborts now and then when a connection is cut in the
+    middle of an insert.
     """
 
-    def __init__(self, directory: Path, config: Path | None = None, start_timeout_s: float = 60.0) -> None:
+    def __init__(
+        self, directory: Path, config: Path | None = None, start_timeout_s: float = 60.0, *, supervised: bool = False
+    ) -> None:
         self.http_port, self.tcp_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.http_port}"
         self._config = config
         self._start_timeout_s = start_timeout_s
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
+        self._supervised = supervised
+        self._supervisor: threading.Thread | None = None
+        self._over = threading.Event()
 
     @property
     def pid(self) -> int:
@@ -60,16 +70,33 @@ class ClickHouseServer:
         return self._process.pid
 
     def __enter__(self) -> ClickHouseServer:
-        command = [sys.executable, str(Path(__file__).resolve()), str(self._directory)]
-        command += [str(self.http_port), str(self.tcp_port), str(self._config or "")]
-        with (self._directory / "log").open("wb") as log:
-            self._process = subprocess.Popen(command, cwd=self._directory, stdout=log, stderr=log)
+        (self._directory / "log").unlink(missing_ok=True)
+        self._launch()
         try:
             self._wait()
         except BaseException:
             self.__exit__(None, None, None)
             raise
+        if self._supervised:
+            self._over.clear()
+            self._supervisor = threading.Thread(target=self._keep_up, name="clickhouse-supervisor", daemon=True)
+            self._supervisor.start()
         return self
+
+    def _launch(self) -> None:
+        command = [sys.executable, str(Path(__file__).resolve()), str(self._directory)]
+        command += [str(self.http_port), str(self.tcp_port), str(self._config or "")]
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, cwd=self._directory, stdout=log, stderr=log)
+
+    def _keep_up(self) -> None:
+        while not self._over.wait(0.2):
+            if self._process is not None and self._process.poll() is not None:
+                _log.warning(
+                    "the ClickHouse server ended by itself (%s) and is started again", self._process.returncode
+                )
+                # By this thread, which lives as long: the kernel ends the process with the thread that made it.
+                self._launch()
 
     def _wait(self) -> None:
         deadline = time.monotonic() + self._start_timeout_s
@@ -87,6 +114,10 @@ class ClickHouseServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._supervisor is not None:
+            self._over.set()
+            self._supervisor.join()
+            self._supervisor = None
         if self._process is not None:
             # The endless query ignores SIGTERM; nothing in this directory outlives the test anyway.
             self._process.send_signal(signal.SIGKILL)
