@@ -17,14 +17,16 @@ MIN_WEIGHT = 0.05
 _LOAD_WEIGHT = 0.25
 # Kinds of signals on a pod whose harm is to its neighbours on the node.
 STARVES_NODE = ("pod.cpu_hog",)
+# Kinds that are measured between a caller and its callee, and say of neither that it was first.
+BETWEEN = ("trace.edge_gap",)
 # Slack for clock skew between nodes and for scrape intervals, on top of each source's own delay.
 _SKEW_S = 30.0
 # An order of events that contradicts a link makes it less likely, it does not forbid it.
 _EARLY_TAU_S = 60.0
 _EARLY_MAX_S = 300.0
-# A link's weight falls to 1/e when the effect began this many times the cause's hold later, and not before three
-# minutes: what holds briefly still needs its time to be seen.
-_LATE_HOLDS, _LATE_LEAST_S = 1.5, 180.0
+# A link's weight falls to 1/e when the effect began this many times the cause's hold later, and not before a minute
+# and a half: what holds briefly still needs its time to be seen.
+_LATE_HOLDS, _LATE_LEAST_S = 1.5, 90.0
 
 # Of several paths the surest, then the shortest, then the one that held longest: all of it, so that no tie is left
 # to the order of rows.
@@ -150,6 +152,8 @@ def links(
         .join(node, left_on="dst", right_on="key", suffix="_effect")
         .filter(pl.col("id") != pl.col("id_effect"))
         .filter(_edge_held())
+        .join(_either_way(paths), on=["src", "dst"], how="left")
+        .with_columns(path=pl.when(_between()).then(pl.col("either").fill_null(pl.col("path"))).otherwise("path"))
         .with_columns(lag_s=(pl.col("onset_effect") - pl.col("onset")).dt.total_microseconds() / 1e6)
         .with_columns(reach_s=(pl.col("until") - pl.col("onset")).dt.total_microseconds() / 1e6 + pl.col("hold_s"))
         .filter(pl.col("lag_s") <= pl.col("reach_s"), pl.col("lag_s") >= -_EARLY_MAX_S)
@@ -166,6 +170,17 @@ def links(
         )
         .sort("cause_id", "effect_id")
     )
+
+
+def _either_way(paths: pl.DataFrame) -> pl.DataFrame:
+    """(src, dst, either): the surer of the two directions between neighbours."""
+    near = paths.filter(pl.col("hops") == 1).select("src", "dst", "path")
+    back = near.select(src="dst", dst="src", back="path")
+    return near.join(back, on=["src", "dst"]).select("src", "dst", either=pl.max_horizontal("path", "back"))
+
+
+def _between() -> pl.Expr:
+    return pl.col("kind").is_in(BETWEEN) & pl.col("kind_effect").is_in(BETWEEN)
 
 
 def _edge_held() -> pl.Expr:
