@@ -194,7 +194,8 @@ def _time_factor() -> pl.Expr:
     slack = _SKEW_S + pl.col("source_delay_s")
     early = (-(pl.col("lag_s")) - slack).clip(lower_bound=0.0)
     # Counted from the onset: a symptom that goes on for long is no reason for what begins much later.
-    late = pl.col("lag_s").clip(lower_bound=0.0) / pl.max_horizontal(
+    # What the effect's source takes to tell of it is no lateness.
+    late = (pl.col("lag_s") - pl.col("source_delay_s_effect")).clip(lower_bound=0.0) / pl.max_horizontal(
         _LATE_HOLDS * pl.col("hold_s"), pl.lit(_LATE_LEAST_S)
     )
     return (-early / _EARLY_TAU_S - late).exp()

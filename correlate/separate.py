@@ -19,6 +19,8 @@ _ACCOUNTED = 0.2
 _CHAIN_SWEEPS = 3
 # Share of the weakest signal's score that says nothing.
 _BARELY = 0.85
+# Within this time of a brief cause its effects begin.
+_FOLLOWS_S = 90
 # How many independent faults one component may be found to hold, less one.
 _ROUNDS = 3
 
@@ -119,7 +121,9 @@ def _at_another_time(leaving: pl.DataFrame, members: pl.DataFrame, roots: pl.Dat
         .join(ruled, on="whole")
     )
     together = pl.min_horizontal(end, "over") - pl.max_horizontal("onset", "begin")
-    apart = strongest.filter(together <= pl.duration(seconds=round(BUCKET_S)))
+    # Brief signs hardly overlap, however close: what followed at once may be an effect.
+    later = (pl.col("onset") - pl.col("begin")).abs() >= pl.duration(seconds=_FOLLOWS_S)
+    apart = strongest.filter(later & (together <= pl.duration(seconds=round(BUCKET_S))))
     return leaving.join(apart, on="component", how="semi")
 
 
