@@ -17,8 +17,6 @@ MIN_WEIGHT = 0.05
 _LOAD_WEIGHT = 0.25
 # Kinds of signals on a pod whose harm is to its neighbours on the node.
 STARVES_NODE = ("pod.cpu_hog",)
-# Kinds that are measured between a caller and its callee, and say of neither that it was first.
-BETWEEN = ("trace.edge_gap",)
 # Slack for clock skew between nodes and for scrape intervals, on top of each source's own delay.
 _SKEW_S = 30.0
 # An order of events that contradicts a link makes it less likely, it does not forbid it.
@@ -152,8 +150,6 @@ def links(
         .join(node, left_on="dst", right_on="key", suffix="_effect")
         .filter(pl.col("id") != pl.col("id_effect"))
         .filter(_edge_held())
-        .join(_either_way(paths), on=["src", "dst"], how="left")
-        .with_columns(path=pl.when(_between()).then(pl.col("either").fill_null(pl.col("path"))).otherwise("path"))
         .with_columns(lag_s=(pl.col("onset_effect") - pl.col("onset")).dt.total_microseconds() / 1e6)
         .with_columns(reach_s=(pl.col("until") - pl.col("onset")).dt.total_microseconds() / 1e6 + pl.col("hold_s"))
         .filter(pl.col("lag_s") <= pl.col("reach_s"), pl.col("lag_s") >= -_EARLY_MAX_S)
@@ -170,17 +166,6 @@ def links(
         )
         .sort("cause_id", "effect_id")
     )
-
-
-def _either_way(paths: pl.DataFrame) -> pl.DataFrame:
-    """(src, dst, either): the surer of the two directions between neighbours."""
-    near = paths.filter(pl.col("hops") == 1).select("src", "dst", "path")
-    back = near.select(src="dst", dst="src", back="path")
-    return near.join(back, on=["src", "dst"]).select("src", "dst", either=pl.max_horizontal("path", "back"))
-
-
-def _between() -> pl.Expr:
-    return pl.col("kind").is_in(BETWEEN) & pl.col("kind_effect").is_in(BETWEEN)
 
 
 def _edge_held() -> pl.Expr:
