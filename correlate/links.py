@@ -22,9 +22,9 @@ _SKEW_S = 30.0
 # An order of events that contradicts a link makes it less likely, it does not forbid it.
 _EARLY_TAU_S = 60.0
 _EARLY_MAX_S = 300.0
-# A link's weight falls to 1/e when the effect began this many times the cause's hold later, and not before three
-# minutes: what holds briefly still needs its time to be seen.
-_LATE_HOLDS, _LATE_LEAST_S = 1.5, 180.0
+# A link's weight falls to 1/e when the effect began this many times the cause's hold later, and not before a minute
+# and a half: what holds briefly still needs its time to be seen.
+_LATE_HOLDS, _LATE_LEAST_S = 1.5, 90.0
 
 # Of several paths the surest, then the shortest, then the one that held longest: all of it, so that no tie is left
 # to the order of rows.
@@ -179,7 +179,8 @@ def _time_factor() -> pl.Expr:
     slack = _SKEW_S + pl.col("source_delay_s")
     early = (-(pl.col("lag_s")) - slack).clip(lower_bound=0.0)
     # Counted from the onset: a symptom that goes on for long is no reason for what begins much later.
-    late = pl.col("lag_s").clip(lower_bound=0.0) / pl.max_horizontal(
+    # What the effect's source takes to tell of it is no lateness.
+    late = (pl.col("lag_s") - pl.col("source_delay_s_effect")).clip(lower_bound=0.0) / pl.max_horizontal(
         _LATE_HOLDS * pl.col("hold_s"), pl.lit(_LATE_LEAST_S)
     )
     return (-early / _EARLY_TAU_S - late).exp()

@@ -33,6 +33,12 @@ _LATE_SLACK_S = 60.0
 # Log-weight of "something that left no evidence did it".
 _UNKNOWN_LOGIT = -2.3
 
+# What just passes the threshold of a signal says little of its entity, and next to nothing as a symptom to explain: in
+# a large system there is always some of it. Shares of that threshold, taken away from scores.
+_NOISE_OF_CAUSE, _NOISE_OF_SYMPTOM = 0.5, 0.85
+# Nothing that was told counts for less.
+_LEAST = 0.05
+
 # What goes on while a candidate shows nothing is hardly its doing; this share of its evidence is kept at least.
 _ALONE_FLOOR = 0.5
 
@@ -43,12 +49,14 @@ PARTS = ("evidence", "explained", "unexplained", "lateness", "absence")
 _DIGITS = 9
 
 
-def fused(members: pl.DataFrame) -> pl.DataFrame:
+def fused(members: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
     """Root evidence per (component, entity): `own` in 0..1 and the kind and sentence that lead it."""
+    noise = _NOISE_OF_CAUSE * settings.min_score
+    strength = ((pl.col("score") - noise) / (10.0 - noise)).clip(_LEAST, 1.5)
     weighted = (
         with_fit(members)
         .with_columns(root_prior=pl.col("root_prior") * _directness())
-        .with_columns(weighted=(pl.col("score") / 10.0).clip(0.0, 1.5) * pl.col("root_prior") * pl.col("fit"))
+        .with_columns(weighted=strength * pl.col("root_prior") * pl.col("fit"))
     )
     by_family = (
         weighted.sort("weighted", "onset", "id", descending=[True, False, False])
@@ -154,12 +162,16 @@ def closure(links: pl.DataFrame) -> pl.DataFrame:
     return known
 
 
-def covered(candidates: pl.DataFrame, members: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
+def _symptoms(members: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
+    """`members` that need explaining, with scores beyond noise. A deploy or drain beside the fault does not."""
+    beyond = pl.col("score") - _NOISE_OF_SYMPTOM * settings.min_score
+    return members.filter(~pl.col("context")).with_columns(score=beyond.clip(lower_bound=_LEAST))
+
+
+def covered(candidates: pl.DataFrame, symptoms: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
     """Add `coverage`: the share (0..1) of the other entities' evidence that this entity's fault reaches."""
-    # Context is no symptom: a deploy or drain beside the fault needs no explaining.
     symptoms = (
-        members.filter(~pl.col("context"))
-        .group_by("component", "key", "family")
+        symptoms.group_by("component", "key", "family")
         .agg(pl.max("score"))
         .group_by("component", "key")
         .agg(pl.sum("score"))
@@ -184,14 +196,12 @@ def covered(candidates: pl.DataFrame, members: pl.DataFrame, links: pl.DataFrame
     )
 
 
-def _late(candidates: pl.DataFrame, keyed: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
+def _late(candidates: pl.DataFrame, symptoms: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
     """(component, key, late_s): seconds by which a candidate began after what it would explain, beyond the slack.
 
     What it would not explain says nothing about it, however early: another fault, or noise that was there before.
     """
-    began = (
-        keyed.filter(~pl.col("context")).group_by("component", effect=pl.col("key")).agg(effect_onset=pl.min("onset"))
-    )
+    began = symptoms.group_by("component", effect=pl.col("key")).agg(effect_onset=pl.min("onset"))
     late = (pl.col("onset") - pl.col("effect_onset")).dt.total_milliseconds() / 1e3 - _LATE_SLACK_S
     return (
         _entity_links(links)
@@ -202,13 +212,13 @@ def _late(candidates: pl.DataFrame, keyed: pl.DataFrame, links: pl.DataFrame) ->
     )
 
 
-def _during(candidates: pl.DataFrame, keyed: pl.DataFrame) -> pl.DataFrame:
+def _during(candidates: pl.DataFrame, symptoms: pl.DataFrame) -> pl.DataFrame:
     """(component, key, during): the share (0..1) of others' symptoms in time that a candidate was there for.
 
     Of measurements only: a change of state is made once, and what follows from it goes on without it. A symptom
     counts by its score, and by the part of its time that lies between the candidate's first and last sign.
     """
-    core = keyed.filter(~pl.col("context")).select("component", "key", "score", "onset", "until", "state_change")
+    core = symptoms.select("component", "key", "score", "onset", "until", "state_change")
     active = core.group_by("component", "key").agg(
         pl.col("onset").min().alias("from"),
         pl.col("until").max().alias("to"),
@@ -232,12 +242,13 @@ def ranked(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSettin
     Adds `logit`, `confidence` (0..1, sums with "unknown" to 1 inside a component), `rank` and the
     terms behind them: own, residual, explained_by, coverage, late_s, during.
     """
-    candidates = fused(members.with_columns(key=entity_key("entity_type", "entity")).filter(pl.col("root_prior") > 0))
     keyed = members.with_columns(key=entity_key("entity_type", "entity"))
+    candidates = fused(keyed.filter(pl.col("root_prior") > 0), settings)
+    symptoms = _symptoms(keyed, settings)
     scored = (
-        covered(explained_away(candidates, links), keyed, links)
-        .join(_late(candidates, keyed, links), on=["component", "key"], how="left")
-        .join(_during(candidates, keyed), on=["component", "key"], how="left")
+        covered(explained_away(candidates, links), symptoms, links)
+        .join(_late(candidates, symptoms, links), on=["component", "key"], how="left")
+        .join(_during(candidates, symptoms), on=["component", "key"], how="left")
         .with_columns(pl.col("late_s").fill_null(0.0), pl.col("during").fill_null(1.0))
         .with_columns(
             evidence=pl.col("own").clip(0.001).log(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from correlate.episodes import BUCKET_S
 from correlate.group import components
 from correlate.rank import ranked
 from correlate.settings import CorrelateSettings
@@ -18,6 +19,8 @@ _ACCOUNTED = 0.2
 _CHAIN_SWEEPS = 3
 # Share of the weakest signal's score that says nothing.
 _BARELY = 0.85
+# Within this time of a brief cause its effects begin.
+_FOLLOWS_S = 90
 # How many independent faults one component may be found to hold, less one.
 _ROUNDS = 3
 
@@ -93,13 +96,35 @@ def _one_round(members: pl.DataFrame, links: pl.DataFrame, settings: CorrelateSe
     parts = components(rest, links.select("cause_id", "effect_id", "weight")).rename({"component": "part"})
     # Named apart from what stays: a component is called after its smallest id, and that one may leave.
     leaving = rest.rename({"component": "whole"}).join(parts.rename({"part": "component"}), on="id")
-    opening = enough(leaving, settings.split_score, settings)
+    sure = enough(leaving, settings.split_score, settings)
+    # What came when the root was over, or was over when it came, is as sure as any incident.
+    after = enough(_at_another_time(leaving, members, roots), settings.open_score, settings)
+    opening = pl.concat([sure, after]).unique(subset=["component", "id"], maintain_order=True)
     if opening.is_empty():
         return rest.select("component", "id", part="id").clear()
     taken = _better_explained(opening, members, links, own, settings)
     return pl.concat([opening.select(component="whole", id="id", part="component"), taken]).with_columns(
         part=pl.concat_str("component", "part", separator="/")
     )
+
+
+def _at_another_time(leaving: pl.DataFrame, members: pl.DataFrame, roots: pl.DataFrame) -> pl.DataFrame:
+    """`leaving` of parts whose strongest sign and the signs of their whole's root do not go on side by side."""
+    end = pl.max_horizontal(
+        "until", pl.when("state_change").then(pl.col("onset") + pl.duration(seconds=pl.col("hold_s")))
+    )
+    signs = members.join(roots, on=["component", "id"], how="semi")
+    ruled = signs.group_by(whole="component").agg(begin=pl.col("onset").min(), over=end.max())
+    strongest = (
+        leaving.sort("score", "onset", "id", descending=[True, False, False])
+        .unique(subset="component", keep="first", maintain_order=True)
+        .join(ruled, on="whole")
+    )
+    together = pl.min_horizontal(end, "over") - pl.max_horizontal("onset", "begin")
+    # Brief signs hardly overlap, however close: what followed at once may be an effect.
+    later = (pl.col("onset") - pl.col("begin")).abs() >= pl.duration(seconds=_FOLLOWS_S)
+    apart = strongest.filter(later & (together <= pl.duration(seconds=round(BUCKET_S))))
+    return leaving.join(apart, on="component", how="semi")
 
 
 def _better_explained(

@@ -136,3 +136,14 @@ def test_two_kinds_may_be_known_better_than_their_families() -> None:
         .rows()
     )
     assert weights.get("trace.self_time", 0.0) < weights["trace.errors"] / 4
+
+
+def test_an_effect_that_begins_two_minutes_after_a_brief_cause_is_hardly_its_own() -> None:
+    topology = edges(edge("service:callee", "service:caller", "calls"))
+    rows = (
+        signal("trace.errors", "trace", "service:callee", 0, lasts=150),
+        signal("trace.errors", "trace", "service:caller", 120, lasts=60),
+    )
+    at_once = (rows[0], signal("trace.errors", "trace", "service:caller", 10, lasts=60))
+    late, soon = linked(signals(*rows), topology), linked(signals(*at_once), topology)
+    assert late.get(("callee", "caller"), 0.0) < 0.2 < soon["callee", "caller"]

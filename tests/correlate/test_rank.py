@@ -73,3 +73,13 @@ def test_a_change_of_state_is_made_once() -> None:
     rows = (hit("a", 0, 9.0, "dependency.certificate", "log"), hit("b", 240, 6.1), hit("front", 240, 5.0))
     assert causes(*rows)[0]["entity"]["name"] == "a"
     assert causes(*rows)[0]["terms"]["during"] == 1.0
+
+
+def test_symptoms_that_barely_pass_speak_for_nobody() -> None:
+    """Two clear symptoms of one callee's fault, and many faint ones that only the other callee could explain."""
+    topology = (*BESIDE, *(edge("service:a", f"service:quiet{n}", "calls") for n in range(8)))
+    rows = [hit(f"quiet{n}", 240, 3.0) for n in range(8)]
+    rows += [hit("a", 240, 3.4), hit("b", 240, 5.0), hit("front", 240, 6.0)]
+    found = assemble(signals(*rows), entities(), edges(*topology), nanos(7200), "default", CorrelateSettings())
+    firsts = found.incidents["root_causes"].str.json_path_match("$[0].entity.name").to_list()
+    assert firsts == ["b"]

@@ -64,3 +64,14 @@ def test_every_signal_is_kept_once() -> None:
     found = assemble(rows, entities(), edges(*TOPOLOGY), nanos(7200), "default", CorrelateSettings())
     assert sorted(found.members["id"].to_list()) == sorted(rows["id"].to_list())
     assert found.members.select(pl.col("incident_id").n_unique()).item() == 2
+
+
+def test_a_fault_that_came_when_the_first_was_over_needs_no_more_than_any_other() -> None:
+    """Something faint of a service that both break goes on from the first fault to the second."""
+    first = signal("trace.errors", "trace", "service:llm", 0, lasts=120, score=6.0)
+    bridge = signal("log.next_event", "log", "service:answers", 10, lasts=290, score=4.0)
+    second = signal("trace.self_time", "trace", "service:store", 130, lasts=170, score=4.8)
+    assert roots(first, bridge, second) == ["llm", "store"]
+    # While the first goes on it takes more to be a fault of one's own.
+    beside = signal("trace.self_time", "trace", "service:store", 20, lasts=170, score=4.8)
+    assert len(roots(first, bridge, beside)) == 1
