@@ -1,8 +1,7 @@
 -- Signals of an entity, of a family, or both, that touch [start, end], newest first; '' is any. The entity goes by any of
 -- {names}. `held` are the incidents that hold them. The few signals are the side of the join that is kept in memory.
 --
--- Any version of a signal can make it a candidate, which takes a few narrow columns and no FINAL; then only candidates are
--- read whole, and their last version decides.
+-- Candidates are found by a few narrow columns, and only they are read whole.
 SELECT
     s.SignalId AS signal_id, any(s.Rule) AS rule, any(s.Family) AS family, any(s.Kind) AS kind,
     any(s.EntityType) AS entity_type, any(s.EntityName) AS entity_name,
@@ -15,15 +14,12 @@ RIGHT JOIN
     SELECT * FROM signals FINAL
     PREWHERE Tenant = {tenant:String} AND (Onset, SignalId) IN
     (
-        SELECT Onset, SignalId FROM signals
+        SELECT Onset, SignalId FROM signals FINAL
         WHERE Tenant = {tenant:String}
             AND Onset <= fromUnixTimestamp64Nano({end:Int64}) AND Until >= fromUnixTimestamp64Nano({start:Int64})
             AND ({type:String} = '' OR (EntityType = {type:String} AND has({names:Array(String)}, EntityName)))
             AND ({family:String} = '' OR Family = {family:String})
     )
-    WHERE Until >= fromUnixTimestamp64Nano({start:Int64})
-        AND ({type:String} = '' OR (EntityType = {type:String} AND has({names:Array(String)}, EntityName)))
-        AND ({family:String} = '' OR Family = {family:String})
     ORDER BY Onset DESC, SignalId
     LIMIT {limit:UInt32}
 ) AS s ON m.SignalId = s.SignalId

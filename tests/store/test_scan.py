@@ -122,7 +122,8 @@ def example(kind: str) -> Any:
 
 # Asked of a cluster only; tests/cluster asks them.
 ELSEWHERE = {"checkup_nodes", "checkup_replicas"}
-COLUMNS = {"time": "TimeUnix", "first": "TimeUnix", "last": "TimeUnix"}
+# Parameters that are names, of columns and of a type.
+NAMES = {"time": "TimeUnix", "first": "TimeUnix", "last": "TimeUnix", "width": "Int32"}
 FILLED = {"${days}": "1", "${volume}": "'cold'"}
 
 
@@ -135,7 +136,7 @@ def test_every_named_query_runs_on_every_home(backend_store: Store, name: str) -
         text = text.replace(placeholder, value)
     text = mutations.filled(backend_store, text, "otel_metrics_gauge")
     parameters = {
-        parameter: COLUMNS.get(parameter) or example(kind) for parameter, kind in re.findall(r"\{(\w+):([^}]+)\}", text)
+        parameter: NAMES.get(parameter) or example(kind) for parameter, kind in re.findall(r"\{(\w+):([^}]+)\}", text)
     }
     if re.search(r"^(INSERT|KILL) ", text, re.MULTILINE):
         backend_store.command(text, parameters)
