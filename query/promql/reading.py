@@ -114,8 +114,8 @@ class Reading:
     def _columns(self, start: int, end: int, chosen: list[int]) -> tuple[order.Hashes, Ints, Floats]:
         """Hashes, times and values."""
         settings = _LARGE | (_IN_MEMORY if self.catalogue.store.home is Home.EMBEDDED else {})
-        width = "UInt32" if end - start <= _NARROW else "Int64"
-        table = self._points(start, end, chosen, settings, width=width)
+        time_type = "UInt32" if end - start <= _NARROW else "Int64"
+        table = self._points(start, end, chosen, settings, time_type=time_type)
         times = np.add(points.column(table, "time"), start, dtype=np.int64)
         return points.column(table, "hash"), times, points.column(table, "value")
 

@@ -3,7 +3,7 @@
 -- at first and others are not: most rows that are read meet those.
 SELECT
     SeriesHash AS hash,
-    CAST(toUnixTimestamp64Milli(TimeUnix) - {start:Int64}, {width:String}) AS time,
+    CAST(toUnixTimestamp64Milli(TimeUnix) - {start:Int64}, {time_type:String}) AS time,
     if(bitAnd(Flags, 1) = 1, reinterpretAsFloat64(toUInt64(9218868437227405314)), Value) AS value
 FROM otel_metrics_gauge
 PREWHERE empty({hashes:Array(UInt64)}) OR SeriesHash IN {hashes:Array(UInt64)}

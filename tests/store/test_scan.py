@@ -123,7 +123,7 @@ def example(kind: str) -> Any:
 # Asked of a cluster only; tests/cluster asks them.
 ELSEWHERE = {"checkup_nodes", "checkup_replicas"}
 # Parameters that are names, of columns and of a type.
-NAMES = {"time": "TimeUnix", "first": "TimeUnix", "last": "TimeUnix", "width": "Int32"}
+NAMES = {"time": "TimeUnix", "first": "TimeUnix", "last": "TimeUnix", "time_type": "Int32"}
 FILLED = {"${days}": "1", "${volume}": "'cold'"}
 
 
