@@ -15,12 +15,14 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from api.client import ApiClient  # noqa: E402
+from api.errors import SystemUnreachable  # noqa: E402
 from api.evaluation.dataset import Dataset  # noqa: E402
 from api.evaluation.labels import Fault, read_faults  # noqa: E402
 from api.evaluation.scoring import rank_of  # noqa: E402
@@ -44,7 +46,7 @@ def measure(dataset: Dataset, fault: Fault) -> tuple[float | None, float | None]
     with tempfile.TemporaryDirectory() as data, Subsystem(Path(data)) as system:
         began = time.time_ns()
         replay = Replay(system.otlp_http_url, 64, lambda *_: None, lambda text: print(text, file=sys.stderr))
-        thread = threading.Thread(target=replay.run, args=(dataset.files, live), daemon=True)
+        thread = threading.Thread(target=_replayed, args=(replay, dataset, live), daemon=True)
         thread.start()
         # The first line makes the moment the present, so the fault comes _BEFORE_S after that.
         present = began + _BEFORE_S * _NS
@@ -60,6 +62,12 @@ def measure(dataset: Dataset, fault: Fault) -> tuple[float | None, float | None]
                 if any(rank_of(incident["root_causes"], fault.accept) == 1 for incident in incidents):
                     return found, (time.time_ns() - present) / _NS
         return found, None
+
+
+def _replayed(replay: Replay, dataset: Dataset, live: Live) -> None:
+    # What is left is not needed once the incident is there, and its receiver is gone then.
+    with suppress(SystemUnreachable):
+        replay.run(dataset.files, live)
 
 
 def main() -> int:
