@@ -35,7 +35,7 @@ _UNKNOWN_LOGIT = -2.3
 
 # What just passes the threshold of a signal says little of its entity, and next to nothing as a symptom to explain: in
 # a large system there is always some of it. Shares of that threshold, taken away from scores.
-_NOISE_OF_CAUSE, _NOISE_OF_SYMPTOM = 0.5, 0.85
+_NOISE_OF_CAUSE, NOISE_OF_SYMPTOM = 0.5, 0.85
 # Nothing that was told counts for less.
 _LEAST = 0.05
 
@@ -164,7 +164,7 @@ def closure(links: pl.DataFrame) -> pl.DataFrame:
 
 def _symptoms(members: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFrame:
     """`members` that need explaining, with scores beyond noise. A deploy or drain beside the fault does not."""
-    beyond = pl.col("score") - _NOISE_OF_SYMPTOM * settings.min_score
+    beyond = pl.col("score") - NOISE_OF_SYMPTOM * settings.min_score
     return members.filter(~pl.col("context")).with_columns(score=beyond.clip(lower_bound=_LEAST))
 
 

@@ -11,14 +11,12 @@ import polars as pl
 
 from correlate.episodes import BUCKET_S
 from correlate.group import components
-from correlate.rank import ranked
+from correlate.rank import NOISE_OF_SYMPTOM, ranked
 from correlate.settings import CorrelateSettings
 
 # A chain is as good as its weakest link, and a link below this accounts for nothing: 0.16 is a caller's load.
 _ACCOUNTED = 0.2
 _CHAIN_SWEEPS = 3
-# Share of the weakest signal's score that says nothing.
-_BARELY = 0.85
 # Within this time of a brief cause its effects begin.
 _FOLLOWS_S = 90
 # How many independent faults one component may be found to hold, less one.
@@ -46,13 +44,13 @@ def strengths(members: pl.DataFrame, settings: CorrelateSettings) -> pl.DataFram
     """
     core = members.filter(~pl.col("context"))
     facts = core.group_by("component", "entity_type", "entity", "family").agg(pl.max("score"))
-    beyond = (pl.col("score") - _BARELY * settings.min_score).clip(lower_bound=0.0).pow(2)
+    beyond = (pl.col("score") - NOISE_OF_SYMPTOM * settings.min_score).clip(lower_bound=0.0).pow(2)
     return facts.group_by("component").agg(strength=beyond.sum().sqrt().round(6))
 
 
 def enough(members: pl.DataFrame, score: float, settings: CorrelateSettings) -> pl.DataFrame:
     """Members of components with enough evidence: one fact of at least `score`, or weaker ones that agree."""
-    opening = strengths(members, settings).filter(pl.col("strength") >= score - _BARELY * settings.min_score)
+    opening = strengths(members, settings).filter(pl.col("strength") >= score - NOISE_OF_SYMPTOM * settings.min_score)
     return members.join(opening, on="component", how="semi")
 
 
