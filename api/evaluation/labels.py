@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from api.errors import BadDataset
 
@@ -39,6 +39,20 @@ class _Label(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class ChainLabel(_Label):
+    """One step of how a fault spread: an entity, and when it was the first to show it, where that is known."""
+
+    name: Name
+    time_unix_nano: Nanoseconds | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        """An entity in any of its forms; the time stands beside it."""
+        time = value.get("time_unix_nano") if isinstance(value, dict) else None
+        return {"name": value, "time_unix_nano": time}
+
+
 class FaultLabel(_Label):
     """One fault as the file states it; times in nanoseconds since the epoch."""
 
@@ -53,7 +67,7 @@ class FaultLabel(_Label):
     service: str | None = None
     decoys: tuple[Name, ...] = ()
     blast_radius: tuple[Name, ...] = ()
-    chain: tuple[Name, ...] = ()
+    chain: tuple[ChainLabel, ...] = ()
 
 
 class DecoyLabel(_Label):
@@ -105,7 +119,8 @@ class Labels(_Label):
 class Fault:
     """A labelled fault, ready to compare: times in unix seconds, names in lower case.
 
-    `touched` are all names that its own symptoms may bear: right answers, blast radius and chain.
+    `touched` are all names that its own symptoms may bear: right answers, blast radius and chain. `symptom` is when the
+    first step of the chain that comes after the onset shows; the onset where the label knows none.
     """
 
     name: str
@@ -115,6 +130,7 @@ class Fault:
     decoys: frozenset[str]
     blast: frozenset[str]
     touched: frozenset[str]
+    symptom: float
 
 
 def read_faults(labels: Labels, accept: Sequence[str] = ("accept",)) -> list[Fault]:
@@ -129,6 +145,7 @@ def _fault(label: FaultLabel, labels: Labels, accept: Sequence[str]) -> Fault:
     if not label.accept:
         right |= {name.lower() for name in (label.pod, label.service) if name}
     general = {decoy.title for decoy in labels.decoys if _active(decoy, start, end)}
+    shown = [step.time_unix_nano for step in label.chain if step.time_unix_nano]
     return Fault(
         name=label.fault or label.archetype,
         start=start,
@@ -136,7 +153,8 @@ def _fault(label: FaultLabel, labels: Labels, accept: Sequence[str]) -> Fault:
         accept=frozenset(right),
         decoys=frozenset({*label.decoys, *general}) - right,
         blast=frozenset(label.blast_radius),
-        touched=frozenset({*right, *label.blast_radius, *label.chain}),
+        touched=frozenset({*right, *label.blast_radius, *(step.name for step in label.chain)}),
+        symptom=min((t for t in shown if t > label.time_unix_nano), default=label.time_unix_nano) / 1e9,
     )
 
 

@@ -89,6 +89,17 @@ def test_entities_may_be_written_in_three_ways() -> None:
     assert fault.decoys == {"deploy-7"}, "a right answer is no decoy"
     assert fault.touched == {"node-1", "gpu-2", "pod-3", "checkout", "cart-0"}
     assert fault.end - fault.start == 60
+    assert fault.symptom == fault.start, "the chain has no times"
+
+
+def test_the_first_symptom_is_the_first_step_after_the_onset() -> None:
+    steps = [("gpu-2", 90), ("node-1", 0), ("checkout", 30), ("cart-0", None)]
+    chain = [
+        {"entity": {"name": name}} | ({"time_unix_nano": AT + s * 10**9} if s is not None else {}) for name, s in steps
+    ]
+    (fault,) = read_faults(Labels.parse({"faults": [FAULT | {"time_unix_nano": AT, "chain": chain}]}, "test"))
+    assert fault.symptom - fault.start == 30
+    assert {"gpu-2", "node-1", "checkout", "cart-0"} <= fault.touched
 
 
 def test_a_pod_and_its_service_are_right_where_nothing_else_is_named() -> None:
