@@ -18,7 +18,7 @@ _NS = 10**9
 LOGS = ("logs", "kernel_logs", "k8s_events", "k8s_objects", "evaluations", "changes", "alerts")
 """Frames made of log records."""
 _SPANS = ("spans", "gen_ai_calls")
-_POINTS = ("metric_points", "histogram_points", "metric_levels", "metric_trends", "hourly_metrics")
+_POINTS = ("metric_points", "histogram_points", "metric_levels", "metric_tails", "metric_trends", "hourly_metrics")
 # What the signals of an operator's own rules rest on, whose frames are known to the policy file only.
 _BY_FAMILY = {
     "metric": ("metric_points",),

@@ -94,9 +94,14 @@ FRAMES: dict[str, dict[str, pl.DataType]] = {
     # Any metric series that may have shifted, a value a minute (correlate.levels); time is the minute's last sample.
     # What is not judged cannot have shifted: a row that only says how much was asked of its entity.
     "metric_levels": {"series": pl.UInt64(), "bucket": TIME, "time": TIME, "value": F, "judged": pl.Boolean()},
+    # The slow end of what histograms observed, the 95th percentile of a minute, as far as it may have shifted.
+    "metric_tails": {"series": pl.UInt64(), "bucket": TIME, "time": TIME, "value": F},
 }  # fmt: skip
 """Frame name -> columns and types. The .sql file of that name must return exactly these."""
 
+
+REDUCED = ("metric_levels", "metric_tails")
+"""Frames made of every series, in as many parts as are asked for."""
 
 SLOW = {"hourly_metrics": 28 * 24 * HOUR_NS, "metric_trends": 4 * HOUR_NS}
 """Frames that reach back this many nanoseconds, and that only passes with a full hour in them read."""
@@ -160,7 +165,7 @@ def load(
     since = window.start - int(history_s * 1e9)
     params: dict[str, str | int] = {"tenant": tenant, "start": since, "end": window.end, "metrics": metrics}
     wanted = list(names)
-    if {"metric_series", "metric_levels"} & set(wanted):
+    if {"metric_series", *REDUCED} & set(wanted):
         # Names and labels are read from points once, when a series is first met.
         store.execute("learn_series", params)
     one_in = _traces_one_in(store, params, max_spans) if "spans" in wanted else 1
@@ -176,7 +181,7 @@ def load(
                 hours.learn(store, tenant, hour - SLOW[name], hour)
 
     def read(name: str) -> pl.LazyFrame:
-        return _table(store, name, asked[name], shards if name == "metric_levels" else 1)
+        return _table(store, name, asked[name], shards if name in REDUCED else 1)
 
     # A query is mostly planned, by one thread of the engine's: two at a time take half as long.
     with ThreadPoolExecutor(_AT_ONCE) as pool:

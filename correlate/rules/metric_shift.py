@@ -6,6 +6,7 @@ Condition: per series, the median of three minutes (or one sample, where samples
 median of an hour or 60 samples, in units of max(1.4826 MAD, IQR / 1.349, its upper twentieth / 1.645, 10 % of the
 median, 0.2 % for a share). Per entity, the sum of log1p of that over what its metrics measure (latency, errors,
 traffic, saturation), so that many small movements add up and one idle series' noise does not. It must last two minutes.
+Of a histogram the mean is judged or, where that moved further, the 95th percentile of minutes with 40 observations.
 Latency and errors that fall are no symptom, and those of an entity without requests are none either.
 Why it matters: no list of metrics is complete; most faults move something, and its own past is what every
 series can be compared with.
@@ -35,6 +36,8 @@ _SAME_MEANING = 0.25
 _PER_LOG_MEANINGS = 0.55
 _MEASURED_FROM_OUTSIDE = 0.8
 THRESHOLD = 3.0
+# Tells the two values of one histogram apart, in the series and in what is said of it.
+_TAIL, _P95 = 1 << 63, " p95"
 # Samples further apart than this stand until the next one.
 _SPARSE_S = 90.0
 _LONGEST_S = 900.0
@@ -56,8 +59,17 @@ def _moved(frames: Frames) -> pl.LazyFrame:
     """Notable moves per series and bucket, with the series' description."""
     series = _identified(frames)
     rows = frames["metric_levels"]
-    judged = rows.filter("judged").drop("judged")
-    known = described(judged, series).cache()
+    means = rows.filter("judged").drop("judged")
+    tails = frames["metric_tails"].with_columns(_other_value())
+    judged = pl.concat([means, tails])
+    known = pl.concat(
+        [
+            described(means, series).with_columns(tail=pl.lit(value=False)),
+            described(tails, series.with_columns(_other_value())).with_columns(
+                metric=pl.col("metric") + _P95, tail=pl.lit(value=True)
+            ),
+        ]
+    ).cache()
     failing = pl.when(pl.col("success") & pl.col("whole").is_not_null()).then(pl.col("whole") - pl.col("value"))
     kept = (
         judged.join(known, on="series")
@@ -81,11 +93,27 @@ def _moved(frames: Frames) -> pl.LazyFrame:
         .then(up)
         .otherwise(pl.lit(value=True))
     )
-    moved = pl.concat(parts).filter(pl.col("stat") >= NOTABLE, symptom).with_columns(up=up)
+    moved = _once(pl.concat(parts).filter(pl.col("stat") >= NOTABLE, symptom).with_columns(up=up))
     # Latency and failures of requests that nobody made say nothing.
     requested = pl.col("meaning").is_in([golden.LATENCY, golden.ERRORS])
     busy = moved.filter(requested).join(_idle(rows, series), on=["entity_type", "entity", "bucket"], how="anti")
     return pl.concat([moved.filter(~requested), busy])
+
+
+def _other_value() -> pl.Expr:
+    """The series of a histogram's tail by that of its mean, and the other way round."""
+    return pl.col("series") ^ pl.lit(_TAIL, pl.UInt64)
+
+
+def _once(moved: pl.LazyFrame) -> pl.LazyFrame:
+    """`moved` with one value of each histogram, the mean or the tail: what moved further tells of both."""
+    whose = pl.when("tail").then(_other_value()).otherwise("series")
+    return (
+        moved.with_columns(whose=whose)
+        .sort("stat", "tail", descending=[True, False])
+        .unique(["whose", "bucket"], keep="first", maintain_order=True)
+        .drop("whose")
+    )
 
 
 def _idle(rows: pl.LazyFrame, series: pl.LazyFrame) -> pl.LazyFrame:
@@ -165,10 +193,15 @@ def evidence(frames: Frames) -> pl.LazyFrame:
                 "entity",
                 pl.col("metrics").list.head(3).list.join(", "),
             ),
-            evidence=pl.struct(metrics=pl.col("metrics").list.head(5)).struct.json_encode(),
+            evidence=pl.struct(metrics=_metrics().list.head(5)).struct.json_encode(),
         )
         .select(*(pl.col(name).cast(dtype) for name, dtype in EVIDENCE.items()), "first", "last", "every_s")
     )
+
+
+def _metrics() -> pl.Expr:
+    """The names that the metrics are stored by."""
+    return pl.col("metrics").list.eval(pl.element().str.strip_suffix(_P95).unique(maintain_order=True))
 
 
 def _lasting(rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -204,4 +237,4 @@ def detect(frames: Frames) -> pl.LazyFrame:
     return episodes(rows, frames, bucket_s=BUCKET_S, threshold=THRESHOLD)
 
 
-RULE = Rule("metric_shift", "metric", ("metric_series", "metric_levels"), detect)
+RULE = Rule("metric_shift", "metric", ("metric_series", "metric_levels", "metric_tails"), detect)
