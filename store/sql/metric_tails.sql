@@ -13,7 +13,8 @@ counted AS
     WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
         AND SeriesHash % {shards:UInt16} = {shard:UInt16} AND NOT match(MetricName, {skip:String})
-        AND AggregationTemporality != 1 AND bitAnd(Flags, 1) = 0 AND notEmpty(ExplicitBounds) AND length(BucketCounts) = length(ExplicitBounds) + 1
+        AND AggregationTemporality != 1 AND bitAnd(Flags, 1) = 0
+        AND notEmpty(ExplicitBounds) AND length(BucketCounts) = length(ExplicitBounds) + 1
     GROUP BY series, minute
     UNION ALL
     -- A delta that was delivered again is one delta.
@@ -26,7 +27,8 @@ counted AS
         WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
         AND SeriesHash % {shards:UInt16} = {shard:UInt16} AND NOT match(MetricName, {skip:String})
-        AND AggregationTemporality = 1 AND bitAnd(Flags, 1) = 0 AND notEmpty(ExplicitBounds) AND length(BucketCounts) = length(ExplicitBounds) + 1
+        AND AggregationTemporality = 1 AND bitAnd(Flags, 1) = 0
+        AND notEmpty(ExplicitBounds) AND length(BucketCounts) = length(ExplicitBounds) + 1
         GROUP BY series, minute, time
     )
     GROUP BY series, minute
@@ -51,7 +53,10 @@ counted_exponential AS
     FROM
     (
         SELECT SeriesHash AS series, toStartOfMinute(TimeUnix) AS minute, TimeUnix AS time, any(Scale) AS its_scale,
-            any(mapFromArrays(arrayPushFront(arrayMap(i -> toInt32(PositiveOffset + i - 1), arrayEnumerate(PositiveBucketCounts)), -2147483648), arrayPushFront(arrayMap(n -> toInt64(n), PositiveBucketCounts), toInt64(ZeroCount)))) AS added
+            any((PositiveOffset, PositiveBucketCounts, ZeroCount)) AS held,
+            mapFromArrays(
+                arrayPushFront(arrayMap(i -> toInt32(held.1 + i - 1), arrayEnumerate(held.2)), -2147483648),
+                arrayPushFront(arrayMap(n -> toInt64(n), held.2), toInt64(held.3))) AS added
         FROM otel_metrics_exponential_histogram
         WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
@@ -61,9 +66,9 @@ counted_exponential AS
     )
     GROUP BY series, minute, its_scale
     ORDER BY max(time) DESC LIMIT 1 BY series, minute
-)
+),
 -- Places of buckets and what was observed in each since the minute before; no bounds where buckets are exponential.
-, grown AS
+grown AS
 (
     SELECT series, minute, last, 0 AS scale, bounds, arrayEnumerate(counts) AS places, added AS observed
     FROM
@@ -108,6 +113,7 @@ FROM
 (
     SELECT *, max(tail) OVER own AS most, min(tail) OVER own AS least, count() OVER own AS minutes, max(minute) OVER own AS latest
     FROM tails
+    WHERE isFinite(tail)
     WINDOW own AS (PARTITION BY series)
 )
 WHERE minutes > 6 AND most > least AND most - least >= 0.2 * abs(least)
