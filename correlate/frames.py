@@ -168,6 +168,8 @@ def load(
     if {"metric_series", *REDUCED} & set(wanted):
         # Names and labels are read from points once, when a series is first met.
         store.execute("learn_series", params)
+    if "metric_tails" in wanted and not store.rows("histograms_known", {"tenant": tenant})[0]["known"]:
+        wanted.remove("metric_tails")
     one_in = _traces_one_in(store, params, max_spans) if "spans" in wanted else 1
     params |= levels.params(window.start) | {"one_in": one_in}
     hour = full_hour(window)
