@@ -108,7 +108,8 @@ def _s(seconds: float | None) -> str:
 
 def _median(found: list[float | None]) -> str:
     """The median, where what never came counts as longer than anything."""
-    return _s(statistics.median_low([float("inf") if x is None else x for x in found]))
+    middle = statistics.median([float("inf") if x is None else x for x in found])
+    return _s(None if middle == float("inf") else middle)
 
 
 if __name__ == "__main__":
