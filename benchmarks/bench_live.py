@@ -59,9 +59,11 @@ def measure(dataset: Dataset, fault: Fault) -> tuple[float | None, float | None]
         begin = format_time(present - int((fault.symptom - fault.start + _SLACK_S) * _NS))
         found: float | None = None
         with ApiClient(system.api_url) as client:
-            while (waited := (time.time_ns() - present) / _NS) < _AFTER_S:
+            waited = -float(_BEFORE_S)
+            while waited < _AFTER_S:
                 time.sleep(1)
                 causes = [incident["root_causes"] for incident in client.incidents(start=begin, limit=50)]
+                waited = (time.time_ns() - present) / _NS
                 if found is None and any(rank_of(ranked, fault.touched) for ranked in causes):
                     found = waited
                 if any(rank_of(ranked, fault.accept) == 1 for ranked in causes):

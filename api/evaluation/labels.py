@@ -145,7 +145,7 @@ def _fault(label: FaultLabel, labels: Labels, accept: Sequence[str]) -> Fault:
     if not label.accept:
         right |= {name.lower() for name in (label.pod, label.service) if name}
     general = {decoy.title for decoy in labels.decoys if _active(decoy, start, end)}
-    shown = [step.time_unix_nano for step in label.chain if step.time_unix_nano]
+    later = (t for step in label.chain if (t := step.time_unix_nano) is not None and t > label.time_unix_nano)
     return Fault(
         name=label.fault or label.archetype,
         start=start,
@@ -154,7 +154,7 @@ def _fault(label: FaultLabel, labels: Labels, accept: Sequence[str]) -> Fault:
         decoys=frozenset({*label.decoys, *general}) - right,
         blast=frozenset(label.blast_radius),
         touched=frozenset({*right, *label.blast_radius, *(step.name for step in label.chain)}),
-        symptom=min((t for t in shown if t > label.time_unix_nano), default=label.time_unix_nano) / 1e9,
+        symptom=min(later, default=label.time_unix_nano) / 1e9,
     )
 
 

@@ -36,36 +36,36 @@ counted AS
 -- By index of their bucket, zero before all; of a minute with two scales the last one's count.
 counted_exponential AS
 (
-    SELECT SeriesHash AS series, toStartOfMinute(TimeUnix) AS minute, max(TimeUnix) AS last, false AS delta,
-        argMax(Scale, TimeUnix) AS scale,
-        argMax((PositiveOffset, PositiveBucketCounts, ZeroCount), TimeUnix) AS held,
-        mapFromArrays(
-            arrayPushFront(arrayMap(i -> toInt32(held.1 + i - 1), arrayEnumerate(held.2)), -2147483648),
-            arrayPushFront(arrayMap(n -> toInt64(n), held.2), toInt64(held.3))) AS counts
-    FROM otel_metrics_exponential_histogram
-    WHERE Tenant = {tenant:String}
-        AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
-        AND SeriesHash % {shards:UInt16} = {shard:UInt16} AND NOT match(MetricName, {skip:String})
-        AND AggregationTemporality != 1 AND bitAnd(Flags, 1) = 0 AND empty(NegativeBucketCounts)
-    GROUP BY series, minute
-    UNION ALL
-    SELECT series, minute, max(time), true, its_scale, NULL, sumMap(added)
+    SELECT series, minute, max(time) AS last, delta, its_scale AS scale, if(delta, sumMap(indexed), any(indexed)) AS counts
     FROM
     (
-        SELECT SeriesHash AS series, toStartOfMinute(TimeUnix) AS minute, TimeUnix AS time, any(Scale) AS its_scale,
-            any((PositiveOffset, PositiveBucketCounts, ZeroCount)) AS held,
+        SELECT series, minute, time, delta, its_scale,
             mapFromArrays(
                 arrayPushFront(arrayMap(i -> toInt32(held.1 + i - 1), arrayEnumerate(held.2)), -2147483648),
-                arrayPushFront(arrayMap(n -> toInt64(n), held.2), toInt64(held.3))) AS added
-        FROM otel_metrics_exponential_histogram
-        WHERE Tenant = {tenant:String}
-        AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
-        AND SeriesHash % {shards:UInt16} = {shard:UInt16} AND NOT match(MetricName, {skip:String})
-        AND AggregationTemporality = 1 AND bitAnd(Flags, 1) = 0 AND empty(NegativeBucketCounts)
-        GROUP BY series, minute, time
+                arrayPushFront(arrayMap(n -> toInt64(n), held.2), toInt64(held.3))) AS indexed
+        FROM
+        (
+            SELECT SeriesHash AS series, toStartOfMinute(TimeUnix) AS minute, max(TimeUnix) AS time, false AS delta,
+                argMax(Scale, TimeUnix) AS its_scale, argMax((PositiveOffset, PositiveBucketCounts, ZeroCount), TimeUnix) AS held
+            FROM otel_metrics_exponential_histogram
+            WHERE Tenant = {tenant:String}
+                AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+                AND SeriesHash % {shards:UInt16} = {shard:UInt16} AND NOT match(MetricName, {skip:String})
+                AND AggregationTemporality != 1 AND bitAnd(Flags, 1) = 0 AND empty(NegativeBucketCounts)
+            GROUP BY series, minute
+            UNION ALL
+            SELECT SeriesHash AS series, toStartOfMinute(TimeUnix) AS minute, TimeUnix AS time, true,
+                any(Scale), any((PositiveOffset, PositiveBucketCounts, ZeroCount))
+            FROM otel_metrics_exponential_histogram
+            WHERE Tenant = {tenant:String}
+                AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix < fromUnixTimestamp64Nano({end:Int64})
+                AND SeriesHash % {shards:UInt16} = {shard:UInt16} AND NOT match(MetricName, {skip:String})
+                AND AggregationTemporality = 1 AND bitAnd(Flags, 1) = 0 AND empty(NegativeBucketCounts)
+            GROUP BY series, minute, time
+        )
     )
-    GROUP BY series, minute, its_scale
-    ORDER BY max(time) DESC LIMIT 1 BY series, minute
+    GROUP BY series, minute, delta, its_scale
+    ORDER BY last DESC LIMIT 1 BY series, minute
 ),
 -- Places of buckets and what was observed in each since the minute before; no bounds where buckets are exponential.
 grown AS
