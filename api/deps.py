@@ -124,7 +124,7 @@ def principal(request: Request) -> Principal:
 def services(request: Request) -> Bound:
     """The services of the running application for whoever asks: the only place where a request gets its tenant."""
     held, who = shared(request), principal(request)
-    return Bound(held, who, Reader(held.reader.store, who.tenant))
+    return Bound(held, who, Reader(held.reader.store, who.tenant, held.reader.kinds))
 
 
 Shared = Annotated[Services, Depends(shared)]

@@ -15,6 +15,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What DateTime64(9) can hold, https://clickhouse.com/docs/sql-reference/data-types/datetime64
 EARLIEST_NS = -2_208_988_800 * 10**9
 LATEST_NS = 9_223_372_036 * 10**9
+# A signal this much older or younger than its incident cannot belong to it.
+_MARGIN_NS = 7 * 86_400 * 10**9
+
+
+def onsets(started: int, ended: int) -> dict[str, int]:
+    """`start` and `end` of the onsets that signals of an incident can have, in nanoseconds."""
+    return {"start": max(started - _MARGIN_NS, EARLIEST_NS), "end": min(ended + _MARGIN_NS, LATEST_NS)}
 
 
 def parse_time(text: str, parameter: str) -> int:

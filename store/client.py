@@ -152,7 +152,7 @@ class Store:
 
     def arrow(self, name: str, params: Params | None = None, settings: Params | None = None) -> pa.Table:
         """Result of the named query (store/sql/NAME.sql) as an Arrow table."""
-        text = sql.load(name, clustered=self.home is Home.CLUSTER)
+        text = sql.asked(sql.load(name, clustered=self.home is Home.CLUSTER), params or {})
         return self.arrow_text(text, self._placed(text, params), settings, what=f"query {name}")
 
     def frame(self, name: str, params: Params | None = None) -> pl.LazyFrame:

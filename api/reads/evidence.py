@@ -17,15 +17,13 @@ from api.protocol.cursor import decode_key, encode_cursor, scope
 from api.protocol.parameters import Range
 from api.reads import records
 from api.reads.raw import LogQuery, Place, Raw, SeriesQuery, SpanQuery
-from api.times import EARLIEST_NS, LATEST_NS, format_time
+from api.times import format_time, onsets
 from correlate.evidence import Selection, selection
 from store import Store
 
 KINDS = ("log", "span", "series")
 # Signals without a record cost queries and fill no page.
 _SIGNALS_A_PAGE = 8
-# A signal this much older or younger than its incident cannot belong to it.
-_MARGIN_NS = 7 * 86_400 * 10**9
 
 
 class _Place(NamedTuple):
@@ -65,7 +63,7 @@ class Proof:
             raise NotFound(f"there is no incident {incident_id[:100]!r}")
         row = found[0]
         ended = row["ended"] if row["ended"] is not None else row["updated"]
-        span = {"start": max(row["started"] - _MARGIN_NS, EARLIEST_NS), "end": min(ended + _MARGIN_NS, LATEST_NS)}
+        span = onsets(row["started"], ended)
         signals = self.store.rows("incident_timeline", {"tenant": self.tenant, "id": incident_id, **span})
         order = ("cause", "effect", "context")
         signals.sort(key=lambda signal: (order.index(signal["role"]), signal["onset"], signal["signal_id"]))

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
+
+from pydantic_core import from_json
 
 from api.arguments import arguments
 from api.errors import NotFound
 from api.protocol.cursor import Key, decode_cursor, encode_cursor, scope
 from api.reads import models
+from api.reads.likeness import Kinds, alike
 from api.reads.together import together
-from api.times import EARLIEST_NS, LATEST_NS, format_time
+from api.times import EARLIEST_NS, LATEST_NS, format_time, onsets
 from store import Store
 
-# A signal this much older or younger than its incident cannot belong to it.
-_MARGIN_NS = 7 * 86_400 * 10**9
 _MS = 1_000_000
-# Less alike than this is worth nobody's time.
-_LIKE = 0.3
-_SIMILAR_SHOWN = 5
-# So many earlier incidents are compared, the latest ones.
-_SIMILAR_AMONG = 500
+# Lists of root causes that are kept as they were checked, the latest ones: 15 MB of them at most.
+_CAUSES_KEPT = 256
 
 
 def stored_items(store: Store) -> dict[str, int]:
@@ -58,6 +55,7 @@ class Reader:
 
     store: Store
     tenant: str
+    kinds: Kinds = field(default_factory=Kinds)
 
     def incidents(self, wanted: IncidentFilter) -> models.IncidentPage:
         """One page, newest first."""
@@ -114,10 +112,8 @@ class Reader:
 
     def _timeline(self, row: dict[str, Any]) -> list[dict[str, Any]]:
         ended = row["ended"] if row["ended"] is not None else row["updated"]
-        start, end = max(row["started"] - _MARGIN_NS, EARLIEST_NS), min(ended + _MARGIN_NS, LATEST_NS)
-        return self.store.rows(
-            "incident_timeline", {"tenant": self.tenant, "id": row["id"], "start": start, "end": end}
-        )
+        asked = {"tenant": self.tenant, "id": row["id"], **onsets(row["started"], ended)}
+        return self.store.rows("incident_timeline", asked)
 
     def _assignees(self, incident_ids: list[str]) -> dict[str, str]:
         """Whose these incidents are."""
@@ -146,27 +142,18 @@ class Reader:
         return [models.HistoryEntry(time=format_time(row.pop("at") * _MS), **row) for row in rows]
 
     def _similar(self, incident_id: str, started: int) -> list[models.SimilarIncident]:
-        params = {
-            "tenant": self.tenant,
-            "id": incident_id,
-            "before": started,
-            "least": _LIKE,
-            "among": _SIMILAR_AMONG,
-            "limit": _SIMILAR_SHOWN,
-        }
         return [
             models.SimilarIncident(
                 started_at=format_time(row["started"]),
                 ended_at=None if row["ended"] is None else format_time(row["ended"]),
                 **{name: row[name] for name in ("id", "title", "state", "severity", "similarity")},
             )
-            for row in self.store.rows("incident_similar", params)
+            for row in alike(self.store, self.tenant, self.kinds, incident_id, started)
         ]
 
     def signal(self, signal_id: str) -> models.Signal:
         """One signal with its evidence. Raises NotFound."""
         row = self._one("signal_get", signal_id, "signal")
-        held_by = self.store.rows("signal_incidents", {"tenant": self.tenant, "id": signal_id})
         return models.Signal(
             id=row["signal_id"],
             entity=models.Entity(type=row["entity_type"], name=row["entity_name"]),
@@ -177,12 +164,19 @@ class Reader:
             evidence=_parsed(row["evidence"], None),
             window_start=format_time(row["window_start"]),
             window_end=format_time(row["window_end"]),
-            incident_ids=[held["id"] for held in held_by],
+            incident_ids=self.holders([signal_id]).get(signal_id, []),
             **{
                 name: row[name]
                 for name in ("rule", "family", "kind", "role", "score", "direction", "severity", "explanation")
             },
         )
+
+    def holders(self, signal_ids: list[str]) -> dict[str, list[str]]:
+        """Ids of the incidents that hold each signal; of one that none holds nothing is said."""
+        if not signal_ids:
+            return {}
+        rows = self.store.rows("signal_incidents", {"tenant": self.tenant, "ids": signal_ids})
+        return {row["signal_id"]: row["held"] for row in rows}
 
     def correlation(self, job_id: str) -> models.Correlation:
         """One job's progress. Raises NotFound."""
@@ -262,8 +256,7 @@ def _feedback(row: dict[str, Any]) -> models.Feedback:
 
 
 def _incident(row: dict[str, Any]) -> dict[str, Any]:
-    ranked = sorted(_parsed(row["root_causes"], []), key=lambda cause: cause["rank"])
-    causes = [cause | arguments(cause.get("terms")) for cause in ranked]
+    causes = _causes(row["root_causes"])
     return {
         "id": row["id"],
         "title": row["title"],
@@ -273,11 +266,19 @@ def _incident(row: dict[str, Any]) -> dict[str, Any]:
         "ended_at": None if row["ended"] is None else format_time(row["ended"]),
         "updated_at": format_time(row["updated"]),
         "score": row["score"],
-        "root_causes": causes,
-        "unknown": round(max(0.0, 1.0 - sum(float(cause["score"]) for cause in causes)), 4),
+        "root_causes": list(causes),
+        "unknown": round(max(0.0, 1.0 - sum(cause.score for cause in causes)), 4),
         "blast_radius": _parsed(row["blast_radius"], []),
         "signal_count": row["signal_count"],
     }
+
+
+@lru_cache(maxsize=_CAUSES_KEPT)
+def _causes(text: str) -> tuple[models.RootCause, ...]:
+    """Ranked causes with what speaks for and against them. Pages are asked for again and again, and this is half of
+    what one costs; nobody changes a cause that was read."""
+    ranked = sorted(_parsed(text, []), key=lambda cause: int(cause["rank"]))
+    return tuple(models.RootCause(**(cause | arguments(cause.get("terms")))) for cause in ranked)
 
 
 def _timeline_entry(row: dict[str, Any]) -> models.TimelineEntry:
@@ -314,4 +315,4 @@ def _finite(value: float | None) -> float | None:
 
 
 def _parsed(text: str, default: Any) -> Any:
-    return json.loads(text) if text else default
+    return from_json(text) if text else default

@@ -70,7 +70,13 @@ class Places:
     ) -> list[SignalSummary]:
         """Signals of an entity that touch the range, newest first."""
         params = {"type": entity_type, "names": names, "family": "", "start": start, "end": end, "limit": _SIGNALS}
-        return [summary(row) for row in self._rows("signals_about", params)]
+        return [summary(row) for row in self.signals_about(params)]
+
+    def signals_about(self, params: dict[str, Any]) -> list[dict[str, Any]]:
+        """Rows of the query of that name, each with the incidents that have `held` the signal."""
+        rows = self._rows("signals_about", params)
+        holders = self.reader.holders([row["signal_id"] for row in rows])
+        return [row | {"held": holders.get(row["signal_id"], [])} for row in rows]
 
     def topology(self, at: int | None, entity: str, limit: int, cursor: str | None) -> shown.Topology:
         """Relations that held at a time; `entity` (type/name) bounds them to its own."""
@@ -138,7 +144,7 @@ def summary(row: dict[str, Any]) -> SignalSummary:
         entity=Entity(type=row["entity_type"], name=row["entity_name"]),
         onset=format_time(row["onset"]),
         until=format_time(row["until"]),
-        incident_ids=sorted(row["held"] or ()),
+        incident_ids=row["held"],
         href=f"/api/v1/signals/{row['signal_id']}",
         **{name: row[name] for name in ("kind", "family", "score", "severity", "explanation")},
     )

@@ -36,7 +36,7 @@ class Surroundings:
                 before_s=round((row["started"] - signal["onset"]) / _NS, 3),
                 involved=row["id"] in signal["held"],
             )
-            for signal in self._rows("signals_about", params)
+            for signal in self.places.signals_about(params)
         ]
         return sorted(found, key=lambda change: (abs(change.before_s), change.id))
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from store.errors import UnknownQuery
+
+_OPTIONAL = re.compile(r"^-- if (\w+)\n(.*?)^-- end\n", re.MULTILINE | re.DOTALL)
 
 
 def names() -> list[str]:
@@ -25,3 +30,11 @@ def load(name: str, *, clustered: bool = False) -> str:
     if not name.replace("_", "").isalnum() or not path.is_file():
         raise UnknownQuery(f"there is no named query {name!r}; known: {', '.join(names())}")
     return path.read_text(encoding="utf-8")
+
+
+def asked(text: str, params: Mapping[str, Any]) -> str:
+    """`text` without what stands between `-- if NAME` and `-- end` where the parameter NAME is empty or away.
+
+    For conditions that mean "any" without a value: the engine analyses them in each query, whether they matter or not.
+    """
+    return _OPTIONAL.sub(lambda block: block[2] if params.get(block[1]) else "", text)

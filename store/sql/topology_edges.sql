@@ -13,7 +13,9 @@ WHERE Tenant = {tenant:String}
     AND ValidFrom <= fromUnixTimestamp64Nano({end:Int64}) AND ValidTo >= fromUnixTimestamp64Nano({start:Int64})
     AND ((empty({sources:Array(String)}) AND empty({targets:Array(String)}))
         OR has({sources:Array(String)}, src_key) OR has({targets:Array(String)}, dst_key))
-    AND ({after:String} = '' OR key > {after:String})
+-- if after
+    AND key > {after:String}
+-- end
 GROUP BY kind, src_type, src, dst_type, dst
 ORDER BY edge_key
 LIMIT {limit:UInt32}
