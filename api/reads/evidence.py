@@ -17,7 +17,8 @@ from api.protocol.cursor import decode_key, encode_cursor, scope
 from api.protocol.parameters import Range
 from api.reads import records
 from api.reads.raw import LogQuery, Place, Raw, SeriesQuery, SpanQuery
-from api.times import format_time, onsets
+from api.reads.reading import Reader
+from api.times import format_time
 from correlate.evidence import Selection, selection
 from store import Store
 
@@ -44,8 +45,17 @@ _START = _Place(0, 0, 0, "", 0)
 class Proof:
     """Reads what is behind one tenant's signals."""
 
-    store: Store
-    tenant: str
+    reader: Reader
+
+    @property
+    def store(self) -> Store:
+        """Where the records are."""
+        return self.reader.store
+
+    @property
+    def tenant(self) -> str:
+        """Whose they are."""
+        return self.reader.tenant
 
     def of_signal(self, signal_id: str, kinds: Sequence[str], limit: int, cursor: str | None) -> records.EvidencePage:
         """A page of a signal's records. Raises NotFound, and BadParameter for another query's cursor."""
@@ -58,15 +68,12 @@ class Proof:
         self, incident_id: str, kinds: Sequence[str], limit: int, cursor: str | None
     ) -> records.EvidencePage:
         """A page of the records of an incident's signals, causes first. Raises NotFound and BadParameter."""
-        found = self.store.rows("incident_get", {"tenant": self.tenant, "id": incident_id})
-        if not found:
-            raise NotFound(f"there is no incident {incident_id[:100]!r}")
-        row = found[0]
-        ended = row["ended"] if row["ended"] is not None else row["updated"]
-        span = onsets(row["started"], ended)
-        signals = self.store.rows("incident_timeline", {"tenant": self.tenant, "id": incident_id, **span})
+        row = self.reader.incident_row(incident_id)
         order = ("cause", "effect", "context")
-        signals.sort(key=lambda signal: (order.index(signal["role"]), signal["onset"], signal["signal_id"]))
+        signals = sorted(
+            self.reader.timeline(row),
+            key=lambda signal: (order.index(signal["role"]), signal["onset"], signal["signal_id"]),
+        )
         ids = [signal["signal_id"] for signal in signals]
         return self._page(signals, kinds, limit, cursor, scope(self.tenant, "incident", incident_id, kinds, ids))
 

@@ -95,7 +95,7 @@ class Reader:
     def incident_of(self, row: dict[str, Any]) -> models.IncidentDetail:
         """The incident of a stored row, with its timeline."""
         signals, assignees, history, similar = together(
-            partial(self._timeline, row),
+            partial(self.timeline, row),
             partial(self._assignees, [row["id"]]),
             partial(self._history, row["id"]),
             partial(self._similar, row["id"], row["started"]),
@@ -110,10 +110,14 @@ class Reader:
             similar=similar,
         )
 
-    def _timeline(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+    def timeline(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        """Rows of an incident's signals in time order, each with its role."""
         ended = row["ended"] if row["ended"] is not None else row["updated"]
-        asked = {"tenant": self.tenant, "id": row["id"], **onsets(row["started"], ended)}
-        return self.store.rows("incident_timeline", asked)
+        asked = {"tenant": self.tenant, "id": row["id"]}
+        roles = {held["signal_id"]: held["role"] for held in self.store.rows("incident_members", asked)}
+        signals = self.store.rows("incident_timeline", asked | onsets(row["started"], ended))
+        # One that was added or let go between the two is left to the next answer.
+        return [signal | {"role": roles[signal["signal_id"]]} for signal in signals if signal["signal_id"] in roles]
 
     def _assignees(self, incident_ids: list[str]) -> dict[str, str]:
         """Whose these incidents are."""

@@ -147,7 +147,7 @@ def signal_evidence(
     They are found again by the sources of the signal's rule, its entity and time, and what its evidence quotes;
     `sought` says how.
     """
-    proof = Proof(wired.reader.store, wired.reader.tenant)
+    proof = Proof(wired.reader)
     return proof.of_signal(signal_id, sorted(set(kind or KINDS)), limit, cursor)
 
 
@@ -159,5 +159,5 @@ def incident_evidence(
 
     A page may be shorter than asked for; follow the cursor.
     """
-    proof = Proof(wired.reader.store, wired.reader.tenant)
+    proof = Proof(wired.reader)
     return proof.of_incident(incident_id, sorted(set(kind or KINDS)), limit, cursor)

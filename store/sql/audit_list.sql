@@ -13,8 +13,14 @@ SELECT
 FROM audit_log
 WHERE Tenant = {tenant:String}
     AND At >= fromUnixTimestamp64Milli({start:Int64}) AND At < fromUnixTimestamp64Milli({end:Int64})
-    AND ({who:String} = '' OR Who = {who:String})
-    AND ({decision:String} = '' OR Decision = {decision:String})
-    AND ({before:Int64} = 0 OR (toUnixTimestamp64Milli(At), RequestId) < ({before:Int64}, {before_id:String}))
+-- if who
+    AND Who = {who:String}
+-- end
+-- if decision
+    AND Decision = {decision:String}
+-- end
+-- if before
+    AND (toUnixTimestamp64Milli(At), RequestId) < ({before:Int64}, {before_id:String})
+-- end
 ORDER BY At DESC, RequestId DESC
 LIMIT {limit:UInt32}

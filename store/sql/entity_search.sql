@@ -4,9 +4,15 @@ SELECT
     toUnixTimestamp64Nano(FirstSeen) AS first_seen, toUnixTimestamp64Nano(LastSeen) AS last_seen
 FROM entities FINAL
 WHERE Tenant = {tenant:String}
-    AND ({type:String} = '' OR EntityType = {type:String})
-    AND ({text:String} = '' OR positionCaseInsensitiveUTF8(EntityName, {text:String}) > 0
+-- if type
+    AND EntityType = {type:String}
+-- end
+-- if text
+    AND (positionCaseInsensitiveUTF8(EntityName, {text:String}) > 0
         OR arrayExists(a -> positionCaseInsensitiveUTF8(a, {text:String}) > 0, Aliases))
-    AND ({after_type:String} = '' OR (EntityType, EntityName) > ({after_type:String}, {after_name:String}))
+-- end
+-- if after_type
+    AND (EntityType, EntityName) > ({after_type:String}, {after_name:String})
+-- end
 ORDER BY type, name
 LIMIT {limit:UInt32}

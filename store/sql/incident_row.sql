@@ -1,2 +1,2 @@
 -- One whole incident row.
-SELECT * FROM incidents FINAL WHERE Tenant = {tenant:String} AND IncidentId = {id:String}
+SELECT * FROM incidents FINAL PREWHERE Tenant = {tenant:String} AND IncidentId = {id:String}

@@ -48,18 +48,33 @@ SELECT
 FROM otel_logs
 WHERE Tenant = {tenant:String}
     AND Timestamp >= fromUnixTimestamp64Nano({start:Int64}) AND Timestamp <= fromUnixTimestamp64Nano({end:Int64})
-    AND ({service:String} = '' OR ServiceName = {service:String})
-    AND ({trace:String} = '' OR TraceId = {trace:String})
+-- if service
+    AND ServiceName = {service:String}
+-- end
+-- if trace
+    AND TraceId = {trace:String}
+-- end
     AND level >= {severity:Int32}
-    AND (empty({sources:Array(String)}) OR has({sources:Array(String)}, origin))
-    AND ({text:String} = '' OR positionCaseInsensitiveUTF8(Body, {text:String}) > 0)
-    AND (empty({quotes:Array(String)}) OR arrayExists(q -> position(Body, q) > 0, {quotes:Array(String)}))
-    AND (empty({names:Array(String)})
-        OR has({names:Array(String)}, ServiceName)
+-- if sources
+    AND has({sources:Array(String)}, origin)
+-- end
+-- if text
+    AND positionCaseInsensitiveUTF8(Body, {text:String}) > 0
+-- end
+-- if quotes
+    AND arrayExists(q -> position(Body, q) > 0, {quotes:Array(String)})
+-- end
+-- if names
+    AND (has({names:Array(String)}, ServiceName)
         OR hasAny(mapValues(ResourceAttributes), {names:Array(String)})
         OR hasAny(mapValues(LogAttributes), {names:Array(String)})
         OR (origin IN ('k8s_events', 'k8s_objects') AND arrayExists(n -> position(Body, n) > 0, {names:Array(String)})))
+-- end
+-- if keys
     AND arrayAll((k, v) -> LogAttributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
-    AND ({from_hash:UInt64} = 0 OR (place, hash) >= ({from_time:Int64}, {from_hash:UInt64}))
+-- end
+-- if from_hash
+    AND (place, hash) >= ({from_time:Int64}, {from_hash:UInt64})
+-- end
 ORDER BY place, hash
 LIMIT {limit:UInt32}

@@ -10,13 +10,20 @@ FROM
     FROM otel_metrics_gauge
     WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix <= fromUnixTimestamp64Nano({end:Int64})
-        AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
-        AND ({pattern:String} = '' OR match(MetricName, {pattern:String}))
-        AND (empty({names:Array(String)})
-            OR has({names:Array(String)}, ServiceName)
+-- if metrics
+        AND MetricName IN {metrics:Array(String)}
+-- end
+-- if pattern
+        AND match(MetricName, {pattern:String})
+-- end
+-- if names
+        AND (has({names:Array(String)}, ServiceName)
             OR hasAny(mapValues(Attributes), {names:Array(String)})
             OR hasAny(mapValues(ResourceAttributes), {names:Array(String)}))
+-- end
+-- if keys
         AND arrayAll((k, v) -> Attributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
+-- end
     GROUP BY MetricName, SeriesHash
     UNION ALL
     SELECT MetricName, SeriesHash, any(MetricUnit) AS unit, any(ServiceName) AS service, 'sum' AS kind,
@@ -24,13 +31,20 @@ FROM
     FROM otel_metrics_sum
     WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix <= fromUnixTimestamp64Nano({end:Int64})
-        AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
-        AND ({pattern:String} = '' OR match(MetricName, {pattern:String}))
-        AND (empty({names:Array(String)})
-            OR has({names:Array(String)}, ServiceName)
+-- if metrics
+        AND MetricName IN {metrics:Array(String)}
+-- end
+-- if pattern
+        AND match(MetricName, {pattern:String})
+-- end
+-- if names
+        AND (has({names:Array(String)}, ServiceName)
             OR hasAny(mapValues(Attributes), {names:Array(String)})
             OR hasAny(mapValues(ResourceAttributes), {names:Array(String)}))
+-- end
+-- if keys
         AND arrayAll((k, v) -> Attributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
+-- end
     GROUP BY MetricName, SeriesHash
     UNION ALL
     SELECT MetricName, SeriesHash, any(MetricUnit) AS unit, any(ServiceName) AS service, 'histogram' AS kind,
@@ -38,13 +52,20 @@ FROM
     FROM otel_metrics_histogram
     WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix <= fromUnixTimestamp64Nano({end:Int64})
-        AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
-        AND ({pattern:String} = '' OR match(MetricName, {pattern:String}))
-        AND (empty({names:Array(String)})
-            OR has({names:Array(String)}, ServiceName)
+-- if metrics
+        AND MetricName IN {metrics:Array(String)}
+-- end
+-- if pattern
+        AND match(MetricName, {pattern:String})
+-- end
+-- if names
+        AND (has({names:Array(String)}, ServiceName)
             OR hasAny(mapValues(Attributes), {names:Array(String)})
             OR hasAny(mapValues(ResourceAttributes), {names:Array(String)}))
+-- end
+-- if keys
         AND arrayAll((k, v) -> Attributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
+-- end
     GROUP BY MetricName, SeriesHash
     UNION ALL
     SELECT MetricName, SeriesHash, any(MetricUnit) AS unit, any(ServiceName) AS service, 'exponential_histogram' AS kind,
@@ -52,13 +73,20 @@ FROM
     FROM otel_metrics_exponential_histogram
     WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix <= fromUnixTimestamp64Nano({end:Int64})
-        AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
-        AND ({pattern:String} = '' OR match(MetricName, {pattern:String}))
-        AND (empty({names:Array(String)})
-            OR has({names:Array(String)}, ServiceName)
+-- if metrics
+        AND MetricName IN {metrics:Array(String)}
+-- end
+-- if pattern
+        AND match(MetricName, {pattern:String})
+-- end
+-- if names
+        AND (has({names:Array(String)}, ServiceName)
             OR hasAny(mapValues(Attributes), {names:Array(String)})
             OR hasAny(mapValues(ResourceAttributes), {names:Array(String)}))
+-- end
+-- if keys
         AND arrayAll((k, v) -> Attributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
+-- end
     GROUP BY MetricName, SeriesHash
     UNION ALL
     SELECT MetricName, SeriesHash, any(MetricUnit) AS unit, any(ServiceName) AS service, 'summary' AS kind,
@@ -66,16 +94,25 @@ FROM
     FROM otel_metrics_summary
     WHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix <= fromUnixTimestamp64Nano({end:Int64})
-        AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
-        AND ({pattern:String} = '' OR match(MetricName, {pattern:String}))
-        AND (empty({names:Array(String)})
-            OR has({names:Array(String)}, ServiceName)
+-- if metrics
+        AND MetricName IN {metrics:Array(String)}
+-- end
+-- if pattern
+        AND match(MetricName, {pattern:String})
+-- end
+-- if names
+        AND (has({names:Array(String)}, ServiceName)
             OR hasAny(mapValues(Attributes), {names:Array(String)})
             OR hasAny(mapValues(ResourceAttributes), {names:Array(String)}))
+-- end
+-- if keys
         AND arrayAll((k, v) -> Attributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
+-- end
     GROUP BY MetricName, SeriesHash
 )
-WHERE {from_metric:String} = '' OR (MetricName, SeriesHash) > ({from_metric:String}, {from_series:UInt64})
+-- if from_metric
+WHERE (MetricName, SeriesHash) > ({from_metric:String}, {from_series:UInt64})
+-- end
 GROUP BY metric, series
 ORDER BY metric, series
 LIMIT {limit:UInt32}

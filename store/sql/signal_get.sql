@@ -18,4 +18,5 @@ SELECT
     toUnixTimestamp64Nano(WindowStart) AS window_start,
     toUnixTimestamp64Nano(WindowEnd) AS window_end
 FROM signals FINAL
-WHERE Tenant = {tenant:String} AND SignalId = {id:String}
+-- Told before FINAL: the key decides, and no other column of other signals is read.
+PREWHERE Tenant = {tenant:String} AND SignalId = {id:String}

@@ -27,17 +27,32 @@ SELECT
 FROM otel_traces
 WHERE Tenant = {tenant:String}
     AND Timestamp >= fromUnixTimestamp64Nano({start:Int64}) AND Timestamp <= fromUnixTimestamp64Nano({end:Int64})
-    AND (empty({traces:Array(String)}) OR has({traces:Array(String)}, TraceId))
-    AND ({service:String} = '' OR ServiceName = {service:String})
-    AND ({name:String} = '' OR SpanName = {name:String})
-    AND ({status:String} = '' OR lower(StatusCode) = {status:String})
-    AND ({failed:UInt8} = 0 OR bad)
+-- if traces
+    AND has({traces:Array(String)}, TraceId)
+-- end
+-- if service
+    AND ServiceName = {service:String}
+-- end
+-- if name
+    AND SpanName = {name:String}
+-- end
+-- if status
+    AND lower(StatusCode) = {status:String}
+-- end
+-- if failed
+    AND bad = {failed:UInt8}
+-- end
     AND Duration >= {min_ns:UInt64}
-    AND (empty({names:Array(String)})
-        OR has({names:Array(String)}, ServiceName)
+-- if names
+    AND (has({names:Array(String)}, ServiceName)
         OR hasAny(mapValues(ResourceAttributes), {names:Array(String)})
         OR hasAny(mapValues(SpanAttributes), {names:Array(String)}))
+-- end
+-- if keys
     AND arrayAll((k, v) -> SpanAttributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
-    AND ({from_id:String} = '' OR (place, concat(SpanId, TraceId)) >= ({from_time:Int64}, {from_id:String}))
+-- end
+-- if from_id
+    AND (place, concat(SpanId, TraceId)) >= ({from_time:Int64}, {from_id:String})
+-- end
 ORDER BY place, concat(SpanId, TraceId)
 LIMIT {limit:UInt32}

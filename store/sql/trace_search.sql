@@ -8,12 +8,19 @@ WHERE Tenant = {tenant:String}
     AND Timestamp >= fromUnixTimestamp64Nano({start:Int64}) AND Timestamp <= fromUnixTimestamp64Nano({end:Int64})
     AND toStartOfHour(Timestamp) >= toStartOfHour(fromUnixTimestamp64Nano({start:Int64}))
     AND toStartOfHour(Timestamp) <= toStartOfHour(fromUnixTimestamp64Nano({end:Int64}))
-    AND ({service:String} = '' OR ServiceName = {service:String})
-    AND ({operation:String} = '' OR SpanName = {operation:String})
+-- if service
+    AND ServiceName = {service:String}
+-- end
+-- if operation
+    AND SpanName = {operation:String}
+-- end
     AND Duration >= {shortest:UInt64}
-    AND ({longest:UInt64} = 0 OR Duration <= {longest:UInt64})
+-- if longest
+    AND Duration <= {longest:UInt64}
+-- end
     AND TraceId != ''
-    AND (empty({keys:Array(String)}) OR arrayAll(
+-- if keys
+    AND arrayAll(
         (k, v) -> multiIf(
             k = 'error', if(v = 'true', StatusCode = 'Error', StatusCode != 'Error') OR SpanAttributes['error'] = v,
             k = 'span.kind', lower(SpanKind) = lower(v),
@@ -26,7 +33,8 @@ WHERE Tenant = {tenant:String}
                 OR (mapContains(ScopeAttributes, k) AND ScopeAttributes[k] = v)
                 OR arrayExists(e -> mapContains(e, k) AND e[k] = v, Events.Attributes)
                 OR arrayExists(l -> mapContains(l, k) AND l[k] = v, Links.Attributes)),
-        {keys:Array(String)}, {values:Array(String)}))
+        {keys:Array(String)}, {values:Array(String)})
+-- end
 GROUP BY TraceId
 ORDER BY max(Timestamp) DESC, TraceId
 LIMIT {limit:UInt32}
