@@ -40,7 +40,8 @@ class Kinds:
         known = self._known.get(tenant, pl.DataFrame(schema=_KINDS))
         wanted = incidents.join(known, on=["id", "version"], how="anti")
         if not wanted.is_empty():
-            known = pl.concat([known, _read(store, tenant, wanted)])
+            # An open incident has a new version with each pass; what it was before is not kept.
+            known = pl.concat([known.join(wanted, on="id", how="anti"), _read(store, tenant, wanted)])
             self._keep(tenant, known, incidents)
         return known.join(incidents, on=["id", "version"], how="semi").filter(pl.col("part") > 0)
 

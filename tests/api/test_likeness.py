@@ -83,6 +83,7 @@ def test_kinds_are_read_once_for_each_version(told: Store) -> None:
     write(told, "default", "ecc", 0, ["xid.48", "node.lost"], version=2)
     assert 0.3 < found(counting, kinds, "again", 1)["ecc"] < 1
     assert counting.asked == [2, 1]
+    assert kinds._known["default"].group_by("id").agg(pl.col("version").n_unique())["version"].to_list() == [1, 1]
     assert found(counting, kinds, "image", 2) == {}
     assert counting.asked == [2, 1, 1]
 
