@@ -67,7 +67,7 @@ def _read(store: Store, tenant: str, incidents: pl.DataFrame) -> pl.DataFrame:
 def alike(store: Store, tenant: str, kinds: Kinds, incident_id: str, started: int) -> list[dict[str, Any]]:
     """Incidents before `started` that are like this one, likest first, as rows with `similarity`. Raises StoreError."""
     asked = {"tenant": tenant, "id": incident_id, "before": started, "among": AMONG}
-    latest = store.frame("incident_latest", asked).collect()
+    latest = store.frame("incident_earlier", asked).collect()
     return (
         likeness(kinds.of(store, tenant, latest), incident_id)
         .filter(pl.col("similarity") >= _LIKE)

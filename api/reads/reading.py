@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from typing import Any
-
-from pydantic_core import from_json
 
 from api.arguments import arguments
 from api.errors import NotFound
@@ -319,4 +318,4 @@ def _finite(value: float | None) -> float | None:
 
 
 def _parsed(text: str, default: Any) -> Any:
-    return from_json(text) if text else default
+    return json.loads(text) if text else default

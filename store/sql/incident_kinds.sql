@@ -1,11 +1,10 @@
 -- What kinds of signals the incidents {ids} have, and what part each kind plays: 3 for a cause, 1 for an effect. {start} and
--- {end} bound the onsets that can belong to them. Signals are read without FINAL: copies of one say the same, and one
--- that is no more is in no incident.
+-- {end} bound the onsets that can belong to them.
 SELECT m.IncidentId AS id, sipHash64(s.EntityType, s.Kind) AS kind, max(if(m.Role = 'cause', 3, 1)) AS part
 FROM
 (
-    SELECT SignalId, EntityType, Kind FROM signals
-    WHERE Tenant = {tenant:String}
+    SELECT SignalId, EntityType, Kind FROM signals FINAL
+    PREWHERE Tenant = {tenant:String}
         AND Onset >= fromUnixTimestamp64Nano({start:Int64}) AND Onset <= fromUnixTimestamp64Nano({end:Int64})
 ) AS s
 INNER JOIN
