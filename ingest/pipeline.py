@@ -35,6 +35,7 @@ from store.errors import StoreError
 _log = logging.getLogger(__name__)
 # Share of the time a request may wait that the queue before it may take; the batch being written takes some, too.
 _WAIT = 0.4
+_LAMED = "a writer ended by an error of its own, which the log tells; start the receiver again"
 
 
 class Pipeline:
@@ -74,7 +75,7 @@ class Pipeline:
         self._threads = [
             threading.Thread(target=self._work, name=f"ingest-writer-{n}", daemon=True) for n in range(settings.writers)
         ]
-        self._accepting = False
+        self._accepting = self._lamed = False
 
     def start(self) -> None:
         """Undo what a killed process left unfinished, then accept. Raises StoreError."""
@@ -125,6 +126,8 @@ class Pipeline:
 
     def _let_in(self, tenant: str) -> None:
         """Raises Overloaded when nothing more of the tenant, or of anyone, can be taken at the moment."""
+        if self._lamed:
+            raise Overloaded(_LAMED)
         self._watch.refuse_when_full()
         self._quota.check(tenant)
 
@@ -162,6 +165,15 @@ class Pipeline:
             return request
 
     def _work(self) -> None:
+        broken = True
+        try:
+            self._write_groups()
+            broken = False
+        finally:
+            # What it was writing is decided by the next start. Until then nobody is to wait for an answer.
+            self._lamed |= broken
+
+    def _write_groups(self) -> None:
         while (group := self._groups.take()) is not None:
             # Taken down first: an item that must be refused sends a group to another table.
             landing, size, started = group[0].landing, sum(len(r.body) for r in group), time.monotonic()
@@ -186,7 +198,8 @@ class Pipeline:
     def reasons(self) -> list[Reason]:
         """Why telemetry is refused, or what is not as it should be; empty when all is well."""
         stopping = [] if self._accepting else [Reason("stopping", "the receiver is stopping", blocks=True)]
-        return [*stopping, *self._watch.reasons()]
+        lamed = [Reason("writer_ended", _LAMED, blocks=True)] if self._lamed else []
+        return [*stopping, *lamed, *self._watch.reasons()]
 
     def stop(self) -> None:
         """Store what was accepted, accept nothing more, end the writers. Safe to call twice."""

@@ -15,21 +15,27 @@ _OPTIONAL = re.compile(r"^-- if (\w+)\n(.*?)^-- end\n", re.MULTILINE | re.DOTALL
 
 def names() -> list[str]:
     """Every named query that ships with this version."""
-    return sorted(p.name.removesuffix(".sql") for p in files(__package__).iterdir() if p.name.endswith(".sql"))
+    return sorted(_texts(""))
 
 
 @cache
+def _texts(folder: str) -> Mapping[str, str]:
+    """All texts at once, with the first: one more open file, later, may be one more than the process has left."""
+    found = [path for path in files(__package__).joinpath(folder).iterdir() if path.name.endswith(".sql")]
+    return {path.name.removesuffix(".sql"): path.read_text(encoding="utf-8") for path in found}
+
+
 def load(name: str, *, clustered: bool = False) -> str:
     """Text of the named query; the one for clusters (store/sql/cluster) where nodes keep what it reads each for itself.
 
     Raises UnknownQuery when there is none of that name.
     """
-    path = files(__package__).joinpath(f"{name}.sql")
-    if clustered and (other := files(__package__).joinpath("cluster", f"{name}.sql")).is_file():
-        path = other
-    if not name.replace("_", "").isalnum() or not path.is_file():
+    elsewhere, texts = _texts("cluster"), _texts("")
+    if clustered and name in elsewhere:
+        return elsewhere[name]
+    if name not in texts:
         raise UnknownQuery(f"there is no named query {name!r}; known: {', '.join(names())}")
-    return path.read_text(encoding="utf-8")
+    return texts[name]
 
 
 def asked(text: str, params: Mapping[str, Any]) -> str:

@@ -168,3 +168,22 @@ def test_a_stopped_pipeline_takes_nothing_and_loses_nothing(store: Store) -> Non
         assert submitted(pipeline, [request(1)]) == [None]
     assert submitted(pipeline, [request(2)]) == [Overloaded]
     assert count(store) == 3
+
+
+# The error is told by whoever watches threads, pytest among them.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_when_a_writer_ends_nobody_waits_for_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(store, writers=1, commit_timeout_s=1) as pipeline:
+        assert submitted(pipeline, [request(1)]) == [None]
+
+        def broken(_group: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(pipeline._committer, "write", broken)
+        assert submitted(pipeline, [request(2)]) == [Overloaded]
+        assert [(reason.code, reason.blocks) for reason in pipeline.reasons()] == [("writer_ended", True)]
+        with pytest.raises(Overloaded, match="start the receiver again"):
+            pipeline.budget.hold().resize(1)
+    with running(store) as pipeline:
+        assert submitted(pipeline, [request(2)]) == [None]
+    assert count(store) == 6

@@ -1,8 +1,9 @@
-"""Conditions of named queries that stand only where something is asked of them."""
+"""Named queries: read once, with conditions that stand only where something is asked of them."""
 
 from __future__ import annotations
 
 import re
+import resource
 
 import pytest
 
@@ -38,3 +39,16 @@ def test_every_condition_of_a_query_begins_and_ends_and_names_a_parameter_of_it(
     assert not re.search(r"^-- (if|end)\b", sql.asked(text, dict.fromkeys(opened, 1)), re.MULTILINE)
     for parameter in opened:
         assert f"{{{parameter}:" in text
+
+
+def test_no_query_needs_a_file_once_one_was_read() -> None:
+    """Without file descriptors a failed insert has to be undone, with queries that were of no use before."""
+    assert sql.load("entity_engine")
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, most[1]))
+        texts = {name: sql.load(name, clustered=clustered) for name in sql.names() for clustered in (False, True)}
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, most)
+    assert all(texts.values())
+    assert sql.load("disk_room", clustered=True) != sql.load("disk_room")
