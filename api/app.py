@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from api.access.guard import Guard
 from api.access.ratelimit import AtOnce, RateLimit
@@ -13,6 +14,7 @@ from api.loki import routes as loki
 from api.prometheus import routes as prometheus
 from api.protocol import problems
 from api.protocol.cancelled import Cancelling
+from api.protocol.too_large import TooLarge
 from api.reads.stream import Streams
 from api.routes import (
     alertmanager,
@@ -52,12 +54,13 @@ def create_app(services: Services) -> FastAPI:
         description=DESCRIPTION,
         redoc_url=None,
         responses=problems.RESPONSES,
-        max_body_size=_LARGEST_BODY,
         # The guard before the application looks at it; here it is described.
         dependencies=[Depends(_BEARER)],
     )
     app.state.services = services
     app.state.streams = Streams(services.reader.store, services.most_streams)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=_LARGEST_BODY)
+    app.add_middleware(TooLarge, most=_LARGEST_BODY)
     app.add_middleware(Cancelling, store=lambda: services.reader.store)
     app.add_middleware(AtOnce, most=services.requests_at_once, own=services.limits)
     app.add_middleware(RateLimit, per_minute=services.requests_per_minute, own=services.limits)
