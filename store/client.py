@@ -27,6 +27,8 @@ from store.pulse import Pulse
 from store.settings import Home, StoreSettings
 
 Params = Mapping[str, Any]
+# For queries that read a few rows: to start more threads, and to wait for them, costs more than they save.
+ONE_THREAD: Params = {"max_threads": 1}
 _IDENTIFIER, _NAME = re.compile(r"\{(\w+):Identifier\}"), re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

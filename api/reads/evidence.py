@@ -59,7 +59,7 @@ class Proof:
 
     def of_signal(self, signal_id: str, kinds: Sequence[str], limit: int, cursor: str | None) -> records.EvidencePage:
         """A page of a signal's records. Raises NotFound, and BadParameter for another query's cursor."""
-        rows = self.store.rows("signal_get", {"tenant": self.tenant, "id": signal_id})
+        rows = self.reader.rows("signal_get", {"id": signal_id})
         if not rows:
             raise NotFound(f"there is no signal {signal_id[:100]!r}")
         return self._page(rows[:1], kinds, limit, cursor, scope(self.tenant, "signal", signal_id, kinds))
@@ -153,8 +153,7 @@ class Proof:
         return rows, (0, after[0], after[1]) if after else None
 
     def _selection(self, signal: dict[str, Any]) -> Selection:
-        entity = {"tenant": self.tenant, "type": signal["entity_type"], "name": signal["entity_name"]}
-        known = self.store.rows("entity_get", entity)
+        known = self.reader.rows("entity_get", {"type": signal["entity_type"], "name": signal["entity_name"]})
         return selection(
             signal["rule"],
             signal["family"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from typing import Any
@@ -15,7 +16,7 @@ from api.reads import models
 from api.reads.likeness import Kinds, alike
 from api.reads.together import together
 from api.times import EARLIEST_NS, LATEST_NS, format_time, onsets
-from store import Store
+from store import ONE_THREAD, Store
 
 _MS = 1_000_000
 # Lists of root causes that are kept as they were checked, the latest ones: 15 MB of them at most.
@@ -56,14 +57,17 @@ class Reader:
     tenant: str
     kinds: Kinds = field(default_factory=Kinds)
 
+    def rows(self, query: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The tenant's rows of a named query that reads a few. Raises StoreError."""
+        return self.store.rows(query, {"tenant": self.tenant, **params}, ONE_THREAD)
+
     def incidents(self, wanted: IncidentFilter) -> models.IncidentPage:
         """One page, newest first."""
         of = scope(self.tenant, "incidents", asdict(replace(wanted, cursor="", limit=0)))
         after = decode_cursor(wanted.cursor, of) if wanted.cursor else Key(0, "")
-        rows = self.store.rows(
+        rows = self.rows(
             "incident_list",
             {
-                "tenant": self.tenant,
                 "start": wanted.start,
                 "end": wanted.end,
                 "states": wanted.states,
@@ -112,9 +116,8 @@ class Reader:
     def timeline(self, row: dict[str, Any]) -> list[dict[str, Any]]:
         """Rows of an incident's signals in time order, each with its role."""
         ended = row["ended"] if row["ended"] is not None else row["updated"]
-        asked = {"tenant": self.tenant, "id": row["id"]}
-        roles = {held["signal_id"]: held["role"] for held in self.store.rows("incident_members", asked)}
-        signals = self.store.rows("incident_timeline", asked | onsets(row["started"], ended))
+        roles = {held["signal_id"]: held["role"] for held in self.rows("incident_members", {"id": row["id"]})}
+        signals = self.rows("incident_timeline", {"id": row["id"]} | onsets(row["started"], ended))
         # One that was added or let go between the two is left to the next answer.
         return [signal | {"role": roles[signal["signal_id"]]} for signal in signals if signal["signal_id"] in roles]
 
@@ -122,7 +125,7 @@ class Reader:
         """Whose these incidents are."""
         if not incident_ids:
             return {}
-        rows = self.store.rows("decisions", {"tenant": self.tenant, "ids": incident_ids})
+        rows = self.rows("decisions", {"ids": incident_ids})
         return {row["incident_id"]: row["assignee"] for row in rows if row["assignee"]}
 
     def feedback(self, incident_id: str, limit: int, cursor: str | None) -> tuple[list[models.Feedback], str | None]:
@@ -130,18 +133,18 @@ class Reader:
         of = scope(self.tenant, "feedback", incident_id)
         before = decode_cursor(cursor, of) if cursor else Key(0, "")
         asked = {"id": incident_id, "before": before.started, "before_key": before.incident_id, "limit": limit + 1}
-        rows = self.store.rows("feedback_list", {"tenant": self.tenant, **asked})
+        rows = self.rows("feedback_list", asked)
         page = rows[:limit]
         more = encode_cursor(Key(page[-1]["version"], page[-1]["key"]), of) if len(rows) > limit else None
         return [_feedback(row) for row in page], more
 
     def merged_into(self, incident_id: str) -> str | None:
         """The incident that one which is no more was merged into; None when it was not."""
-        found = self.store.rows("incident_merged", {"tenant": self.tenant, "id": incident_id})
+        found = self.rows("incident_merged", {"id": incident_id})
         return str(found[0]["id"]) if found else None
 
     def _history(self, incident_id: str) -> list[models.HistoryEntry]:
-        rows = self.store.rows("incident_history", {"tenant": self.tenant, "id": incident_id})
+        rows = self.rows("incident_history", {"id": incident_id})
         return [models.HistoryEntry(time=format_time(row.pop("at") * _MS), **row) for row in rows]
 
     def _similar(self, incident_id: str, started: int) -> list[models.SimilarIncident]:
@@ -178,7 +181,7 @@ class Reader:
         """Ids of the incidents that hold each signal; of one that none holds nothing is said."""
         if not signal_ids:
             return {}
-        rows = self.store.rows("signal_incidents", {"tenant": self.tenant, "ids": signal_ids})
+        rows = self.rows("signal_incidents", {"ids": signal_ids})
         return {row["signal_id"]: row["held"] for row in rows}
 
     def correlation(self, job_id: str) -> models.Correlation:
@@ -187,12 +190,12 @@ class Reader:
 
     def correlations(self, state: str, limit: int) -> models.Correlations:
         """Jobs in that state ('' is any), newest first."""
-        rows = self.store.rows("job_list", {"tenant": self.tenant, "state": state, "limit": limit})
+        rows = self.rows("job_list", {"state": state, "limit": limit})
         return models.Correlations(correlations=[_correlation(row) for row in rows])
 
     def quarantined(self, job_id: str, limit: int) -> models.QuarantinedWindows:
         """Windows that were given up, of that job or ('') of all."""
-        rows = self.store.rows("quarantined_list", {"tenant": self.tenant, "job": job_id, "limit": limit})
+        rows = self.rows("quarantined_list", {"job": job_id, "limit": limit})
         windows = [
             models.QuarantinedWindow(
                 correlation_id=row["job"],
@@ -208,7 +211,7 @@ class Reader:
 
     def rule_failures(self, limit: int) -> models.RuleFailures:
         """Rules that raised, newest first."""
-        rows = self.store.rows("rule_failure_list", {"tenant": self.tenant, "limit": limit})
+        rows = self.rows("rule_failure_list", {"limit": limit})
         failures = [
             models.RuleFailure(
                 rule=row["rule"],
@@ -231,7 +234,7 @@ class Reader:
         return str(self.store.rows("entity_engine")[0]["version"])
 
     def _one(self, query: str, wanted: str, what: str) -> dict[str, Any]:
-        rows = self.store.rows(query, {"tenant": self.tenant, "id": wanted})
+        rows = self.rows(query, {"id": wanted})
         if not rows:
             raise NotFound(f"there is no {what} {wanted[:100]!r}")
         return rows[0]

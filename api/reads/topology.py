@@ -31,7 +31,7 @@ class Places:
         of = scope(self.reader.tenant, "entities", entity_type, text)
         after = decode_key(cursor, of, (str, str)) if cursor else ("", "")
         params = {"type": entity_type, "text": text, "after_type": after[0], "after_name": after[1], "limit": limit + 1}
-        rows = self._rows("entity_search", params)
+        rows = self.reader.rows("entity_search", params)
         more = encode_cursor((rows[limit - 1]["type"], rows[limit - 1]["name"]), of) if len(rows) > limit else None
         return shown.EntityPage(entities=[known(row) for row in rows[:limit]], next_cursor=more)
 
@@ -55,12 +55,12 @@ class Places:
 
     def known(self, entity_type: str, name: str) -> dict[str, Any] | None:
         """The entity of that name, or that has it as an alias."""
-        exact = self._rows("entity_get", {"type": entity_type, "name": name})
+        exact = self.reader.rows("entity_get", {"type": entity_type, "name": name})
         if exact:
             return exact[0]
         params = {"type": entity_type, "text": name, "after_type": "", "after_name": "", "limit": _NEIGHBOURS}
         folded = name.lower()
-        for row in self._rows("entity_search", params):
+        for row in self.reader.rows("entity_search", params):
             if folded in {known.lower() for known in (row["name"], *row["aliases"])}:
                 return row
         return None
@@ -74,7 +74,7 @@ class Places:
 
     def signals_about(self, params: dict[str, Any]) -> list[dict[str, Any]]:
         """Rows of the query of that name, each with the incidents that have `held` the signal."""
-        rows = self._rows("signals_about", params)
+        rows = self.reader.rows("signals_about", params)
         holders = self.reader.holders([row["signal_id"] for row in rows])
         return [row | {"held": holders.get(row["signal_id"], [])} for row in rows]
 
@@ -93,11 +93,11 @@ class Places:
 
     def ailing(self) -> set[str]:
         """Names of entities that take part in incidents which are not resolved."""
-        return {row["name"] for row in self._rows("ailing_entities", {})}
+        return {row["name"] for row in self.reader.rows("ailing_entities", {})}
 
     def latest(self) -> int:
         """The last moment at which any relation was seen (ns); 0 when none was."""
-        return int(self._rows("topology_last", {})[0]["at"])
+        return int(self.reader.rows("topology_last", {})[0]["at"])
 
     def edges(
         self,
@@ -112,10 +112,7 @@ class Places:
         """Rows of relations that held at `at` or, if given, at some time from `since` to it."""
         start = max((at if since is None else since) - _SEEN_AGAIN_NS, EARLIEST_NS)
         params = {"start": start, "end": min(at, LATEST_NS), "sources": list(sources), "targets": list(targets)}
-        return self._rows("topology_edges", params | {"limit": limit, "after": after})
-
-    def _rows(self, query: str, params: dict[str, Any]) -> list[dict[str, Any]]:
-        return self.reader.store.rows(query, {"tenant": self.reader.tenant, **params})
+        return self.reader.rows("topology_edges", params | {"limit": limit, "after": after})
 
 
 def known(row: dict[str, Any]) -> shown.KnownEntity:

@@ -60,7 +60,7 @@ class Surroundings:
 
     def why_not(self, incident_id: str, entity_type: str, name: str) -> shown.WhyNot:
         """Why that entity is not the first cause. Raises NotFound for an incident that is not there."""
-        found = self._rows("incident_get", {"id": incident_id})
+        found = self.places.reader.rows("incident_get", {"id": incident_id})
         if not found:
             raise NotFound(f"there is no incident {incident_id[:100]!r}")
         row = found[0]
@@ -80,10 +80,6 @@ class Surroundings:
         if ranked is not None:
             return _of_candidate(answer, ranked, causes[0])
         return _of_stranger(answer, row, causes, known)
-
-    def _rows(self, query: str, params: dict[str, Any]) -> list[dict[str, Any]]:
-        reader = self.places.reader
-        return reader.store.rows(query, {"tenant": reader.tenant, **params})
 
 
 def _around(row: dict[str, Any], before: int) -> dict[str, int]:

@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
-from api.reads.likeness import Kinds, alike, likeness
+from api.reads.likeness import Held, Kinds, alike, likeness
 from store import Store
 
 NS = 1_000_000_000
@@ -24,11 +26,13 @@ class Counting(Store):
     def __init__(self, store: Store) -> None:
         self._store, self.asked = store, list[int]()
 
-    def frame(self, name: str, params: Mapping[str, Any] | None = None) -> pl.LazyFrame:
+    def arrow(
+        self, name: str, params: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None
+    ) -> pa.Table:
         """The other's answer."""
         if name == "incident_kinds":
             self.asked.append(len((params or {})["ids"]))
-        return self._store.frame(name, params)
+        return self._store.arrow(name, params, settings)
 
 
 def write(store: Store, tenant: str, incident: str, hour: int, kinds: list[str], version: int = 1) -> None:
@@ -83,9 +87,17 @@ def test_kinds_are_read_once_for_each_version(told: Store) -> None:
     write(told, "default", "ecc", 0, ["xid.48", "node.lost"], version=2)
     assert 0.3 < found(counting, kinds, "again", 1)["ecc"] < 1
     assert counting.asked == [2, 1]
-    assert kinds._known["default"].group_by("id").agg(pl.col("version").n_unique())["version"].to_list() == [1, 1]
+    assert {each: held.version for each, held in kinds._known["default"].items()} == {"ecc": 2, "again": 1}
     assert found(counting, kinds, "image", 2) == {}
     assert counting.asked == [2, 1, 1]
+
+
+def test_incidents_before_those_compared_are_read_with_them(told: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.reads.likeness.AMONG", 2)
+    counting, kinds = Counting(told), Kinds()
+    assert found(counting, kinds, "image", 2) == {}
+    assert found(counting, kinds, "again", 1) == {"ecc": 1.0}
+    assert counting.asked == [3]
 
 
 def test_what_is_kept_is_bounded(told: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,13 +114,17 @@ def test_what_is_kept_is_bounded(told: Store, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_causes_count_three_times_and_a_common_kind_less() -> None:
-    rows = [("a", 1, 3), ("a", 2, 1), ("b", 1, 1), ("b", 2, 1), ("c", 2, 1)]
-    kinds = pl.DataFrame(rows, schema={"id": pl.String, "kind": pl.UInt64, "part": pl.UInt8}, orient="row")
+    def held(*kinds: tuple[int, int]) -> Held:
+        columns = np.array(kinds).reshape(-1, 2)
+        return Held(1, columns[:, 0].astype(np.uint64), columns[:, 1].astype(np.uint8))
+
     rare, common = math.log(1 + 3 / 2), math.log(1 + 3 / 3)
     a, b = (3 * rare, common), (rare, common)
     dot = a[0] * b[0] + a[1] * b[1]
-    similar = {row["id"]: row["similarity"] for row in likeness(kinds, "a").to_dicts()}
-    assert similar == {
-        "b": round(dot / math.hypot(*a) / math.hypot(*b), 4),
-        "c": round(a[1] * common / math.hypot(*a) / common, 4),
-    }
+    similar = likeness([held((1, 3), (2, 1)), held((1, 1), (2, 1)), held((2, 1)), held()])
+    assert similar.tolist() == [
+        1.0,
+        round(dot / math.hypot(*a) / math.hypot(*b), 4),
+        round(a[1] * common / math.hypot(*a) / common, 4),
+        0.0,
+    ]
