@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from store.errors import StoreError, StoreUnavailable
 from store.pool import Pool, translate
 from store.pulse import Pulse
 from store.settings import Home, StoreSettings
+from store.unwritten import Unwritten
 
 Params = Mapping[str, Any]
 # For queries that read a few rows: to start more threads, and to wait for them, costs more than they save.
@@ -43,6 +45,7 @@ class Store:
         self._directory: DataDirectory | None = None
         self._closed = False
         self._pulse: Pulse | None = None
+        self._unwritten: Unwritten | None = None
         self._pool = Pool(self._connect, settings.max_clients, self._refuse_while_dead)
         self._nodes = [Pool(partial(self._connect, url), 1) for url in settings.nodes]
         self._readers = self._pool
@@ -62,6 +65,8 @@ class Store:
             store._directory = DataDirectory(settings.path)
         try:
             store._need_database()
+            if settings.home is Home.EMBEDDED:
+                store._unwritten = Unwritten(store._failed_writes)
         except StoreError:
             store.close()
             raise
@@ -73,6 +78,12 @@ class Store:
             there = client.command(f"EXISTS DATABASE {self.settings.database}", use_database=False)
         if not there:
             self._change(f"CREATE DATABASE IF NOT EXISTS {self.settings.database}", None, None, database=False)
+
+    def _failed_writes(self) -> int:
+        return sum(row["failed"] for row in self.rows("failed_writes"))
+
+    def _whole(self, what: str) -> AbstractContextManager[None]:
+        return self._unwritten.told(what) if self._unwritten else nullcontext()
 
     @property
     def home(self) -> Home:
@@ -116,9 +127,10 @@ class Store:
     def command(self, text: str, params: Params | None = None, settings: Params | None = None) -> Any:
         """Run a statement that changes something; for code in this package and migrations.
 
-        In a cluster, what changes a table does so on every node (store/cluster.py).
+        In a cluster, what changes a table does so on every node (store/cluster.py). Raises StoreError.
         """
-        return self._change(text, params, settings, database=True)
+        with self._whole("statement"):
+            return self._change(text, params, settings, database=True)
 
     def _change(self, text: str, params: Params | None, settings: Params | None, *, database: bool) -> Any:
         layout, result = self.layout, None
@@ -198,7 +210,8 @@ class Store:
         """Append `frame` to `table`; column names must match the table's."""
         if frame.is_empty():
             return
-        with self._pool.handle(f"insert into {table}") as client:
+        what = f"insert into {table}"
+        with self._whole(what), self._pool.handle(what) as client:
             client.database = self.settings.database
             client.insert_arrow(table, frame.to_arrow(), settings=dict(settings or {}))
 
@@ -208,13 +221,14 @@ class Store:
         """Insert bytes already in a ClickHouse input format.
 
         Raises DataRejected when the engine cannot parse them, StoreUnavailable or
-        StoreOverloaded when the same call may work later.
+        StoreOverloaded when the same call may work later. Rows may be there then, whole or in part.
         """
         whole = payload if isinstance(payload, bytes) else b"".join(payload)
         # The driver sends bytes again when a server closes the connection, which may be after it stored them: what it
         # can read only once it sends only once.
         block = whole if self.home is Home.EMBEDDED else (piece for piece in (whole,))
-        with self._pool.handle(f"insert into {table}") as client:
+        what = f"insert into {table}"
+        with self._whole(what), self._pool.handle(what) as client:
             client.database = self.settings.database
             client.raw_insert(table, insert_block=block, fmt=fmt, settings=dict(settings or {}))
 

@@ -18,6 +18,7 @@ from ingest.pipeline import Pipeline
 from ingest.settings import IngestSettings
 from store import Store
 from store.errors import StoreUnavailable, TooManyParts
+from store.unwritten import Unwritten
 from tests.kit.otlp import SECOND, T0, busy_request, serialized, span, traces
 
 DAY = 86_400 * SECOND
@@ -135,6 +136,28 @@ def test_a_store_that_does_not_answer_is_not_acknowledged(store: Store, monkeypa
         # The same body again is stored, once.
         assert submitted(pipeline, [request(1), request(1)]) == [None, None]
     assert count(store) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "answer"), [(1, Overloaded), (2, Overloaded), (3, None)], ids=["begun", "rows", "committed"]
+)
+def test_what_the_disk_did_not_take_is_written_again(
+    embedded_store: Store, monkeypatch: pytest.MonkeyPatch, change: int, answer: type[IngestError] | None
+) -> None:
+    """An engine that tells of a failed write only by counting it: of the ledger's, or of the rows'."""
+    changes = 0
+
+    def failed() -> int:
+        nonlocal changes
+        changes += 1
+        return int(changes > change)
+
+    with running(embedded_store) as pipeline:
+        # Made before the first change, it counts once itself.
+        monkeypatch.setattr(embedded_store, "_unwritten", Unwritten(failed))
+        assert submitted(pipeline, [request(1)]) == [answer]
+        assert submitted(pipeline, [request(1), request(1)]) == [None, None]
+    assert count(embedded_store) == 3
 
 
 def test_too_many_parts_at_once_are_written_one_by_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
