@@ -63,6 +63,10 @@ class Watch:
             Reason("broken_parts", f"{parts} broken parts of {table} were set aside", blocks=False)
             for table, parts in self._detached.items()
         ]
+        if failed := self._store.failed_writes:
+            # What was cut short by a change was refused. What a merge wrote nobody waits for.
+            text = f"{failed} writes to the disk failed: start again within eight minutes, so that merges are made anew"
+            broken.append(Reason("failed_writes", text, blocks=False))
         capped = len(self.series.capped)
         many = (
             [Reason("series_capped", f"new metric series of {capped} tenants are refused", blocks=False)]

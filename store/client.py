@@ -66,7 +66,7 @@ class Store:
         try:
             store._need_database()
             if settings.home is Home.EMBEDDED:
-                store._unwritten = Unwritten(store._failed_writes)
+                store._unwritten = Unwritten(store._count_failed_writes)
         except StoreError:
             store.close()
             raise
@@ -79,8 +79,13 @@ class Store:
         if not there:
             self._change(f"CREATE DATABASE IF NOT EXISTS {self.settings.database}", None, None, database=False)
 
-    def _failed_writes(self) -> int:
+    def _count_failed_writes(self) -> int:
         return sum(row["failed"] for row in self.rows("failed_writes"))
+
+    @property
+    def failed_writes(self) -> int:
+        """Writes that an embedded engine could not make since it was opened; none of a server's."""
+        return self._unwritten.failed if self._unwritten else 0
 
     def _whole(self, what: str) -> AbstractContextManager[None]:
         return self._unwritten.told(what) if self._unwritten else nullcontext()

@@ -23,8 +23,13 @@ class Unwritten:
 
     def __init__(self, count: Callable[[], int]) -> None:
         self._count = count
-        self._seen = count()
+        self._seen = self._first = count()
         self._lock = Lock()
+
+    @property
+    def failed(self) -> int:
+        """How many writes have failed since this was made, as far as changes have looked."""
+        return self._seen - self._first
 
     @contextmanager
     def told(self, what: str) -> Iterator[None]:

@@ -21,6 +21,7 @@ from ingest.watch import Watch
 from store import Store, StoreSettings, condition, migrate
 from store.condition import Room
 from store.errors import StoreUnavailable
+from store.unwritten import Unwritten
 from tests.kit.landing import count
 from tests.kit.otlp import busy_request, serialized
 
@@ -128,6 +129,19 @@ def test_room_and_parts_are_what_the_engine_says(backend_store: Store) -> None:
         assert condition.crowding(store) == pytest.approx(30 / 3000)
     finally:
         store.command("SYSTEM START MERGES otel_logs")
+
+
+def test_writes_that_failed_are_reported(embedded_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = iter((7, 7, 9))
+    monkeypatch.setattr(embedded_store, "_unwritten", Unwritten(lambda: next(counted)))
+    watch = Watch(embedded_store, IngestSettings())
+    embedded_store.command("SELECT 1")
+    assert watch.reasons() == []
+    with pytest.raises(StoreUnavailable):
+        embedded_store.command("SELECT 1")
+    reason = watch.reasons()[0]
+    assert (reason.code, reason.blocks) == ("failed_writes", False)
+    assert reason.message.startswith("2 writes")
 
 
 def test_broken_parts_are_reported_and_private_files_are_wiped(
