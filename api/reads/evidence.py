@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from api.errors import BadParameter, NotFound
+from api.errors import BadParameter
 from api.protocol.cursor import decode_key, encode_cursor, scope
 from api.protocol.parameters import Range
 from api.reads import records
@@ -59,10 +59,8 @@ class Proof:
 
     def of_signal(self, signal_id: str, kinds: Sequence[str], limit: int, cursor: str | None) -> records.EvidencePage:
         """A page of a signal's records. Raises NotFound, and BadParameter for another query's cursor."""
-        rows = self.reader.rows("signal_get", {"id": signal_id})
-        if not rows:
-            raise NotFound(f"there is no signal {signal_id[:100]!r}")
-        return self._page(rows[:1], kinds, limit, cursor, scope(self.tenant, "signal", signal_id, kinds))
+        signals = [self.reader.signal_row(signal_id)]
+        return self._page(signals, kinds, limit, cursor, scope(self.tenant, "signal", signal_id, kinds))
 
     def of_incident(
         self, incident_id: str, kinds: Sequence[str], limit: int, cursor: str | None

@@ -157,9 +157,13 @@ class Reader:
             for row in alike(self.store, self.tenant, self.kinds, incident_id, started)
         ]
 
+    def signal_row(self, signal_id: str) -> dict[str, Any]:
+        """One signal as it is stored. Raises NotFound."""
+        return self._one("signal_get", signal_id, "signal")
+
     def signal(self, signal_id: str) -> models.Signal:
         """One signal with its evidence. Raises NotFound."""
-        row = self._one("signal_get", signal_id, "signal")
+        row = self.signal_row(signal_id)
         return models.Signal(
             id=row["signal_id"],
             entity=models.Entity(type=row["entity_type"], name=row["entity_name"]),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.arguments import arguments
-from api.errors import NotFound
 from api.reads import investigation as shown
 from api.reads.models import Change, NamedEntity
 from api.reads.topology import Places, summary
@@ -60,10 +59,7 @@ class Surroundings:
 
     def why_not(self, incident_id: str, entity_type: str, name: str) -> shown.WhyNot:
         """Why that entity is not the first cause. Raises NotFound for an incident that is not there."""
-        found = self.places.reader.rows("incident_get", {"id": incident_id})
-        if not found:
-            raise NotFound(f"there is no incident {incident_id[:100]!r}")
-        row = found[0]
+        row = self.places.reader.incident_row(incident_id)
         causes = sorted(json.loads(row["root_causes"] or "[]"), key=lambda cause: int(cause["rank"]))
         known = self.places.known(entity_type, name)
         names = {name, *([known["name"], *known["aliases"]] if known else [])}
