@@ -151,8 +151,8 @@ def told(what: str, ask: Callable[[int], float], p50: float = 0.0, p99: float = 
     print(f"{what:58} p50 {median:7.1f}, p99 {tail:7.1f} ms; {bars}", flush=True)
 
 
-def api(system: Up) -> None:
-    """The incident API."""
+def api(system: Up, end: int) -> None:
+    """The incident API, over telemetry until `end`, in seconds."""
     asker = Asker(system.api)
     page = asker.json("/api/v1/incidents", limit=200)["incidents"]
     assert isinstance(page, list)
@@ -160,7 +160,7 @@ def api(system: Up) -> None:
     detail = asker.json(f"/api/v1/incidents/{ids[0]}")["evidence"]
     assert isinstance(detail, list)
     signals = [evidence["signal_id"] for evidence in detail]
-    spans = asker.json("/api/v1/spans", service="svc-5", limit=100)["spans"]
+    spans = asker.json("/api/v1/spans", service="svc-5", limit=100, start=end - 600, end=end)["spans"]
     assert isinstance(spans, list)
     traces = [span["trace_id"] for span in spans]
     told("incidents, a page of 50", lambda n: asker.timed("/api/v1/incidents", limit=50), p99=100)
@@ -209,7 +209,7 @@ def main() -> None:
             prometheus_peer.export(store, folder / "samples", end - HOURS * 3600 - 900, end)
         with Up(store) as system, ingesting(system, folder):
             if "api" in arguments.only:
-                api(system)
+                api(system, end)
             if "promql" in arguments.only:
                 promql(system, folder, end, asked)
 

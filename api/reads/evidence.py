@@ -127,10 +127,22 @@ class Proof:
             if width >= len(wanted):
                 raise BadParameter("cursor", _REFUSED)
             return *read(wanted[width], limit, at), width
+        if read == self._logs:
+            return self._narrowest_logs(wanted, limit)
         for width, query in enumerate(wanted):
             rows, after = read(query, limit, None)
             if rows:
                 return rows, after, width
+        return [], None, 0
+
+    def _narrowest_logs(self, wanted: Sequence[Any], limit: int) -> tuple[list[Any], tuple[int, str, int] | None, int]:
+        """The first page of the narrowest query that finds any, and its number; in twos they differ in names only."""
+        raw = Raw(self.store, self.tenant)
+        for width in range(0, len(wanted), 2):
+            narrow, wide = wanted[width], wanted[min(width + 1, len(wanted) - 1)]
+            rows, after, near = raw.narrowest_logs(narrow, wide, limit)
+            if rows:
+                return rows, _log_place(after), width + (not near)
         return [], None, 0
 
     def _logs(self, wanted: Any, limit: int, at: _Place | None) -> tuple[list[Any], tuple[int, str, int] | None]:
@@ -138,7 +150,7 @@ class Proof:
             raise BadParameter("cursor", _REFUSED)
         place = None if at is None else Place(at.time, int(at.tie), at.done)
         rows, after = Raw(self.store, self.tenant).log_rows(wanted, limit, place)
-        return rows, (after.time, str(after.tie), after.done) if after else None
+        return rows, _log_place(after)
 
     def _spans(self, wanted: Any, limit: int, at: _Place | None) -> tuple[list[Any], tuple[int, str, int] | None]:
         place = None if at is None else Place(at.time, at.tie, at.done)
@@ -164,8 +176,12 @@ class Proof:
         )
 
 
+def _log_place(after: Place | None) -> tuple[int, str, int] | None:
+    return (after.time, str(after.tie), after.done) if after else None
+
+
 def _log_queries(chosen: Selection) -> Iterator[LogQuery]:
-    """From what is quoted to whatever is about the entity."""
+    """From what is quoted to whatever is about the entity; two by two, of which the second has wider names."""
     everywhere = [*chosen.names, *chosen.places]
     if not chosen.logs:
         return

@@ -17,6 +17,8 @@ from store import Store
 _NS = 10**9
 _MOST_POINTS = 1000
 _INT64, _MOST_EQUAL = 2**63, 100_000
+_KINDS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
+_OBJECTS = {"k8s_events", "k8s_objects"}
 _FIGURES = {"avg": "mean", "min": "least", "max": "greatest", "last": "last"}
 
 
@@ -94,13 +96,29 @@ class Raw:
         self, wanted: LogQuery, limit: int, place: Place | None
     ) -> tuple[list[records.LogRecord], Place | None]:
         """Records from `place` on, and where the next page begins."""
+        params = self._log_params(wanted, limit, place)
+        page, after = _page(self.store.rows("log_search", params), limit, place, "hash", int(params["sign"]))
+        return [_log(row) for row in page], after
+
+    def narrowest_logs(
+        self, narrow: LogQuery, wide: LogQuery, limit: int
+    ) -> tuple[list[records.LogRecord], Place | None, bool]:
+        """The first page of `narrow`, or of `wide` where that finds nothing, and whether it is the former's.
+
+        They differ in names only, and one look at the records finds both.
+        """
+        params = self._log_params(wide, limit, None) | {"nearer": narrow.names}
+        rows = self.store.rows("log_search", params)
+        near = [row for row in rows if row["preferred"]]
+        page, after = _page(near or rows, limit, None, "hash", int(params["sign"]))
+        return [_log(row) for row in page], after, bool(near)
+
+    def _log_params(self, wanted: LogQuery, limit: int, place: Place | None) -> dict[str, Any]:
         params = _common(self.tenant, wanted.within, wanted.names, wanted.keys, wanted.values, limit, place)
         params |= {"service": wanted.service, "trace": wanted.trace, "severity": wanted.severity, "text": wanted.text}
         params |= {"sources": wanted.sources, "quotes": wanted.quotes, "sign": -1 if wanted.newest else 1}
-        params |= {"from_hash": place.tie if place else 0}
-        rows = self.store.rows("log_search", params)
-        page, after = _page(rows, limit, place, "hash", int(params["sign"]))
-        return [_log(row) for row in page], after
+        objects = not wanted.sources or not _OBJECTS.isdisjoint(wanted.sources)
+        return params | {"from_hash": place.tie if place else 0, "bodies": wanted.names if objects else []}
 
     def spans(self, wanted: SpanQuery, limit: int, cursor: str | None) -> records.SpanPage:
         """One page of spans."""
@@ -156,8 +174,9 @@ class Raw:
         step = wanted.step_ns or _step(wanted.within)
         values: dict[int, list[records.Point]] = {}
         if page:
-            chosen = {"metrics": sorted({row["metric"] for row in page}), "series": [row["series"] for row in page]}
-            for row in self.store.rows("series_values", window | chosen | {"step": step}):
+            chosen = {"metrics": sorted({row["metric"] for row in page}), "step": step}
+            kinds = {kind: [row["series"] for row in page if kind in row["kinds"]] for kind in _KINDS}
+            for row in self.store.rows("series_values", window | chosen | kinds):
                 values.setdefault(row["series"], []).append(_point(row, wanted.figure))
         more = (page[-1]["metric"], page[-1]["series"]) if len(found) > limit else None
         return [_series(row, step, values.get(row["series"], [])) for row in page], more
@@ -245,7 +264,8 @@ def _series(row: dict[str, Any], step: int, points: list[records.Point]) -> reco
         resource=_attributes(row["resource"]),
         step_s=step / _NS,
         points=points,
-        **{name: row[name] for name in ("metric", "kind", "unit", "service")},
+        kind=row["kinds"][0],
+        **{name: row[name] for name in ("metric", "unit", "service")},
     )
 
 

@@ -1,14 +1,15 @@
 -- Metric series with points in [start, end], by name and hash, from the ({from_metric}, {from_series}) key on. Empty filters
 -- mean "any"; {names} are names of one entity, compared with the values of all labels and resource attributes.
 SELECT
-    MetricName AS metric, SeriesHash AS series, any(unit) AS unit, any(service) AS service, any(kind) AS kind,
+    MetricName AS metric, SeriesHash AS series, any(unit) AS unit, any(service) AS service,
+    groupUniqArray(kind) AS kinds,
     toJSONString(any(labels)) AS labels, toJSONString(any(resource)) AS resource
 FROM
 (
     SELECT MetricName, SeriesHash, any(MetricUnit) AS unit, any(ServiceName) AS service, 'gauge' AS kind,
         any(Attributes) AS labels, any(ResourceAttributes) AS resource
     FROM otel_metrics_gauge
-    WHERE Tenant = {tenant:String}
+    PREWHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix <= fromUnixTimestamp64Nano({end:Int64})
 -- if metrics
         AND MetricName IN {metrics:Array(String)}
@@ -17,9 +18,9 @@ FROM
         AND match(MetricName, {pattern:String})
 -- end
 -- if names
-        AND (has({names:Array(String)}, ServiceName)
-            OR hasAny(mapValues(Attributes), {names:Array(String)})
-            OR hasAny(mapValues(ResourceAttributes), {names:Array(String)}))
+        AND (ServiceName IN {names:Array(String)}
+            OR arrayExists(v -> v IN {names:Array(String)}, mapValues(Attributes))
+            OR arrayExists(v -> v IN {names:Array(String)}, mapValues(ResourceAttributes)))
 -- end
 -- if keys
         AND arrayAll((k, v) -> Attributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
@@ -29,7 +30,7 @@ FROM
     SELECT MetricName, SeriesHash, any(MetricUnit) AS unit, any(ServiceName) AS service, 'sum' AS kind,
         any(Attributes) AS labels, any(ResourceAttributes) AS resource
     FROM otel_metrics_sum
-    WHERE Tenant = {tenant:String}
+    PREWHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix <= fromUnixTimestamp64Nano({end:Int64})
 -- if metrics
         AND MetricName IN {metrics:Array(String)}
@@ -38,9 +39,9 @@ FROM
         AND match(MetricName, {pattern:String})
 -- end
 -- if names
-        AND (has({names:Array(String)}, ServiceName)
-            OR hasAny(mapValues(Attributes), {names:Array(String)})
-            OR hasAny(mapValues(ResourceAttributes), {names:Array(String)}))
+        AND (ServiceName IN {names:Array(String)}
+            OR arrayExists(v -> v IN {names:Array(String)}, mapValues(Attributes))
+            OR arrayExists(v -> v IN {names:Array(String)}, mapValues(ResourceAttributes)))
 -- end
 -- if keys
         AND arrayAll((k, v) -> Attributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
@@ -50,7 +51,7 @@ FROM
     SELECT MetricName, SeriesHash, any(MetricUnit) AS unit, any(ServiceName) AS service, 'histogram' AS kind,
         any(Attributes) AS labels, any(ResourceAttributes) AS resource
     FROM otel_metrics_histogram
-    WHERE Tenant = {tenant:String}
+    PREWHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix <= fromUnixTimestamp64Nano({end:Int64})
 -- if metrics
         AND MetricName IN {metrics:Array(String)}
@@ -59,9 +60,9 @@ FROM
         AND match(MetricName, {pattern:String})
 -- end
 -- if names
-        AND (has({names:Array(String)}, ServiceName)
-            OR hasAny(mapValues(Attributes), {names:Array(String)})
-            OR hasAny(mapValues(ResourceAttributes), {names:Array(String)}))
+        AND (ServiceName IN {names:Array(String)}
+            OR arrayExists(v -> v IN {names:Array(String)}, mapValues(Attributes))
+            OR arrayExists(v -> v IN {names:Array(String)}, mapValues(ResourceAttributes)))
 -- end
 -- if keys
         AND arrayAll((k, v) -> Attributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
@@ -71,7 +72,7 @@ FROM
     SELECT MetricName, SeriesHash, any(MetricUnit) AS unit, any(ServiceName) AS service, 'exponential_histogram' AS kind,
         any(Attributes) AS labels, any(ResourceAttributes) AS resource
     FROM otel_metrics_exponential_histogram
-    WHERE Tenant = {tenant:String}
+    PREWHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix <= fromUnixTimestamp64Nano({end:Int64})
 -- if metrics
         AND MetricName IN {metrics:Array(String)}
@@ -80,9 +81,9 @@ FROM
         AND match(MetricName, {pattern:String})
 -- end
 -- if names
-        AND (has({names:Array(String)}, ServiceName)
-            OR hasAny(mapValues(Attributes), {names:Array(String)})
-            OR hasAny(mapValues(ResourceAttributes), {names:Array(String)}))
+        AND (ServiceName IN {names:Array(String)}
+            OR arrayExists(v -> v IN {names:Array(String)}, mapValues(Attributes))
+            OR arrayExists(v -> v IN {names:Array(String)}, mapValues(ResourceAttributes)))
 -- end
 -- if keys
         AND arrayAll((k, v) -> Attributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
@@ -92,7 +93,7 @@ FROM
     SELECT MetricName, SeriesHash, any(MetricUnit) AS unit, any(ServiceName) AS service, 'summary' AS kind,
         any(Attributes) AS labels, any(ResourceAttributes) AS resource
     FROM otel_metrics_summary
-    WHERE Tenant = {tenant:String}
+    PREWHERE Tenant = {tenant:String}
         AND TimeUnix >= fromUnixTimestamp64Nano({start:Int64}) AND TimeUnix <= fromUnixTimestamp64Nano({end:Int64})
 -- if metrics
         AND MetricName IN {metrics:Array(String)}
@@ -101,9 +102,9 @@ FROM
         AND match(MetricName, {pattern:String})
 -- end
 -- if names
-        AND (has({names:Array(String)}, ServiceName)
-            OR hasAny(mapValues(Attributes), {names:Array(String)})
-            OR hasAny(mapValues(ResourceAttributes), {names:Array(String)}))
+        AND (ServiceName IN {names:Array(String)}
+            OR arrayExists(v -> v IN {names:Array(String)}, mapValues(Attributes))
+            OR arrayExists(v -> v IN {names:Array(String)}, mapValues(ResourceAttributes)))
 -- end
 -- if keys
         AND arrayAll((k, v) -> Attributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})

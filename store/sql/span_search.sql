@@ -25,10 +25,10 @@ SELECT
         Events.Timestamp, Events.Name, Events.Attributes)) AS events,
     toJSONString(arrayMap((t, s) -> tuple(t, s), Links.TraceId, Links.SpanId)) AS links
 FROM otel_traces
-WHERE Tenant = {tenant:String}
+PREWHERE Tenant = {tenant:String}
     AND Timestamp >= fromUnixTimestamp64Nano({start:Int64}) AND Timestamp <= fromUnixTimestamp64Nano({end:Int64})
 -- if traces
-    AND has({traces:Array(String)}, TraceId)
+    AND TraceId IN {traces:Array(String)}
 -- end
 -- if service
     AND ServiceName = {service:String}
@@ -39,17 +39,19 @@ WHERE Tenant = {tenant:String}
 -- if status
     AND lower(StatusCode) = {status:String}
 -- end
--- if failed
-    AND bad = {failed:UInt8}
--- end
+-- if min_ns
     AND Duration >= {min_ns:UInt64}
+-- end
 -- if names
-    AND (has({names:Array(String)}, ServiceName)
-        OR hasAny(mapValues(ResourceAttributes), {names:Array(String)})
-        OR hasAny(mapValues(SpanAttributes), {names:Array(String)}))
+    AND (ServiceName IN {names:Array(String)}
+        OR arrayExists(v -> v IN {names:Array(String)}, mapValues(ResourceAttributes))
+        OR arrayExists(v -> v IN {names:Array(String)}, mapValues(SpanAttributes)))
 -- end
 -- if keys
     AND arrayAll((k, v) -> SpanAttributes[k] = v OR ResourceAttributes[k] = v, {keys:Array(String)}, {values:Array(String)})
+-- end
+-- if failed
+    AND bad = {failed:UInt8}
 -- end
 -- if from_id
     AND (place, concat(SpanId, TraceId)) >= ({from_time:Int64}, {from_id:String})

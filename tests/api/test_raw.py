@@ -117,6 +117,22 @@ def test_series_by_labels_in_steps(api: httpx.Client, store: Store) -> None:
     assert paged(api, "series", "series", 1, metric="queue", step=60) == page
 
 
+@on_both_homes
+def test_series_of_every_kind_have_their_values(api: httpx.Client, store: Store) -> None:
+    kinds = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
+    for number, kind in enumerate(kinds):
+        point = gauge("queue", 30, number + 1, number)
+        if kind not in ("gauge", "sum"):
+            point = {**{name: point[name] for name in point if name != "Value"}, "Count": 2, "Sum": 2 * (number + 1)}
+        insert(store, f"otel_metrics_{kind}", point)
+    # One that changed its kind is one series, with what it was before, too.
+    insert(store, "otel_metrics_sum", gauge("queue", 300, 9, 0))
+    page = got(api, "series", metric="queue", step=60)["series"]
+    assert [row["kind"] for row in page[1:]] == list(kinds[1:])
+    values = [[point["value"] for point in row["points"]] for row in page]
+    assert values == [[1, 9], [2], [3], [4], [5]]
+
+
 @pytest.mark.parametrize(
     ("path", "query", "parameter"),
     [
