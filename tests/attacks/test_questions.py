@@ -9,6 +9,7 @@ import random
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -49,14 +50,16 @@ def test_no_parameter_is_more_than_text(here: Keyed, value: str) -> None:
     key = here.key("root", Scope.ADMIN)
     tables = here.store.arrow_text("SELECT count() AS n FROM system.tables")["n"][0].as_py()
     for path, queries in READS.items():
-        query: dict[str, Any] = dict.fromkeys({name for each in queries for name in each}, value)
+        # All at once as far as the client's own limit on an address goes, and one by one.
+        query: dict[str, Any] = dict.fromkeys({name for each in queries for name in each}, value[:1000])
         for asked in (query, *({**queries[0], name: value} for name in query)):
             place = re.sub(r"\{\w+\}", "x", path)
             answer = here.get(place, key, params=asked)
             assert answer.status_code < 500, (place, asked, answer.text)
             assert "root:" not in answer.text
     for path in (path for path in READS if "{" in path):
-        target = httpx.URL(path=re.sub(r"\{\w+\}", value[:300].replace("\n", " "), path))
+        named = re.sub(r"[\x00-\x1f]", lambda control: quote(control[0]), value[:300])
+        target = httpx.URL(path=named.join(re.split(r"\{\w+\}", path)))
         answer = here.get(str(target), key, params=READS[path][0])
         assert answer.status_code < 500, (path, answer.text)
     assert here.store.arrow_text("SELECT count() AS n FROM system.tables")["n"][0].as_py() == tables

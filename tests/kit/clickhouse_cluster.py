@@ -30,7 +30,7 @@ class ClickHouseCluster:
         for number in range(1, shards + 1):
             home = directory / f"node{number}"
             home.mkdir()
-            self.nodes.append(ClickHouseServer(home, config=home / "config.xml"))
+            self.nodes.append(ClickHouseServer(home, config=home / "config.xml", supervised=True))
         listed = "".join(_SHARD.format(port=node.tcp_port) for node in self.nodes)
         for number in range(1, shards + 1):
             (directory / f"node{number}/config.xml").write_text(_CONFIG.format(shards=listed))
