@@ -10,7 +10,6 @@ import argparse
 import signal
 import sys
 import tempfile
-import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +20,7 @@ from api.commands.correlate import back_fill
 from api.commands.replay import CONCURRENCY, send
 from api.errors import BadDataset
 from api.evaluation.dataset import Dataset, TimeRange
+from api.process.stop_request import StopRequest
 from api.times import format_time
 from tests.kit.clickhouse_server import installed
 from tests.kit.processes import verb
@@ -68,13 +68,14 @@ def main() -> int:
     return 0
 
 
-def _stop_requested() -> threading.Event:
-    asked = threading.Event()
+def _stop_requested() -> StopRequest:
+    """Told by the first signal; the second ends whatever is going on."""
+    asked = StopRequest()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        if asked.is_set():
+        if asked.told:
             raise KeyboardInterrupt
-        asked.set()
+        asked.tell()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)

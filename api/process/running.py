@@ -12,7 +12,8 @@ import typer
 from pydantic import ValidationError
 
 from api.errors import UsageError
-from api.process.system import EVERYTHING, Part, System, stop_requested
+from api.process.stop_request import stop_requested
+from api.process.system import EVERYTHING, Part, System
 from api.settings import Settings
 from store.errors import StoreError
 from store.settings import Home

@@ -7,7 +7,6 @@ onto a stack how to undo each step; `stop` runs that stack from the top and may 
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 from contextlib import ExitStack
 from enum import Flag, auto
@@ -209,11 +208,3 @@ def refuse_bad_targets(path: Path | None) -> None:
             read_targets(path)
     except NotifyError as error:
         raise UsageError(f"the notification file cannot be used: {error}") from error
-
-
-def stop_requested() -> threading.Event:
-    """An event that SIGTERM or SIGINT sets; call from the main thread, before starting anything."""
-    asked = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.set())
-    return asked
