@@ -7,20 +7,18 @@ set is played into the first, correlated, and its incidents printed. Data is kep
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 
 from api.client import ApiClient
 from api.commands.correlate import back_fill
 from api.commands.replay import CONCURRENCY, send
 from api.errors import BadDataset
 from api.evaluation.dataset import Dataset, TimeRange
-from api.process.stop_request import StopRequest
+from api.process.stop_request import stop_requested
 from api.times import format_time
 from tests.kit.clickhouse_server import installed
 from tests.kit.processes import verb
@@ -49,7 +47,7 @@ def main() -> int:
     if not installed() or not redis_installed():
         print("no ClickHouse library: npm ci --prefix tests/kit" if not installed() else ABSENT, file=sys.stderr)
         return 1
-    asked = _stop_requested()
+    asked = stop_requested(impatient=True)
     with ExitStack() as undo:
         folder = options.data or Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="causeline-")))
         began = time.monotonic()
@@ -66,20 +64,6 @@ def main() -> int:
             print("Ctrl-C stops it", flush=True)
             asked.wait()
     return 0
-
-
-def _stop_requested() -> StopRequest:
-    """Told by the first signal; the second ends whatever is going on."""
-    asked = StopRequest()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        if asked.told:
-            raise KeyboardInterrupt
-        asked.tell()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    return asked
 
 
 if __name__ == "__main__":

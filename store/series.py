@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from store.client import Store
 
+# Kinds of metric points; those of each are in a table, otel_metrics_KIND.
+METRIC_KINDS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
 _NOW = {"mutations_sync": 2}
 
 

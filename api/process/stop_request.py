@@ -30,11 +30,16 @@ class StopRequest:
         self._wishes.put(None)
 
 
-def stop_requested() -> StopRequest:
-    """Told by SIGTERM and SIGINT; call from the main thread, before starting anything."""
+def stop_requested(*, impatient: bool = False) -> StopRequest:
+    """Told by SIGTERM and SIGINT; call from the main thread, before starting anything.
+
+    `impatient`: from the second signal on, KeyboardInterrupt ends whatever is going on.
+    """
     asked = StopRequest()
 
     def tell(_number: int, _frame: FrameType | None) -> None:
+        if impatient and asked.told:
+            raise KeyboardInterrupt
         asked.tell()
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -13,11 +13,11 @@ from api.protocol.parameters import Range
 from api.reads import records
 from api.times import EARLIEST_NS, LATEST_NS, format_time
 from store import Store
+from store.series import METRIC_KINDS
 
 _NS = 10**9
 _MOST_POINTS = 1000
 _INT64, _MOST_EQUAL = 2**63, 100_000
-_KINDS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
 _OBJECTS = {"k8s_events", "k8s_objects"}
 _FIGURES = {"avg": "mean", "min": "least", "max": "greatest", "last": "last"}
 
@@ -175,7 +175,7 @@ class Raw:
         values: dict[int, list[records.Point]] = {}
         if page:
             chosen = {"metrics": sorted({row["metric"] for row in page}), "step": step}
-            kinds = {kind: [row["series"] for row in page if kind in row["kinds"]] for kind in _KINDS}
+            kinds = {kind: [row["series"] for row in page if kind in row["kinds"]] for kind in METRIC_KINDS}
             for row in self.store.rows("series_values", window | chosen | kinds):
                 values.setdefault(row["series"], []).append(_point(row, wanted.figure))
         more = (page[-1]["metric"], page[-1]["series"]) if len(found) > limit else None

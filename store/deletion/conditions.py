@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from store.deletion.subject import Kind
 from store.retention.tables import DAY_TABLES
+from store.series import METRIC_KINDS
 
 # Attributes of rows, and attributes of what is within a row.
 _MAPS = {
@@ -17,12 +18,12 @@ _MAPS = {
     "otel_logs": (("ResourceAttributes", "ScopeAttributes", "LogAttributes"), ()),
     **{
         f"otel_metrics_{kind}": (("ResourceAttributes", "ScopeAttributes", "Attributes", "MetricMetadata"), ())
-        for kind in ("gauge", "sum", "histogram", "exponential_histogram", "summary")
+        for kind in METRIC_KINDS
     },
     "metric_identities": (("ResourceAttributes", "Attributes"), ()),
 }
 _TRACE_TABLES = ("otel_traces", "otel_traces_trace_id_ts", "otel_logs")
-_WITH_EXEMPLARS = tuple(f"otel_metrics_{kind}" for kind in ("gauge", "sum", "histogram", "exponential_histogram"))
+_WITH_EXEMPLARS = tuple(f"otel_metrics_{kind}" for kind in METRIC_KINDS if kind != "summary")
 _EXEMPLAR = ("FilteredAttributes", "TimeUnix", "Value", "SpanId", "TraceId")
 _LINK = ("TraceId", "SpanId", "TraceState", "Attributes", "DroppedAttrCount", "Flags")
 # Records of what was deleted and removed, of who asked, and the keys they asked with: proof outlives what it is about.

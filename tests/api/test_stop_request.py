@@ -32,6 +32,19 @@ asked.wait()
 print("ended")
 """
 
+# It is asked to end twice, the second time with no patience left.
+TOLD_TWICE = """
+import signal
+from api.process.stop_request import stop_requested
+asked = stop_requested(impatient=True)
+signal.raise_signal(signal.SIGINT)
+asked.wait()
+try:
+    signal.raise_signal(signal.SIGTERM)
+except KeyboardInterrupt:
+    print("ended")
+"""
+
 
 def run(program: str) -> str:
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
@@ -44,6 +57,10 @@ def test_a_signal_at_any_line_is_heard() -> None:
 
 def test_a_signal_while_waiting_is_heard() -> None:
     assert run(TOLD_WHILE_WAITING) == "ended\n"
+
+
+def test_a_second_signal_ends_whatever_goes_on() -> None:
+    assert run(TOLD_TWICE) == "ended\n"
 
 
 def test_waiting_again_returns_at_once() -> None:
